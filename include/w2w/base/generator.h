@@ -1,0 +1,41 @@
+#pragma once
+// Random numbers as Python's torch draws them. Draw in f32 on the CPU and cast afterwards: then a seed means the same
+// picture on every device and dtype.
+
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace w2w {
+
+/// torch.Generator("cpu").manual_seed(seed).
+class Generator {
+ public:
+  explicit Generator(uint64_t seed);
+
+  /// torch.randn(shape, generator=self), f32.
+  at::Tensor randn(at::IntArrayRef shape);
+  /// torch.rand(shape, generator=self), f32.
+  at::Tensor rand(at::IntArrayRef shape);
+  /// torch.randint(low, high, (1,), generator=self).item().
+  int64_t randint(int64_t low, int64_t high);
+
+  /// The whole state (torch.Generator.get_state), a uint8 tensor, for checkpoints.
+  at::Tensor state() const;
+  void set_state(const at::Tensor& state);
+
+ private:
+  mutable at::Generator generator_;  // its mutex is not const
+};
+
+/// Which stream the picture noise comes from.
+enum class NoiseSource {
+  cpu,   ///< torch's CPU generator (Mersenne Twister)
+  cuda,  ///< the Philox4x32-10 stream of a CUDA generator, computed on the CPU
+};
+
+/// The first torch.randn(shape) of a generator freshly seeded with `seed`, f32 on the CPU.
+at::Tensor seeded_randn(at::IntArrayRef shape, uint64_t seed, NoiseSource source = NoiseSource::cpu);
+
+}  // namespace w2w
