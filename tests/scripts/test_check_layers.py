@@ -1,0 +1,44 @@
+"""The layer check finds each kind of breach, and nothing in what is allowed."""
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "check_layers.py"
+
+
+def check(root, path, text):
+    file = root / path
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    done = subprocess.run([sys.executable, SCRIPT, root], capture_output=True, text=True)
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("path, text, said", [
+    ("src/base/a.cpp", '#include "w2w/io/json.h"\n', "src/base/a.cpp:1: includes w2w/io/json.h"),
+    ("src/sd/a.cpp", '\n#include "w2w/schedulers/ddim.h"\n', "src/sd/a.cpp:2: includes w2w/schedulers/ddim.h"),
+    ("include/w2w/io/a.h", "#include <nlohmann/json.hpp>\n", "is a public header"),
+    ("src/nn/a.cpp", "#include <nlohmann/json.hpp>\n", "allowed only in"),
+    ("src/text/a.cpp", "#include <boost/any.hpp>\n", "does not know"),
+    ("tools/w2w/a.cpp", "#include <torch/torch.h>\n", "15 s a file"),
+    ("src/nn/a.cpp", "void f() { std::cout << 1; }\n", "prints"),
+    ("src/nn/a.cpp", 'void f() { printf("x"); }\n', "prints"),
+    ("src/nn/a.cpp", "void f() { std::exit(1); }\n", "exits"),
+    ("src/nn/a.cpp", 'auto x = std::getenv("HOME");\n', "reads the environment"),
+    ("src/attic/a.cpp", "", "is not a room"),
+])
+def test_a_breach_is_named(tmp_path, path, text, said):
+    code, output = check(tmp_path, path, text)
+    assert code == 1 and said in output
+
+
+@pytest.mark.parametrize("path, text", [
+    ("src/text/a.cpp", '#include <sentencepiece_processor.h>\n#include <fmt/format.h>\n#include "w2w/io/json.h"\n'),
+    ("src/io/a.cpp", "#include <sys/mman.h>\n#include <vector>\n#include <ATen/core/Tensor.h>\n"),
+    ("src/io/a.cpp", '// printf(x), getenv\nconst char* text = "exit(1)";\nvoid f() { snprintf(b, 1, "x"); on_exit_(); }\n'),
+    ("tools/w2w/a.cpp", '#include <CLI/CLI.hpp>\nvoid f() { std::cout << getenv("HOME"); }\n'),
+])
+def test_what_is_allowed_passes(tmp_path, path, text):
+    assert check(tmp_path, path, text) == (0, "check_layers: 1 files, 0 breaches\n")
