@@ -12,23 +12,26 @@ namespace w2w {
 using TensorMap = std::map<std::string, at::Tensor>;
 using Metadata = std::map<std::string, std::string>;
 
-/// The tensors of one file, as views of its memory mapping: nothing is read from disk until it is touched, and a view keeps
-/// the mapping alive. Never write into them.
+/// The tensors of one file, as views of its memory mapping: nothing is read from disk until it is touched,
+/// and a view keeps the mapping alive. Never write into them.
 struct TensorFile {
   TensorMap tensors;
   Metadata metadata;   ///< safetensors' __metadata__; empty for torch files
   std::string format;  ///< "safetensors" or "torch"
 };
 
-/// Reads safetensors or torch (.pt, .bin, .ckpt, zip or legacy) by content, not by name. Of a torch file: a bare tensor is named
-/// "", a state dict keeps its keys, nested dicts ("state_dict") are descended into with dotted names unless they are the only
-/// content. Error(not_found) when there is no such file, Error(malformed) when it cannot be read or holds no tensors.
+/// Reads safetensors or torch (.pt, .bin, .ckpt, zip or legacy) by content, not by name. Of a torch file: a
+/// bare tensor is named "", a state dict keeps its keys, nested dicts ("state_dict") are descended into with
+/// dotted names unless they are the only content. Error(not_found) when there is no such file,
+/// Error(malformed) when it cannot be read or holds no tensors.
 TensorFile read_tensor_file(const std::filesystem::path& path);
 
-/// The strict reader of formats.md: the whole header is validated before a byte is used; Error(malformed) otherwise.
+/// The strict reader of formats.md: the whole header is validated before a byte is used; Error(malformed)
+/// otherwise.
 TensorFile read_safetensors(const std::filesystem::path& path);
 
-/// Writes sorted by name, no clock, no padding beyond the header's, atomically: the same input gives the same bytes.
+/// Writes sorted by name (the bytes by element size first, so that every tensor is aligned), no clock, no
+/// padding beyond the header's, atomically: the same input gives the same bytes.
 void write_safetensors(const std::filesystem::path& path, const TensorMap& tensors, const Metadata& metadata);
 
 /// SHA-256 of the bytes after the header that write_safetensors would write (sshs_model_hash).

@@ -1,0 +1,13 @@
+#pragma once
+// Internal to the library's .cpp files, so that nlohmann's headers stay out of the public ones.
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+namespace w2w {
+
+/// The object in a JSON file. Error(not_found) without the file, Error(malformed) with the parser's reason
+/// otherwise.
+nlohmann::json read_json_object(const std::filesystem::path& path);
+
+}  // namespace w2w

@@ -1,0 +1,82 @@
+#include "w2w/io/mapped_file.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "w2w/base/error.h"
+
+namespace w2w {
+namespace {
+
+[[noreturn]] void fail(const std::filesystem::path& path, int error_number) {
+  if (error_number == ENOENT || error_number == ENOTDIR)
+    throw Error(ErrorKind::not_found, "no such file (" + path.string() + ")");
+  throw Error(ErrorKind::failure, "cannot read file (" + path.string() + "): " + std::strerror(error_number));
+}
+
+struct Descriptor {
+  int number;
+  ~Descriptor() {
+    if (number >= 0) close(number);
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
+  // Without O_NONBLOCK a FIFO would make the program wait for a writer.
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  struct stat status {};
+  if (file.number < 0 || fstat(file.number, &status) != 0) fail(path, errno);
+  if (!S_ISREG(status.st_mode)) {
+    const char* found = S_ISDIR(status.st_mode) ? "a folder" : "a device or pipe";
+    throw Error(ErrorKind::malformed, "cannot read (" + path.string() + "): expected a file, found " + found);
+  }
+  const auto size = static_cast<size_t>(status.st_size);
+  const char* data = nullptr;
+  if (size > 0) {
+    void* mapping = mmap(nullptr, size, PROT_READ, MAP_SHARED, file.number, 0);
+    if (mapping == MAP_FAILED) fail(path, errno);
+    data = static_cast<const char*>(mapping);
+  }
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size));
+}
+
+MappedFile::~MappedFile() {
+  if (data_) munmap(const_cast<char*>(data_), size_);
+}
+
+std::optional<int64_t> checked_byte_count(c10::IntArrayRef shape, c10::ScalarType dtype) {
+  auto bytes = static_cast<int64_t>(c10::elementSize(dtype));
+  bool empty = false;
+  for (const int64_t size : shape) {
+    // ATen computes strides with max(size, 1), so a zero does not excuse an overflow beside it.
+    if (size < 0 || __builtin_mul_overflow(bytes, std::max<int64_t>(size, 1), &bytes)) return std::nullopt;
+    empty |= size == 0;
+  }
+  return empty ? 0 : bytes;
+}
+
+at::Tensor tensor_over(const std::shared_ptr<const MappedFile>& file, size_t offset, c10::IntArrayRef shape,
+                       c10::ScalarType dtype) {
+  const int64_t bytes = checked_byte_count(shape, dtype).value();
+  if (bytes == 0) return at::empty(shape, dtype);
+  const char* data = file->bytes().data() + offset;
+  if (reinterpret_cast<uintptr_t>(data) % c10::elementSize(dtype) != 0) {
+    at::Tensor copy = at::empty(shape, dtype);
+    std::memcpy(copy.data_ptr(), data, static_cast<size_t>(bytes));
+    return copy;
+  }
+  return at::from_blob(
+      const_cast<char*>(data), shape, [file](void*) {}, dtype);
+}
+
+}  // namespace w2w
