@@ -57,9 +57,10 @@ void AtomicFile::commit() {
 }
 
 void AtomicFile::fail(const char* doing, int error_number) {
-  throw Error(ErrorKind::failure,
-              std::string(doing) + " file (" + path_.string() + "): " + std::strerror(error_number),
-              error_number == ENOSPC || error_number == EDQUOT ? "free some space, or choose another -o" : "");
+  throw Error(
+      ErrorKind::failure,
+      std::string(doing) + " file (" + path_.string() + "): " + std::strerror(error_number),
+      error_number == ENOSPC || error_number == EDQUOT ? "free some space, or choose another -o" : "");
 }
 
 void write_file(const std::filesystem::path& path, std::string_view bytes) {

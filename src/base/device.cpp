@@ -13,7 +13,8 @@ c10::Device parse_device(std::string_view text) {
     throw Error(ErrorKind::failure, "no CUDA device can be used: this build of w2w has no CUDA plug-in",
                 "use --device cpu");
   }
-  throw Error(ErrorKind::usage, "unknown device '" + std::string(text) + "'; expected auto, cpu, cuda or cuda:N",
+  throw Error(ErrorKind::usage,
+              "unknown device '" + std::string(text) + "'; expected auto, cpu, cuda or cuda:N",
               suggest(text, {"auto", "cpu", "cuda"}));
 }
 
@@ -27,17 +28,28 @@ c10::ScalarType parse_dtype(std::string_view text, c10::Device) {
 
 std::string dtype_name(c10::ScalarType dtype) {
   switch (dtype) {
-    case c10::kFloat: return "f32";
-    case c10::kDouble: return "f64";
-    case c10::kHalf: return "f16";
-    case c10::kBFloat16: return "bf16";
-    case c10::kLong: return "i64";
-    case c10::kInt: return "i32";
-    case c10::kShort: return "i16";
-    case c10::kChar: return "i8";
-    case c10::kByte: return "u8";
-    case c10::kBool: return "bool";
-    default: return c10::toString(dtype);
+    case c10::kFloat:
+      return "f32";
+    case c10::kDouble:
+      return "f64";
+    case c10::kHalf:
+      return "f16";
+    case c10::kBFloat16:
+      return "bf16";
+    case c10::kLong:
+      return "i64";
+    case c10::kInt:
+      return "i32";
+    case c10::kShort:
+      return "i16";
+    case c10::kChar:
+      return "i8";
+    case c10::kByte:
+      return "u8";
+    case c10::kBool:
+      return "bool";
+    default:
+      return c10::toString(dtype);
   }
 }
 

@@ -13,7 +13,8 @@
 namespace w2w {
 namespace {
 
-/// Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): ten rounds on a 128-bit counter.
+/// Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): ten rounds on a 128-bit
+/// counter.
 std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, uint64_t seed) {
   uint32_t key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32);
   for (int round = 0; round < 10; ++round) {
@@ -27,8 +28,8 @@ std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, uint64_t seed) {
   return counter;
 }
 
-/// torch's CUDA randn, first call after seeding, as long as every value has a thread of its own (up to about 200,000 values
-/// on any card): thread i takes the first normal of curand's Philox with subsequence i.
+/// torch's CUDA randn, first call after seeding, as long as every value has a thread of its own (up to about
+/// 200,000 values on any card): thread i takes the first normal of curand's Philox with subsequence i.
 at::Tensor philox_randn(at::IntArrayRef shape, uint64_t seed) {
   auto values = at::empty(shape, at::kFloat);
   float* out = values.data_ptr<float>();

@@ -6,8 +6,9 @@
 
 namespace w2w {
 
-/// A file that appears whole or not at all: bytes go to a temporary file beside `path`, `commit` flushes it to disk (fsync)
-/// and renames it. Destroyed without commit, nothing is left. Every failure is Error(failure) naming `path`.
+/// A file that appears whole or not at all: bytes go to a temporary file beside `path`, `commit` flushes it
+/// to disk (fsync) and renames it. Destroyed without commit, nothing is left. Every failure is Error(failure)
+/// naming `path`.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);

@@ -9,10 +9,10 @@ namespace w2w {
 
 /// What went wrong, as scripts see it: the value is the exit code of the program.
 enum class ErrorKind {
-  failure = 1,          ///< could not be done (unwritable output, inconsistent inputs)
-  usage = 2,            ///< an option or argument that does not parse or fit
-  malformed = 3,        ///< a file that cannot be read as what it claims to be
-  not_found = 4,        ///< model, space or file not found
+  failure = 1,    ///< could not be done (unwritable output, inconsistent inputs)
+  usage = 2,      ///< an option or argument that does not parse or fit
+  malformed = 3,  ///< a file that cannot be read as what it claims to be
+  not_found = 4,  ///< model, space or file not found
   out_of_memory = 5,
   interrupted = 130,
 };

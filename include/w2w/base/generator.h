@@ -1,6 +1,6 @@
 #pragma once
-// Random numbers as Python's torch draws them. Draw in f32 on the CPU and cast afterwards: then a seed means the same
-// picture on every device and dtype.
+// Random numbers as Python's torch draws them. Draw in f32 on the CPU and cast afterwards: then a seed means
+// the same picture on every device and dtype.
 
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>

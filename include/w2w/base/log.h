@@ -1,5 +1,6 @@
 #pragma once
-// Messages for people. The library never prints: it hands lines to a sink, which a program sets (default: dropped).
+// Messages for people. The library never prints: it hands lines to a sink, which a program sets (default:
+// dropped).
 
 #include <functional>
 #include <string>

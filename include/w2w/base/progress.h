@@ -1,15 +1,17 @@
 #pragma once
-// Progress and interruption: long work calls `report` after each step and `check_interrupt` before the next one.
+// Progress and interruption: long work calls `report` after each step and `check_interrupt` before the next
+// one.
 
 #include <functional>
 #include <string>
 
 namespace w2w {
 
-/// One finished step of long work. `what` names the stage ("denoising"), `detail` is free text such as a loss.
+/// One finished step of long work. `what` names the stage ("denoising"), `detail` is free text such as a
+/// loss.
 struct ProgressEvent {
   std::string what;
-  int step = 0;   ///< steps done, 1..total
+  int step = 0;  ///< steps done, 1..total
   int total = 0;
   std::string detail;
 };

@@ -1,0 +1,59 @@
+#pragma once
+// A Stable Diffusion model on disk: a diffusers folder or a single-file checkpoint. Opening reads only small
+// files; each part's weights are mapped when it is asked for.
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "w2w/io/tensor_file.h"
+#include "w2w/sd/clip_text.h"
+#include "w2w/sd/unet.h"
+#include "w2w/sd/vae.h"
+#include "w2w/text/clip_tokenizer.h"
+
+namespace w2w {
+
+/// Finds a model by what a user types: a path, or a Hugging Face id "organisation/name[@revision]" looked up
+/// in local cache folders (models--organisation--name/refs/REVISION -> snapshots/COMMIT). Nothing is
+/// downloaded. Error(not_found) says where it looked.
+std::filesystem::path find_model(const std::string& model,
+                                 const std::vector<std::filesystem::path>& hub_caches);
+
+class Checkpoint {
+ public:
+  /// `path`: a folder with model_index.json, or a .safetensors / .ckpt file of Stable Diffusion 1.x.
+  static Checkpoint open(const std::filesystem::path& path);
+
+  const std::filesystem::path& path() const { return path_; }
+  const UNetConfig& unet_config() const { return unet_config_; }
+  const VaeConfig& vae_config() const { return vae_config_; }
+  const ClipTextConfig& text_config() const { return text_config_; }
+  /// scheduler_config.json, or empty for a single file.
+  std::filesystem::path scheduler_config_path() const;
+
+  /// `parameters`, if given, receives the UNet's weights by name; the handles are shared with the UNet.
+  UNet unet(at::ScalarType dtype, TensorMap* parameters = nullptr) const;
+  ClipText text_encoder(at::ScalarType dtype) const;
+  VaeEncoder vae_encoder(at::ScalarType dtype) const;
+  VaeDecoder vae_decoder(at::ScalarType dtype) const;
+  ClipTokenizer tokenizer() const;
+
+  /// The tensors of "unet", "text_encoder" or "vae" under their diffusers names, as views of the files.
+  TensorMap part(const std::string& name) const;
+
+ private:
+  bool is_folder() const { return single_file_.tensors.empty(); }
+  nn::Weights weights(const std::string& part, at::ScalarType dtype) const;
+  nn::Weights vae_half(const std::string& half, at::ScalarType dtype) const;
+
+  std::filesystem::path path_;
+  TensorFile single_file_;  ///< of a single-file checkpoint only
+  UNetConfig unet_config_;
+  VaeConfig vae_config_;
+  ClipTextConfig text_config_;
+};
+
+}  // namespace w2w

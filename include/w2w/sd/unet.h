@@ -1,0 +1,59 @@
+#pragma once
+#include <optional>
+
+#include "w2w/nn/embeddings.h"
+#include "w2w/nn/resnet.h"
+#include "w2w/nn/transformer.h"
+#include "w2w/sd/config.h"
+
+namespace w2w {
+
+using at::Tensor;
+
+/// Stable Diffusion's conditional UNet: predicts the noise (or velocity) in latents.
+class UNet {
+ public:
+  UNet(const UNetConfig& config, nn::Weights& weights);
+
+  /// latents: [B, in_channels, H, W]; timesteps: [B] or [1]; context: [B, tokens, cross_attention_dim].
+  /// -> [B, out_channels, H, W]
+  Tensor operator()(const Tensor& latents, const Tensor& timesteps, const Tensor& context) const;
+
+  const UNetConfig& config() const { return config_; }
+
+ private:
+  using Scope = nn::Scope;
+
+  struct DownBlock {
+    std::vector<nn::ResnetBlock> resnets;
+    std::vector<nn::SpatialTransformer> attentions;  ///< empty, or one per resnet
+    std::optional<nn::Downsample> downsampler;
+  };
+  struct MidBlock {
+    nn::ResnetBlock resnet0;
+    nn::SpatialTransformer attention;
+    nn::ResnetBlock resnet1;
+  };
+  struct UpBlock {
+    std::vector<nn::ResnetBlock> resnets;
+    std::vector<nn::SpatialTransformer> attentions;  ///< empty, or one per resnet
+    std::optional<nn::Upsample> upsampler;
+  };
+
+  nn::ResnetBlock resnet(const Scope& scope, int64_t in, int64_t out) const;
+  nn::SpatialTransformer transformer(const Scope& scope, size_t level) const;
+  DownBlock down_block(const Scope& scope, size_t level) const;
+  MidBlock mid_block(const Scope& scope) const;
+  UpBlock up_block(const Scope& scope, size_t index) const;
+
+  UNetConfig config_;
+  nn::Conv2d conv_in_;
+  nn::TimeEmbedding time_embedding_;
+  std::vector<DownBlock> down_blocks_;
+  MidBlock mid_block_;
+  std::vector<UpBlock> up_blocks_;
+  nn::GroupNorm conv_norm_out_;
+  nn::Conv2d conv_out_;
+};
+
+}  // namespace w2w

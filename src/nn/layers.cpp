@@ -1,0 +1,40 @@
+#include "w2w/nn/layers.h"
+
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/group_norm.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/linear.h>
+
+namespace w2w::nn {
+
+Linear::Linear(const Scope& scope, int64_t in, int64_t out, bool with_bias)
+    : weight(scope.take("weight", {out, in})), bias(with_bias ? scope.take("bias", {out}) : Tensor()) {}
+
+Tensor Linear::operator()(const Tensor& x) const { return at::linear(x, weight, bias); }
+
+Conv2d::Conv2d(const Scope& scope, int64_t in, int64_t out, int64_t kernel, int64_t stride_, int64_t padding_)
+    : weight(scope.take("weight", {out, in, kernel, kernel})),
+      bias(scope.take("bias", {out})),
+      stride(stride_),
+      padding(padding_) {}
+
+Tensor Conv2d::operator()(const Tensor& x) const {
+  return at::conv2d(x, weight, bias, {stride, stride}, {padding, padding});
+}
+
+GroupNorm::GroupNorm(const Scope& scope, int64_t groups_, int64_t channels, double eps_)
+    : weight(scope.take("weight", {channels})),
+      bias(scope.take("bias", {channels})),
+      groups(groups_),
+      eps(eps_) {}
+
+Tensor GroupNorm::operator()(const Tensor& x) const { return at::group_norm(x, groups, weight, bias, eps); }
+
+LayerNorm::LayerNorm(const Scope& scope, int64_t width, double eps_)
+    : weight(scope.take("weight", {width})), bias(scope.take("bias", {width})), eps(eps_) {}
+
+Tensor LayerNorm::operator()(const Tensor& x) const {
+  return at::layer_norm(x, weight.sizes(), weight, bias, eps);
+}
+
+}  // namespace w2w::nn

@@ -1,0 +1,85 @@
+#include "w2w/nn/transformer.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
+
+namespace w2w::nn {
+namespace {
+
+Tensor split_heads(const Tensor& x, int64_t heads) {
+  return x.unflatten(-1, {heads, x.size(-1) / heads}).transpose(1, 2);
+}
+
+Tensor take_projection(const Scope& scope, int64_t channels, bool linear) {
+  if (linear) return scope.take("weight", {channels, channels});
+  const auto weight = scope.take("weight", {channels, channels, 1, 1});
+  return weight.dim() == 4 ? weight.flatten(1) : weight;
+}
+
+}  // namespace
+
+Tensor multi_head_attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads,
+                            const Tensor& mask, bool causal) {
+  const auto attended =
+      at::scaled_dot_product_attention(split_heads(q, heads), split_heads(k, heads), split_heads(v, heads),
+                                       mask.defined() ? std::optional(mask) : std::nullopt, 0.0, causal);
+  return attended.transpose(1, 2).flatten(2);
+}
+
+Attention::Attention(const Scope& scope, int64_t width, int64_t context_width, int64_t heads_)
+    : to_q(scope / "to_q", width, width, false),
+      to_k(scope / "to_k", context_width, width, false),
+      to_v(scope / "to_v", context_width, width, false),
+      to_out(scope / "to_out" / 0, width, width),
+      heads(heads_) {}
+
+Tensor Attention::operator()(const Tensor& x, const Tensor& context) const {
+  return to_out(multi_head_attention(to_q(x), to_k(context), to_v(context), heads));
+}
+
+FeedForward::FeedForward(const Scope& scope, int64_t width)
+    : proj(scope / "net" / 0 / "proj", width, 8 * width), out(scope / "net" / 2, 4 * width, width) {}
+
+Tensor FeedForward::operator()(const Tensor& x) const {
+  const auto value_and_gate = proj(x).chunk(2, -1);
+  return out(value_and_gate[0] * at::gelu(value_and_gate[1]));
+}
+
+TransformerBlock::TransformerBlock(const Scope& scope, int64_t width, int64_t context_width, int64_t heads)
+    : norm1(scope / "norm1", width),
+      attn1(scope / "attn1", width, width, heads),
+      norm2(scope / "norm2", width),
+      attn2(scope / "attn2", width, context_width, heads),
+      norm3(scope / "norm3", width),
+      ff(scope / "ff", width) {}
+
+Tensor TransformerBlock::operator()(Tensor x, const Tensor& context) const {
+  const auto normed = norm1(x);
+  x = x + attn1(normed, normed);
+  x = x + attn2(norm2(x), context);
+  return x + ff(norm3(x));
+}
+
+SpatialTransformer::SpatialTransformer(const Scope& scope, int64_t channels, int64_t context_width,
+                                       int64_t heads, int64_t layers, int64_t groups, bool linear_projection)
+    : norm(scope / "norm", groups, channels, 1e-6),
+      proj_in_weight(take_projection(scope / "proj_in", channels, linear_projection)),
+      proj_in_bias((scope / "proj_in").take("bias", {channels})),
+      proj_out_weight(take_projection(scope / "proj_out", channels, linear_projection)),
+      proj_out_bias((scope / "proj_out").take("bias", {channels})) {
+  for (int64_t i = 0; i < layers; ++i) {
+    transformer_blocks.emplace_back(scope / "transformer_blocks" / i, channels, context_width, heads);
+  }
+}
+
+Tensor SpatialTransformer::operator()(const Tensor& x, const Tensor& context) const {
+  auto tokens = norm(x).permute({0, 2, 3, 1}).flatten(1, 2);  // a view when x is channels_last
+  tokens = at::linear(tokens, proj_in_weight, proj_in_bias);
+  for (const auto& block : transformer_blocks) tokens = block(tokens, context);
+  tokens = at::linear(tokens, proj_out_weight, proj_out_bias);
+  return tokens.unflatten(1, {x.size(2), x.size(3)}).permute({0, 3, 1, 2}) + x;
+}
+
+}  // namespace w2w::nn

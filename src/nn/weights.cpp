@@ -1,0 +1,68 @@
+#include "w2w/nn/weights.h"
+
+#include <ATen/ops/empty.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "w2w/base/error.h"
+#include "w2w/base/nearest_name.h"
+
+namespace w2w::nn {
+namespace {
+
+constexpr size_t shown = 4;
+
+std::string first_few(const std::vector<std::string>& items) {
+  const std::vector<std::string> head(items.begin(), items.begin() + std::min(shown, items.size()));
+  return fmt::format("{}{}", fmt::join(head, "; "),
+                     items.size() > shown ? fmt::format("; and {} more", items.size() - shown) : "");
+}
+
+}  // namespace
+
+Weights::Weights(std::map<std::string, at::Tensor> tensors, std::string origin, at::ScalarType dtype,
+                 std::function<void(const at::Tensor&)> release)
+    : tensors_(std::move(tensors)), origin_(std::move(origin)), dtype_(dtype), release_(std::move(release)) {}
+
+at::Tensor Weights::take(const std::string& name, at::IntArrayRef shape) {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end()) {
+    missing_.push_back(name);
+    return at::empty({0});
+  }
+  auto source = found->second;
+  tensors_.erase(found);
+  if (source.sizes() != shape) {
+    misshapen_.push_back(fmt::format("{} is [{}], expected [{}]", name, fmt::join(source.sizes(), ", "),
+                                     fmt::join(shape, ", ")));
+    return at::empty({0});
+  }
+  auto tensor = source.to(dtype_);
+  if (!tensor.is_same(source) && release_) release_(source);
+  taken_.emplace(name, tensor);
+  return tensor;
+}
+
+void Weights::finish() const {
+  if (missing_.empty() && misshapen_.empty() && tensors_.empty()) return;
+  std::vector<std::string> left, problems;
+  for (const auto& [name, tensor] : tensors_) left.push_back(name);
+  if (!misshapen_.empty()) problems.push_back("wrong shape: " + first_few(misshapen_));
+  if (!missing_.empty()) {
+    auto described = missing_;
+    for (size_t i = 0; i < std::min(shown, described.size()); ++i) {
+      if (const auto near = nearest_name(described[i], left))
+        described[i] += " (nearest in the file: " + *near + ")";
+    }
+    problems.push_back("missing: " + first_few(described));
+  }
+  if (!left.empty()) problems.push_back("not part of the model: " + first_few(left));
+  throw Error(
+      ErrorKind::malformed,
+      fmt::format("weights do not fit the model's config.json ({}): {}", origin_, fmt::join(problems, ". ")),
+      "check that config.json and the weights belong to the same model");
+}
+
+}  // namespace w2w::nn

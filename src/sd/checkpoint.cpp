@@ -1,0 +1,104 @@
+#include "w2w/sd/checkpoint.h"
+
+#include <fmt/format.h>
+
+#include "sd/checkpoint_names.h"
+#include "sd/weight_files.h"
+#include "w2w/base/error.h"
+
+namespace w2w {
+
+namespace fs = std::filesystem;
+
+Checkpoint Checkpoint::open(const fs::path& path) {
+  Checkpoint checkpoint;
+  checkpoint.path_ = path;
+  if (fs::is_directory(path)) {
+    if (!fs::exists(path / "model_index.json")) {
+      throw Error(
+          ErrorKind::not_found,
+          fmt::format("not a diffusers model folder ({}): it has no model_index.json", path.string()),
+          "a model folder holds model_index.json, unet/, vae/, text_encoder/, tokenizer/ and scheduler/");
+    }
+    checkpoint.unet_config_ = read_unet_config(path / "unet" / "config.json");
+    checkpoint.vae_config_ = read_vae_config(path / "vae" / "config.json");
+    checkpoint.text_config_ = read_clip_text_config(path / "text_encoder" / "config.json");
+  } else {
+    checkpoint.single_file_ = read_tensor_file(path);
+    checkpoint.single_file_.tensors = ldm_tensors(std::move(checkpoint.single_file_.tensors), path);
+    checkpoint.unet_config_ = sd15_unet_config();
+    checkpoint.vae_config_ = sd15_vae_config();
+    checkpoint.text_config_ = sd15_clip_text_config();
+  }
+  if (checkpoint.text_config_.hidden_size != checkpoint.unet_config_.cross_attention_dim) {
+    throw Error(
+        ErrorKind::malformed,
+        fmt::format("text encoder and UNet do not fit together ({}): hidden_size {}, cross_attention_dim {}",
+                    path.string(), checkpoint.text_config_.hidden_size,
+                    checkpoint.unet_config_.cross_attention_dim));
+  }
+  return checkpoint;
+}
+
+fs::path Checkpoint::scheduler_config_path() const {
+  return is_folder() ? path_ / "scheduler" / "scheduler_config.json" : fs::path();
+}
+
+TensorMap Checkpoint::part(const std::string& name) const {
+  TensorMap tensors = is_folder() ? read_weight_files(path_ / name, name)
+                                  : ldm_part(single_file_.tensors, name, unet_config_);
+  return name == "unet" ? tensors : canonical_names(std::move(tensors), name);
+}
+
+nn::Weights Checkpoint::weights(const std::string& name, at::ScalarType dtype) const {
+  const auto where = is_folder() ? (path_ / name).string() : path_.string() + ", " + name;
+  return nn::Weights(part(name), where, dtype, release_pages);
+}
+
+UNet Checkpoint::unet(at::ScalarType dtype, TensorMap* parameters) const {
+  auto table = weights("unet", dtype);
+  UNet model(unet_config_, table);
+  table.finish();
+  if (parameters) *parameters = table.taken();
+  return model;
+}
+
+ClipText Checkpoint::text_encoder(at::ScalarType dtype) const {
+  auto table = weights("text_encoder", dtype);
+  ClipText model(text_config_, table);
+  table.finish();
+  return model;
+}
+
+/// The VAE's file without the other half, so that each half loads strictly and alone.
+nn::Weights Checkpoint::vae_half(const std::string& half, at::ScalarType dtype) const {
+  const bool encoder = half == "encoder";
+  auto tensors = part("vae");
+  std::erase_if(tensors, [&](const auto& entry) {
+    const auto& name = entry.first;
+    return name.starts_with(encoder ? "decoder." : "encoder.") ||
+           name.starts_with(encoder ? "post_quant_conv." : "quant_conv.");
+  });
+  return nn::Weights(std::move(tensors), is_folder() ? (path_ / "vae").string() : path_.string() + ", vae",
+                     dtype, release_pages);
+}
+
+VaeEncoder Checkpoint::vae_encoder(at::ScalarType dtype) const {
+  auto table = vae_half("encoder", dtype);
+  VaeEncoder model(vae_config_, table);
+  table.finish();
+  return model;
+}
+
+VaeDecoder Checkpoint::vae_decoder(at::ScalarType dtype) const {
+  auto table = vae_half("decoder", dtype);
+  VaeDecoder model(vae_config_, table);
+  table.finish();
+  return model;
+}
+
+ClipTokenizer Checkpoint::tokenizer() const {
+  return is_folder() ? ClipTokenizer::from_folder(path_ / "tokenizer") : ClipTokenizer::builtin();
+}
+
+}  // namespace w2w

@@ -1,0 +1,92 @@
+#include "sd/weight_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+#include "io/json_file.h"
+#include "w2w/base/error.h"
+
+namespace w2w {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// File stems and extensions as diffusers and transformers save them.
+struct Naming {
+  std::string stem, extension;
+};
+
+std::vector<Naming> namings(const std::string& part) {
+  if (part == "text_encoder") return {{"model", ".safetensors"}, {"pytorch_model", ".bin"}};
+  return {{"diffusion_pytorch_model", ".safetensors"}, {"diffusion_pytorch_model", ".bin"}};
+}
+
+/// "STEM.fp16.safetensors" has the variant "fp16"; "STEM-00001-of-00002.safetensors" is a shard and has none.
+std::vector<std::string> variants(const fs::path& folder, const Naming& naming,
+                                  const std::string& extension) {
+  std::vector<std::string> found = {""};
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const auto name = entry.path().filename().string();
+    const auto head = naming.stem + ".";
+    if (!name.starts_with(head) || !name.ends_with(extension) ||
+        name.size() <= head.size() + extension.size())
+      continue;
+    const auto variant = name.substr(head.size(), name.size() - head.size() - extension.size());
+    if (variant.find('.') == std::string::npos) found.push_back("." + variant);
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+TensorMap read_shards(const fs::path& index_path) {
+  const auto index = read_json_object(index_path);
+  const auto map = index.find("weight_map");
+  if (map == index.end() || !map->is_object()) {
+    throw Error(ErrorKind::malformed, "shard index has no weight_map (" + index_path.string() + ")");
+  }
+  std::set<std::string> files;
+  for (const auto& [name, file] : map->items()) {
+    const auto text = file.is_string() ? file.get<std::string>() : std::string();
+    if (text.empty() || fs::path(text).filename() != text) {
+      throw Error(ErrorKind::malformed, fmt::format("shard index names no file in its folder for {} ({}): {}",
+                                                    name, index_path.string(), file.dump()));
+    }
+    files.insert(text);
+  }
+  TensorMap tensors;
+  for (const auto& file : files) tensors.merge(read_tensor_file(index_path.parent_path() / file).tensors);
+  return tensors;
+}
+
+}  // namespace
+
+TensorMap read_weight_files(const fs::path& folder, const std::string& part) {
+  if (!fs::is_directory(folder)) {
+    throw Error(ErrorKind::not_found, fmt::format("model has no {} folder ({})", part, folder.string()));
+  }
+  std::vector<std::string> tried;
+  for (const auto& naming : namings(part)) {
+    for (const auto& variant : variants(folder, naming, naming.extension)) {
+      const auto file = folder / (naming.stem + variant + naming.extension);
+      if (fs::exists(file)) return read_tensor_file(file).tensors;
+      const auto index = folder / (naming.stem + naming.extension + ".index" + variant + ".json");
+      if (fs::exists(index)) return read_shards(index);
+      tried.push_back(file.filename().string());
+    }
+    for (const auto& entry : fs::directory_iterator(folder)) {  // shards that exist only as a variant
+      const auto name = entry.path().filename().string();
+      if (name.starts_with(naming.stem + naming.extension + ".index.") && name.ends_with(".json")) {
+        return read_shards(entry.path());
+      }
+    }
+  }
+  throw Error(ErrorKind::not_found,
+              fmt::format("no weights in {} ({}): expected {}", part, folder.string(),
+                          fmt::format("{} or {}", tried[0], tried.back())),
+              "if the model was fetched only in part, fetch it again");
+}
+
+}  // namespace w2w

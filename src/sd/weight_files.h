@@ -1,0 +1,14 @@
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "w2w/io/tensor_file.h"
+
+namespace w2w {
+
+/// The tensors of one part of a diffusers folder. Of several files the first that exists is taken:
+/// safetensors before .bin, without variant before a variant ("fp16"), whole before shards. Error(not_found)
+/// names what was looked for.
+TensorMap read_weight_files(const std::filesystem::path& folder, const std::string& part);
+
+}  // namespace w2w
