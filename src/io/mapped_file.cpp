@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <mutex>
 
 #include "w2w/base/error.h"
 
@@ -20,6 +22,17 @@ namespace {
   if (error_number == ENOENT || error_number == ENOTDIR)
     throw Error(ErrorKind::not_found, "no such file (" + path.string() + ")");
   throw Error(ErrorKind::failure, "cannot read file (" + path.string() + "): " + std::strerror(error_number));
+}
+
+/// Start and end of every live mapping, so that release_pages never touches memory that is not a file's.
+struct Mappings {
+  std::mutex mutex;
+  std::map<const char*, const char*> ends;
+};
+
+Mappings& mappings() {
+  static auto* all = new Mappings;  // outlives every tensor
+  return *all;
 }
 
 struct Descriptor {
@@ -46,12 +59,29 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
     void* mapping = mmap(nullptr, size, PROT_READ, MAP_SHARED, file.number, 0);
     if (mapping == MAP_FAILED) fail(path, errno);
     data = static_cast<const char*>(mapping);
+    std::lock_guard lock(mappings().mutex);
+    mappings().ends[data] = data + size;
   }
   return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size));
 }
 
 MappedFile::~MappedFile() {
-  if (data_) munmap(const_cast<char*>(data_), size_);
+  if (!data_) return;
+  std::lock_guard lock(mappings().mutex);
+  mappings().ends.erase(data_);
+  munmap(const_cast<char*>(data_), size_);
+}
+
+void release_pages(const at::Tensor& tensor) {
+  const auto* begin = static_cast<const char*>(tensor.const_data_ptr());
+  const auto* end = begin + tensor.nbytes();
+  std::lock_guard lock(mappings().mutex);
+  auto mapping = mappings().ends.upper_bound(begin);
+  if (mapping == mappings().ends.begin() || end > (--mapping)->second) return;
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
+  const auto last = reinterpret_cast<uintptr_t>(end) / page * page;
+  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 std::optional<int64_t> checked_byte_count(c10::IntArrayRef shape, c10::ScalarType dtype) {

@@ -26,6 +26,10 @@ struct TensorFile {
 /// Error(malformed) when it cannot be read or holds no tensors.
 TensorFile read_tensor_file(const std::filesystem::path& path);
 
+/// Drops the resident pages of a contiguous view of a mapped file that has been copied; they come back if it
+/// is read again. Other tensors are left alone.
+void release_pages(const at::Tensor& tensor);
+
 /// The strict reader of formats.md: the whole header is validated before a byte is used; Error(malformed)
 /// otherwise.
 TensorFile read_safetensors(const std::filesystem::path& path);
