@@ -19,6 +19,8 @@ def check(root, path, text):
 @pytest.mark.parametrize("path, text, said", [
     ("src/base/a.cpp", '#include "w2w/io/json.h"\n', "src/base/a.cpp:1: includes w2w/io/json.h"),
     ("src/sd/a.cpp", '\n#include "w2w/schedulers/ddim.h"\n', "src/sd/a.cpp:2: includes w2w/schedulers/ddim.h"),
+    ("src/nn/a.cpp", '#include "io/json_file.h"\n', "includes io/json_file.h"),
+    ("include/w2w/lora/a.h", '#include "io/json_file.h"\n', "the private io/json_file.h"),
     ("include/w2w/io/a.h", "#include <nlohmann/json.hpp>\n", "is a public header"),
     ("src/nn/a.cpp", "#include <nlohmann/json.hpp>\n", "allowed only in"),
     ("src/text/a.cpp", "#include <boost/any.hpp>\n", "does not know"),
@@ -36,6 +38,7 @@ def test_a_breach_is_named(tmp_path, path, text, said):
 
 @pytest.mark.parametrize("path, text", [
     ("src/text/a.cpp", '#include <sentencepiece_processor.h>\n#include <fmt/format.h>\n#include "w2w/io/json.h"\n'),
+    ("src/lora/a.cpp", '#include "io/json_file.h"\n#include "lora/names.h"\n#include "w2w/nn/linear.h"\n'),
     ("src/io/a.cpp", "#include <sys/mman.h>\n#include <vector>\n#include <ATen/core/Tensor.h>\n"),
     ("src/io/a.cpp", '// printf(x), getenv\nconst char* text = "exit(1)";\nvoid f() { snprintf(b, 1, "x"); on_exit_(); }\n'),
     ("tools/w2w/a.cpp", '#include <CLI/CLI.hpp>\nvoid f() { std::cout << getenv("HOME"); }\n'),
