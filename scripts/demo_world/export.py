@@ -1,0 +1,63 @@
+"""Writes the base model as a diffusers folder in f16. Without checkpoints it writes an untrained one.
+
+--untrained-space also writes a space of random LoRAs, for programs that only need the files."""
+import argparse
+import shutil
+
+import torch
+from diffusers import StableDiffusionPipeline
+from transformers import CLIPTokenizer
+
+from build_space import build
+from factors import sample_people
+from lora import ManyLoras
+from tokenizer import FOLDER, vocabulary
+from world import SHARE, WORK, load, make_scheduler, make_text_encoder, make_unet, make_vae
+
+
+def models():
+    """The trained models, or as far as training has come: (vae, unet, text encoder)."""
+    torch.manual_seed(0)
+    vae, unet, text = make_vae(), make_unet(), make_text_encoder(len(vocabulary()))
+    for name in ("vae.pt", "vae_checkpoint.pt"):
+        if (WORK / name).exists():
+            state = load(WORK / name)
+            vae.load_state_dict(state["vae"])
+            vae.register_to_config(scaling_factor=state.get("scaling_factor", 1.))
+            break
+    if (WORK / "base.pt").exists():
+        state = load(WORK / "base.pt")
+        unet.load_state_dict(state["unet"])
+        text.load_state_dict(state["text"])
+    return vae.eval(), unet.eval(), text.eval()
+
+
+def export():
+    vae, unet, text = models()
+    pipeline = StableDiffusionPipeline(
+        vae=vae.half(), unet=unet.half(), text_encoder=text.half(), scheduler=make_scheduler(),
+        tokenizer=CLIPTokenizer.from_pretrained(FOLDER), safety_checker=None, feature_extractor=None,
+        requires_safety_checker=False)
+    pipeline.save_pretrained(SHARE / "model")
+    for name in ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(FOLDER / name, SHARE / "model" / "tokenizer" / name)
+    (SHARE / "model" / "tokenizer" / "tokenizer.json").unlink(missing_ok=True)
+
+
+def random_space(n, k):
+    loras = ManyLoras(make_unet())
+    g = torch.Generator().manual_seed(0)
+    theta = loras.start() + .02 * torch.randn(n, loras.parameters, generator=g)
+    import numpy as np
+    build(theta, sample_people(n, np.random.default_rng(2)), k)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--untrained-space", action="store_true")
+    args = parser.parse_args()
+    export()
+    if args.untrained_space:
+        random_space(200, 60)
+    size = sum(f.stat().st_size for f in SHARE.rglob("*") if f.is_file())
+    print(f"{SHARE.relative_to(SHARE.parents[2])}: {size / 1e6:.1f} MB")

@@ -1,0 +1,151 @@
+"""Stage 4: UNet, text encoder and people map together, on latents.
+
+Half of every batch is text to picture: captions with attribute words, the LoRAs off. The other half is people:
+"sks person" in some circumstances, with the LoRA that the people map gives for the true factors.
+"""
+import argparse
+import random
+import time
+
+import numpy as np
+import torch
+
+from captions import caption
+from encode import frozen_vae
+from lora import ManyLoras
+from muon import Muon
+from people_map import PeopleMap
+from pictures import sheet
+from team import MEMBERS, run
+from tokenizer import encode_all, vocabulary
+from world import (WORK, add_noise, ddim, decode, fade, guided, load, loss_weight, make_text_encoder, make_unet,
+                   save, stratified_timesteps)
+
+DROP = .12  # share of captions that are emptied, for guidance
+PROMPTS = ("a person", "a woman with long blond hair", "a man with grey hair and a beard", "a bald man with glasses",
+           "a person with dark skin and glasses", "an old woman with curly red hair", "a person on the beach",
+           "a person wearing a hat in the snow", "a young man with black hair at night")
+
+
+class Models:
+    """Everything that stage 4 trains, under one list of named parameters."""
+
+    def __init__(self, people):
+        torch.manual_seed(0)
+        self.unet, self.text = make_unet(), make_text_encoder(len(vocabulary()))
+        self.loras = ManyLoras(self.unet)
+        self.people = PeopleMap(self.loras, people)
+        self.parts = dict(unet=self.unet, text=self.text, people=self.people)
+        self.named = [(f"{part}.{n}", p) for part, m in self.parts.items() for n, p in m.named_parameters()]
+
+    def state(self, values=None):
+        """State dicts with plain diffusers names; values replaces the parameters (averaged ones)."""
+        swap = dict(zip([id(p) for _, p in self.named], values)) if values else {}
+        return {part: {n: swap.get(id(v), v).detach().clone() for n, v in m.state_dict(keep_vars=True).items()}
+                for part, m in self.parts.items()}
+
+    def load(self, state):
+        for part, m in self.parts.items():
+            m.load_state_dict(state[part])
+
+    def embed(self, texts):
+        return self.text(encode_all(texts))[0]
+
+
+def batch_of(data, n, rng, r):
+    """n pictures; the second half speaks of "sks person" and is drawn with LoRAs."""
+    index = rng.integers(0, len(data["people"]), n)
+    texts = []
+    for k, i in enumerate(index):
+        lora = k >= n // 2
+        text = caption(data["people"][i], data["nuisance"], i, r, attributes=.15 if lora else .92, sks=1 if lora else .25)
+        texts.append("" if r.random() < DROP else text)
+    return data["latents"][index], data["people"][index], texts
+
+
+def loss_of(models, x, people, texts, generator):
+    n = len(x)
+    # Timesteps are stratified within each half.
+    t = torch.cat([stratified_timesteps(n // 2, generator), stratified_timesteps(n - n // 2, generator)])
+    noise = torch.randn(x.shape, generator=generator)
+    theta = models.people(people)
+    theta = torch.cat([models.people.start.expand(n // 2, -1), theta[n // 2:]])
+    models.loras.set(theta)
+    error = models.unet(add_noise(x, t, noise), t, models.embed(texts)).sample - noise
+    squares = error.pow(2).mean((1, 2, 3))
+    weighted = squares * loss_weight(t)
+    return weighted.mean(), torch.stack([part.mean().detach() for part in squares.split(n // 2)][:2] + [weighted.mean().detach()])
+
+
+@torch.no_grad()
+def draw_sheets(models, data, steps=16, columns=6):
+    """Words (rows) over noises (columns); then people: a drawing, four noises, two scenes."""
+    vae, g = frozen_vae(), torch.Generator().manual_seed(3)
+    z, empty = torch.randn(columns, 4, 16, 16, generator=g), models.embed([""])
+    models.loras.set(None)
+    rows = [ddim(guided(models.unet, models.embed([p] * columns), empty, 3.), z, steps) for p in PROMPTS]
+    sheet(decode(vae, torch.cat(rows)), columns, WORK / "sheet_base.png", 2)
+    prompts, rows = ["sks person"] * 4 + ["sks person on the beach", "sks person at night"], []
+    z[4:] = z[:2]
+    for i in range(8):
+        theta = models.people(data["people"][i:i + 1])
+        models.loras.set(theta)
+        rows += [data["latents"][i:i + 1], ddim(guided(models.unet, models.embed(prompts), empty, 3.), z, steps)]
+    sheet(decode(vae, torch.cat(rows)), columns + 1, WORK / "sheet_people_map.png", 2)
+
+
+def train(team, models, optimiser, data, checkpoint, args):
+    step, spent, total, losses = 0, 0., args.minutes * 60, []
+    if checkpoint.exists():
+        state = load(checkpoint)
+        step, spent = state["step"], state["spent"]
+        if team.rank == 0:
+            models.load(state["models"])
+            optimiser.load_state_dict(state["optimiser"])
+    team.meet()
+    seed = step * MEMBERS + team.rank
+    rng, r, generator = np.random.default_rng(seed), random.Random(seed), torch.Generator().manual_seed(seed)
+    last = saved = time.time()
+    while spent < total:
+        loss, parts = loss_of(models, *batch_of(data, args.batch // MEMBERS, rng, r), generator)
+        optimiser.zero_grad()
+        loss.backward()
+        team.average(optimiser.parameters)
+        optimiser.step(step, fade(step, 60, spent / total), team.rank)
+        spent = team.agree(spent + time.time() - last)
+        step, losses, last = step + 1, losses + [parts.numpy()], time.time()
+        if team.rank == 0 and step % 50 == 0:
+            text, people, weighted = np.mean(losses[-50:], 0)
+            print(f"step {step} {spent:.0f} s loss: text {text:.4f} people {people:.4f} weighted {weighted:.3f}", flush=True)
+        if team.rank == 0 and (time.time() - saved > 180 or spent >= total):
+            save(checkpoint, dict(models=models.state(), optimiser=optimiser.state_dict(), step=step, spent=spent))
+            save(WORK / "base.pt", models.state(optimiser.averaged))
+            saved = last = time.time()
+
+
+def load_data():
+    pictures, latents = load(WORK / "pictures_base.pt"), load(WORK / "latents_base.pt")
+    return dict(people=pictures["people"][:len(latents)], nuisance=pictures["nuisance"], latents=latents)
+
+
+def load_models(data):
+    """The averaged models of base.pt, frozen."""
+    models = Models(data["people"])
+    models.load(load(WORK / "base.pt"))
+    for m in models.parts.values():
+        m.eval().requires_grad_(False)
+    return models
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=55, help="of training in all, resumed runs included")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--sheets", action="store_true", help="only draw sheets with the saved models")
+    args = parser.parse_args()
+    data = load_data()
+    if not args.sheets:
+        models = Models(data["people"])
+        optimiser = Muon(models.named, lr=.01, to_adam=("embed", "conv_in", "conv_out", "people_map"), average=.995)
+        run(train, optimiser.parameters, models, optimiser, data, WORK / "base_checkpoint.pt", args)
+    draw_sheets(load_models(data), data)

@@ -1,0 +1,125 @@
+"""The shape of the demo world: where things lie, which models it is made of, and its noise schedule."""
+import json
+import math
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel
+
+ROOT = Path(__file__).resolve().parents[2]
+WORK = ROOT / ".deps" / "demo_world"       # pictures, checkpoints, sheets: not in git
+SHARE = ROOT / "share" / "w2w" / "demo"    # what ships
+SIZE, LATENT = 64, 16                      # pixels and latent pixels
+PICTURES_PER_PERSON = 10
+PEOPLE, HELD_OUT = 320, 40                 # drawn; how many are trained depends on the time
+
+WORK.mkdir(parents=True, exist_ok=True)
+torch.set_num_threads(1)  # training runs in processes, see team.py
+
+
+def make_vae(scaling_factor=1.0):
+    return AutoencoderKL(
+        in_channels=3, out_channels=3, latent_channels=4, layers_per_block=1, norm_num_groups=8,
+        down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
+        block_out_channels=(16, 32, 64), sample_size=SIZE, scaling_factor=scaling_factor)
+
+
+def make_unet():
+    return UNet2DConditionModel(
+        sample_size=LATENT, in_channels=4, out_channels=4, layers_per_block=1, norm_num_groups=16,
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        block_out_channels=(64, 96, 128), cross_attention_dim=64, attention_head_dim=4)
+
+
+def make_text_encoder(vocabulary):
+    """The last two entries of the vocabulary are the start and the end mark, as in CLIP."""
+    return CLIPTextModel(CLIPTextConfig(
+        vocab_size=vocabulary, hidden_size=64, intermediate_size=256, num_hidden_layers=2,
+        num_attention_heads=4, max_position_embeddings=77, hidden_act="quick_gelu", projection_dim=64,
+        bos_token_id=vocabulary - 2, eos_token_id=vocabulary - 1, pad_token_id=vocabulary - 1))
+
+
+# Linear betas end in almost pure noise (sqrt of alphas_cumprod .006; Stable Diffusion's own schedule ends
+# at .068, enough for the tint of the noise to decide skin and hair colour on 16 x 16 latents).
+BETAS = dict(beta_start=1e-4, beta_end=.02, beta_schedule="linear")
+ALPHAS_CUMPROD = torch.cumprod(1 - torch.linspace(BETAS["beta_start"], BETAS["beta_end"], 1000), 0)
+MAX_WEIGHT = 50.
+
+
+def make_scheduler():
+    return PNDMScheduler(num_train_timesteps=1000, prediction_type="epsilon", skip_prk_steps=True,
+                         steps_offset=1, set_alpha_to_one=False, timestep_spacing="leading", **BETAS)
+
+
+def add_noise(x, t, noise):
+    a = ALPHAS_CUMPROD[t].view(-1, 1, 1, 1)
+    return a.sqrt() * x + (1 - a).sqrt() * noise
+
+
+def loss_weight(t):
+    """1/alphas_cumprod makes the error of epsilon that of v, up to a limit."""
+    return (1 / ALPHAS_CUMPROD[t]).clamp(max=MAX_WEIGHT)
+
+
+def stratified_timesteps(count, generator):
+    """count timesteps, one in each of count equal stretches of 0..999."""
+    t = (torch.arange(count) + torch.rand(count, generator=generator)) * 1000 / count
+    return t.long().clamp(max=999)
+
+
+@torch.no_grad()
+def ddim(epsilon, z, steps):
+    """Deterministic sampling for sheets and measurements; epsilon(z, t) is already guided."""
+    times = [1 + (1000 // steps) * i for i in reversed(range(steps))]
+    for t, after in zip(times, times[1:] + [None]):
+        e = epsilon(z, t)
+        a, b = ALPHAS_CUMPROD[t], ALPHAS_CUMPROD[after if after is not None else 0]
+        z = b.sqrt() * (z - (1 - a).sqrt() * e) / a.sqrt() + (1 - b).sqrt() * e
+    return z
+
+
+def guided(unet, text, empty, scale):
+    """epsilon(z, t) with classifier-free guidance; text [B, 77, C], empty [1, 77, C]."""
+    def epsilon(z, t):
+        both = torch.cat([empty.expand(len(z), -1, -1), text])
+        low, high = unet(torch.cat([z, z]), t, both).sample.chunk(2)
+        return low + scale * (high - low)
+    return epsilon
+
+
+def decode(vae, z):
+    with torch.no_grad():
+        parts = [vae.decode(part / vae.config.scaling_factor).sample for part in z.split(64)]
+    return (torch.cat(parts).clamp(-1, 1) + 1) / 2
+
+
+def save(path, state):
+    """Writes aside, then renames: an interruption leaves the old checkpoint."""
+    aside = Path(str(path) + ".part")
+    torch.save(state, aside)
+    aside.rename(path)
+
+
+def load(path):
+    return torch.load(path, weights_only=False)
+
+
+def psnr(a, b):
+    return (-10 * (a - b).pow(2).mean((1, 2, 3)).log10()).mean().item()
+
+
+def write_json(path, value):
+    Path(path).write_text(json.dumps(value, indent=1) + "\n")
+
+
+def fade(done, warm, share):
+    """Learning rate factor: warm up over the first `warm` steps, then straight down with the share done."""
+    return min(1, (done + 1) / warm) * max(.01, 1 - share)
+
+
+def uniform_like_linear(n, generator):
+    """torch's default initial values of a linear layer with n inputs."""
+    bound = 1 / math.sqrt(n)
+    return (torch.rand(n, generator=generator) * 2 - 1) * bound
