@@ -28,14 +28,15 @@ std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, uint64_t seed) {
   return counter;
 }
 
-/// torch's CUDA randn, first call after seeding, as long as every value has a thread of its own (up to about
-/// 200,000 values on any card): thread i takes the first normal of curand's Philox with subsequence i.
-at::Tensor philox_randn(at::IntArrayRef shape, uint64_t seed) {
+/// torch's CUDA randn as long as every value has a thread of its own (up to about 200,000 values on any
+/// card): in the n-th call after seeding, thread i takes the first normal of curand's Philox at subsequence
+/// i, offset n.
+at::Tensor philox_randn(at::IntArrayRef shape, uint64_t seed, uint32_t call) {
   auto values = at::empty(shape, at::kFloat);
   float* out = values.data_ptr<float>();
   constexpr float two_to_minus_32 = 2.3283064e-10F, two_pi_2_to_minus_32 = 2.3283064e-10F * 6.2831855F;
   for (int64_t i = 0; i < values.numel(); ++i) {
-    const auto bits = philox({0, 0, static_cast<uint32_t>(i), static_cast<uint32_t>(i >> 32)}, seed);
+    const auto bits = philox({call, 0, static_cast<uint32_t>(i), static_cast<uint32_t>(i >> 32)}, seed);
     const float u = static_cast<float>(bits[0]) * two_to_minus_32 + two_to_minus_32 / 2;
     const float angle = static_cast<float>(bits[1]) * two_pi_2_to_minus_32 + two_pi_2_to_minus_32 / 2;
     out[i] = std::sqrt(-2.0F * std::log(u)) * std::sin(angle);  // Box-Muller, the sine half
@@ -64,8 +65,8 @@ void Generator::set_state(const at::Tensor& state) {
   generator_.set_state(state);
 }
 
-at::Tensor seeded_randn(at::IntArrayRef shape, uint64_t seed, NoiseSource source) {
-  return source == NoiseSource::cpu ? Generator(seed).randn(shape) : philox_randn(shape, seed);
+at::Tensor NoiseStream::randn(at::IntArrayRef shape) {
+  return source_ == NoiseSource::cpu ? generator_.randn(shape) : philox_randn(shape, seed_, calls_++);
 }
 
 }  // namespace w2w

@@ -35,7 +35,17 @@ enum class NoiseSource {
   cuda,  ///< the Philox4x32-10 stream of a CUDA generator, computed on the CPU
 };
 
-/// The first torch.randn(shape) of a generator freshly seeded with `seed`, f32 on the CPU.
-at::Tensor seeded_randn(at::IntArrayRef shape, uint64_t seed, NoiseSource source = NoiseSource::cpu);
+/// Successive torch.randn(shape) draws of a generator freshly seeded with `seed`, f32 on the CPU.
+class NoiseStream {
+ public:
+  NoiseStream(uint64_t seed, NoiseSource source) : seed_(seed), source_(source), generator_(seed) {}
+  at::Tensor randn(at::IntArrayRef shape);
+
+ private:
+  uint64_t seed_;
+  NoiseSource source_;
+  Generator generator_;
+  uint32_t calls_ = 0;
+};
 
 }  // namespace w2w

@@ -44,7 +44,7 @@ TEST(Generator, StateContinuesTheStream) {
 }
 
 TEST(Generator, PhiloxMatchesPublishedCudaValues) {  // torch.randn(4, device="cuda") after manual_seed(0)
-  const auto values = seeded_randn({4}, 0, NoiseSource::cuda);
+  const auto values = NoiseStream(0, NoiseSource::cuda).randn({4});
   const float expected[] = {-0.92466259F, -0.42534415F, -2.6438458F, 0.14518388F};
   for (int i = 0; i < 4; ++i) EXPECT_NEAR(values[i].item<float>(), expected[i], 1e-6F);
 }

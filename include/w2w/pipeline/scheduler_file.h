@@ -1,0 +1,12 @@
+#pragma once
+#include <filesystem>
+
+#include "w2w/schedulers/scheduler_config.h"
+
+namespace w2w {
+
+/// scheduler_config.json as StableDiffusionPipeline uses it (outdated values amended); Stable Diffusion 1.5's
+/// own for an empty path. Error(malformed) naming the field that does not fit.
+SchedulerConfig read_scheduler_config(const std::filesystem::path& path);
+
+}  // namespace w2w

@@ -1,0 +1,74 @@
+#pragma once
+// Text to picture with one person of the space, or with the base model alone.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "w2w/base/generator.h"
+#include "w2w/base/progress.h"
+#include "w2w/lora/adapter.h"
+#include "w2w/lora/target.h"
+#include "w2w/schedulers/sampler_names.h"
+#include "w2w/sd/checkpoint.h"
+
+namespace w2w {
+
+/// What a picture depends on besides the model and the person.
+struct TextToImageOptions {
+  std::string prompt = "sks person";
+  std::string negative_prompt;
+  int64_t steps = 50;
+  double cfg_scale = 3.0;                ///< guidance scale; 1 and below runs the prompt alone
+  int64_t width = 0, height = 0;         ///< pixels; 0: the size the model was trained at
+  std::optional<SamplerChoice> sampler;  ///< none: the model's own scheduler
+  int64_t clip_skip =
+      1;  ///< 1 uses all layers of the text encoder, 2 leaves out the last (A1111's and sd.cpp's count)
+  uint64_t seed = 0;  ///< of the picture noise
+  NoiseSource noise = NoiseSource::cpu;
+  bool prompt_weights = false;  ///< A1111's (word:1.2) syntax
+  bool tiled_decode = false;    ///< VAE in tiles: less memory for large pictures
+
+  /// Error(usage) for values no model takes.
+  void check() const;
+};
+
+/// A model ready to draw. Parts load when first needed; the person is set between pictures without reloading
+/// anything.
+class TextToImage {
+ public:
+  TextToImage(Checkpoint checkpoint, c10::Device device, at::ScalarType dtype);
+
+  const Checkpoint& checkpoint() const { return checkpoint_; }
+  /// Every linear layer of the UNet: what a LoRA may change.
+  const Targets& linear_layers();
+  /// From here on the model draws this person; an empty one is the base model.
+  void set_person(const Lora& lora);
+
+  /// One picture, u8 [height, width, 3]. Reports "denoising" steps; stops with Error(interrupted) within a
+  /// step. Independent of all pictures before it.
+  at::Tensor run(const TextToImageOptions& options, const Progress& progress = {});
+
+  /// The latents before decoding, f32 [1, channels, height / f, width / f].
+  at::Tensor denoise(const TextToImageOptions& options, const Progress& progress = {});
+
+ private:
+  void load_unet();
+  at::Tensor encode(const std::string& prompt, const TextToImageOptions& options);
+  at::Tensor decode(const at::Tensor& latents, bool tiled);
+
+  Checkpoint checkpoint_;
+  c10::Device device_;
+  at::ScalarType dtype_;
+  SchedulerConfig scheduler_config_;
+  std::optional<ClipTokenizer> tokenizer_;
+  std::optional<ClipText> text_encoder_;
+  std::optional<UNet> unet_;
+  std::optional<Adapter> adapter_;
+  std::optional<VaeDecoder> decoder_;
+  Targets linear_layers_;
+  std::map<std::string, at::Tensor> encoded_;  ///< prompts seen, by prompt and how it was encoded
+};
+
+}  // namespace w2w

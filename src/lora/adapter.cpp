@@ -1,0 +1,30 @@
+#include "w2w/lora/adapter.h"
+
+#include <ATen/ops/empty_like.h>
+
+#include "w2w/base/error.h"
+#include "w2w/lora/algebra.h"
+
+namespace w2w {
+
+void Adapter::apply(const Lora& lora) {
+  for (const auto& [module, factors] : lora) {
+    if (!parameters_.contains(module + ".weight")) {
+      throw Error(ErrorKind::failure,
+                  "LoRA does not fit the model: it changes " + module + ", which the model does not have");
+    }
+  }
+  for (auto& [module, touched] : touched_) {
+    if (!lora.contains(module)) parameters_.at(module + ".weight").set_data(touched.base);
+  }
+  for (const auto& [module, factors] : lora) {
+    const auto& live = parameters_.at(module + ".weight");
+    auto [entry, is_new] = touched_.try_emplace(module);
+    auto& touched = entry->second;
+    if (is_new) touched = {live.alias(), at::empty_like(live)};
+    bake(touched.baked, touched.base, factors);
+    live.set_data(touched.baked);
+  }
+}
+
+}  // namespace w2w

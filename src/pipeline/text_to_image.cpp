@@ -1,0 +1,142 @@
+#include "w2w/pipeline/text_to_image.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/IListRef.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
+#include <fmt/format.h>
+
+#include "w2w/base/error.h"
+#include "w2w/base/log.h"
+#include "w2w/pipeline/scheduler_file.h"
+#include "w2w/text/prompt_weights.h"
+
+namespace w2w {
+
+using at::Tensor;
+
+void TextToImageOptions::check() const {
+  const auto require = [](bool good, const std::string& message, const std::string& hint = {}) {
+    if (!good) throw Error(ErrorKind::usage, message, hint);
+  };
+  require(steps >= 1 && steps <= 1000, fmt::format("steps must be 1 to 1000, found {}", steps));
+  require(std::isfinite(cfg_scale) && cfg_scale >= 0,
+          fmt::format("cfg scale must be 0 or more, found {}", cfg_scale));
+  require(clip_skip >= 1, fmt::format("clip skip must be 1 (use all layers) or more, found {}", clip_skip));
+  for (const auto& [name, value] : {std::pair("width", width), std::pair("height", height)}) {
+    require(value >= 0, fmt::format("picture {} must be positive, found {}", name, value));
+    require(value % 8 == 0, fmt::format("picture {} must be divisible by 8, found {}", name, value),
+            fmt::format("the nearest that fits is {}", std::max<int64_t>(8, (value + 4) / 8 * 8)));
+  }
+}
+
+TextToImage::TextToImage(Checkpoint checkpoint, c10::Device device, at::ScalarType dtype)
+    : checkpoint_(std::move(checkpoint)),
+      device_(device),
+      dtype_(dtype),
+      scheduler_config_(read_scheduler_config(checkpoint_.scheduler_config_path())) {}
+
+void TextToImage::load_unet() {
+  if (unet_) return;
+  TensorMap parameters;
+  unet_.emplace(checkpoint_.unet(dtype_, &parameters));
+  for (const auto& [name, tensor] : parameters) {
+    if (tensor.dim() == 2 && name.ends_with(".weight")) {
+      linear_layers_.push_back({name.substr(0, name.size() - 7), tensor.size(1), tensor.size(0)});
+    }
+  }
+  adapter_.emplace(std::move(parameters));
+}
+
+const Targets& TextToImage::linear_layers() {
+  load_unet();
+  return linear_layers_;
+}
+
+void TextToImage::set_person(const Lora& lora) {
+  load_unet();
+  at::NoGradGuard no_grad;
+  adapter_->apply(lora);
+}
+
+/// Tokens through the text encoder, [1, 77, width]. With weights, tokens are scaled and the mean restored, as
+/// A1111 does.
+Tensor TextToImage::encode(const std::string& prompt, const TextToImageOptions& options) {
+  const auto key = fmt::format("{}|{}|{}", options.clip_skip, options.prompt_weights, prompt);
+  if (const auto known = encoded_.find(key); known != encoded_.end()) return known->second;
+  if (!tokenizer_) tokenizer_.emplace(checkpoint_.tokenizer());
+  if (!text_encoder_) text_encoder_.emplace(checkpoint_.text_encoder(dtype_));
+
+  const auto weighted = options.prompt_weights ? tokenize_weighted(*tokenizer_, prompt)
+                                               : WeightedTokens{tokenizer_->tokenize(prompt), {}};
+  if (!weighted.prompt.cut_off.empty()) {
+    warn(fmt::format("the prompt is longer than {} tokens; cut off: \"{}\"", tokenizer_->max_length() - 2,
+                     weighted.prompt.cut_off));
+  }
+  const auto ids = at::tensor(weighted.prompt.ids, at::kLong).unsqueeze(0);
+  auto embedding = (*text_encoder_)(ids, options.clip_skip - 1);
+  if (options.prompt_weights) {
+    const auto mean = embedding.mean();
+    const auto weights = at::tensor(weighted.weights, at::kDouble).to(embedding.scalar_type());
+    embedding = embedding * weights.unsqueeze(-1);
+    embedding = embedding * (mean / embedding.mean());
+  }
+  return encoded_[key] = embedding;
+}
+
+Tensor TextToImage::denoise(const TextToImageOptions& options, const Progress& progress) {
+  options.check();
+  at::NoGradGuard no_grad;
+  const auto& config = checkpoint_.unet_config();
+  const int64_t factor = checkpoint_.vae_config().down_factor();
+  const int64_t width = options.width > 0 ? options.width : config.sample_size * factor;
+  const int64_t height = options.height > 0 ? options.height : config.sample_size * factor;
+  if (width % factor != 0 || height % factor != 0) {
+    throw Error(ErrorKind::usage,
+                fmt::format("picture size must be divisible by {} for this model, found {}x{}", factor, width,
+                            height));
+  }
+  const auto scheduler = make_scheduler(scheduler_config_, options.sampler);
+  scheduler->set_timesteps(options.steps);
+
+  const bool guided = options.cfg_scale > 1;
+  auto context = encode(options.prompt, options);
+  if (guided) context = at::cat({encode(options.negative_prompt, options), context});
+  load_unet();
+
+  NoiseStream stream(options.seed, options.noise);
+  const std::vector<int64_t> shape = {1, config.in_channels, height / factor, width / factor};
+  auto latents = stream.randn(shape) * scheduler->init_noise_sigma();
+  const auto noise = [&] { return stream.randn(shape); };
+  const auto& timesteps = scheduler->timesteps();
+  for (size_t i = 0; i < timesteps.size(); ++i) {
+    check_interrupt();
+    auto input = scheduler->scale_model_input(latents, i).to(dtype_);
+    if (guided) input = at::cat({input, input});
+    auto output = (*unet_)(input, at::full({1}, timesteps[i], at::kFloat), context).to(at::kFloat);
+    if (guided) {  // Ho & Salimans 2022, with the scale as Imagen and Stable Diffusion count it
+      const auto halves = output.chunk(2);
+      output = halves[0] + options.cfg_scale * (halves[1] - halves[0]);
+    }
+    latents = scheduler->step(output, i, latents, noise);
+    report(progress, {"denoising", static_cast<int>(i + 1), static_cast<int>(timesteps.size()), {}});
+  }
+  return latents;
+}
+
+Tensor TextToImage::decode(const Tensor& latents, bool tiled) {
+  at::NoGradGuard no_grad;
+  if (!decoder_) decoder_.emplace(checkpoint_.vae_decoder(dtype_));
+  const auto unscaled = (latents / checkpoint_.vae_config().scaling_factor).to(dtype_);
+  const auto image = (tiled ? decoder_->tiled(unscaled) : (*decoder_)(unscaled)).to(at::kFloat);
+  const auto pixels = ((image / 2 + 0.5).clamp(0, 1) * 255).round().to(at::kByte);
+  return pixels[0].permute({1, 2, 0}).contiguous();
+}
+
+Tensor TextToImage::run(const TextToImageOptions& options, const Progress& progress) {
+  return decode(denoise(options, progress), options.tiled_decode);
+}
+
+}  // namespace w2w
