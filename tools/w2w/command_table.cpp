@@ -1,0 +1,17 @@
+#include "w2w/app.h"
+
+namespace w2w::cli {
+
+void add_all_commands(App& app) {
+  add_completion(app);
+  add_help(app);
+}
+
+const std::vector<std::string>& planned_commands() {
+  static const std::vector<std::string> names = {"sample",  "render",      "invert", "edit",
+                                                 "export",  "import",      "space",  "train",
+                                                 "nearest", "interpolate", "serve",  "direction"};
+  return names;
+}
+
+}  // namespace w2w::cli

@@ -1,0 +1,131 @@
+#include "w2w/defaults.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "w2w/base/error.h"
+#include "w2w/base/nearest_name.h"
+#include "w2w/config_file.h"
+#include "w2w/option_groups.h"
+#include "w2w/option_values.h"
+
+namespace w2w::cli {
+namespace {
+
+bool given(const CLI::Option& option) { return option.count() > 0; }
+
+bool is_switch(const CLI::Option& option) { return option.get_items_expected_max() == 0; }
+
+/// Sets `option` as if `values` had been given; an error names `source` as well.
+void set_option(CLI::Option& option, std::vector<std::string> values, const std::string& source) {
+  const std::string name = "--" + option.get_lnames().front();
+  try {
+    if (values.size() > 1 && option.get_multi_option_policy() != CLI::MultiOptionPolicy::TakeAll) {
+      throw Error(ErrorKind::usage, fmt::format("{} expects one value, found {}", name, values.size()));
+    }
+    if (is_switch(option))
+      values = {parse_switch(name, values.empty() ? "" : values.front()) ? "true" : "false"};
+    if (values.empty()) return;
+    for (const auto& value : values) option.add_result(value);
+    option.run_callback();
+  } catch (const Error& error) {
+    throw Error(error.kind(), fmt::format("{} ({})", error.what(), source), error.hint());
+  }
+}
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+std::optional<std::filesystem::path> config_path(const Command& command) {
+  if (command.config) return *command.config;
+  std::filesystem::path folder = environment("XDG_CONFIG_HOME");
+  if (folder.empty() && !environment("HOME").empty())
+    folder = std::filesystem::path(environment("HOME")) / ".config";
+  if (folder.empty()) return std::nullopt;
+  const auto path = folder / "w2w" / "config.toml";
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored) ? std::optional(path) : std::nullopt;
+}
+
+std::vector<std::string> configurable_names(const CLI::App& parser) {
+  std::vector<std::string> names;
+  for (const auto* option : parser.get_options()) {
+    if (option == parser.get_help_ptr()) continue;
+    for (const auto& name : option->get_lnames()) names.push_back(name);
+  }
+  return names;
+}
+
+/// Keys may be written with _ as well: cfg_scale.
+std::string option_key(std::string key) {
+  std::replace(key.begin(), key.end(), '_', '-');
+  return key;
+}
+
+void check_key(const App& app, const ConfigEntry& entry, const std::string& source) {
+  std::vector<std::string> known;
+  const auto collect = [&](const Command& command) {
+    for (auto& name : configurable_names(*command.parser)) known.push_back(std::move(name));
+  };
+  if (entry.section.empty()) {
+    for (const auto& command : app.commands()) collect(*command);
+  } else {
+    const auto names = app.command_names();
+    const auto& planned = planned_commands();
+    if (std::find(planned.begin(), planned.end(), entry.section) != planned.end()) return;
+    if (std::find(names.begin(), names.end(), entry.section) == names.end()) {
+      throw Error(ErrorKind::usage, fmt::format("unknown section [{}] ({})", entry.section, source),
+                  suggest(entry.section, names));
+    }
+    collect(app.command(entry.section));
+  }
+  const auto key = option_key(entry.key);
+  if (std::find(known.begin(), known.end(), key) != known.end()) return;
+  throw Error(ErrorKind::usage, fmt::format("unknown setting '{}' ({})", entry.key, source),
+              suggest(key, known));
+}
+
+}  // namespace
+
+std::string environment_name(const CLI::Option& option) {
+  const auto& group = option.get_group();
+  const bool shared =
+      group == model_group || group == picture_group || group == output_group || group == general_group;
+  if (!shared || option.get_lnames().empty() || option.check_lname("help")) return {};
+  std::string name = "W2W_" + option.get_lnames().front();
+  for (char& c : name) c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
+void fill_from_environment(CLI::App& parser) {
+  for (auto* option : parser.get_options([](CLI::Option*) { return true; })) {
+    const auto name = environment_name(*option);
+    if (name.empty() || given(*option)) continue;
+    const auto value = environment(name.c_str());
+    if (!value.empty()) set_option(*option, {value}, "environment variable " + name);
+  }
+}
+
+void fill_from_config(const App& app, const Command& command) {
+  const auto path = config_path(command);
+  if (!path) return;
+  const auto entries = read_config_file(*path);
+  const auto source = [&](const ConfigEntry& entry) {
+    return fmt::format("{}, line {}", path->string(), entry.line);
+  };
+  for (const auto& entry : entries) check_key(app, entry, source(entry));
+  for (const auto& section : {command.text.name, std::string()}) {
+    for (const auto& entry : entries) {
+      if (entry.section != section) continue;
+      auto* option = command.parser->get_option_no_throw("--" + option_key(entry.key));
+      if (option && !given(*option)) set_option(*option, entry.values, source(entry));
+    }
+  }
+}
+
+}  // namespace w2w::cli

@@ -1,0 +1,79 @@
+#include <c10/util/Exception.h>
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <new>
+
+#include "w2w/app.h"
+#include "w2w/base/error.h"
+#include "w2w/base/progress.h"
+#include "w2w/terminal.h"
+
+// The one place where errors are printed and become exit codes.
+
+namespace {
+
+using namespace w2w;
+
+/// The first signal asks the work to stop after its step, the second one ends the process.
+void on_interrupt(int signal_number) {
+  request_interrupt();
+  std::signal(signal_number, SIG_DFL);
+}
+
+void print_error(std::string_view message, std::string_view hint) {
+  fmt::print(stderr, "w2w: {} {}\n", cli::red("error:", cli::Stream::error), message);
+  if (!hint.empty()) fmt::print(stderr, "hint: {}\n", hint);
+}
+
+int fail(ErrorKind kind, std::string_view message, std::string_view hint = {}) {
+  print_error(message, hint);
+  return static_cast<int>(kind);
+}
+
+int out_of_memory() {
+  return fail(ErrorKind::out_of_memory, "out of memory",
+              "use a smaller picture, fewer pictures at once, or --dtype bf16");
+}
+
+int internal_error(const char* what) {
+  return fail(ErrorKind::failure, fmt::format("internal error: {}", what),
+              "this is a bug in w2w; please report it with the command that led here");
+}
+
+/// LibTorch's CPU allocator has no exception type of its own.
+bool says_out_of_memory(std::string_view what) {
+  return what.find("can't allocate memory") != what.npos || what.find("not enough memory") != what.npos;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+  std::signal(SIGPIPE, SIG_DFL);  // `w2w ... | head` ends quietly, also where the parent ignores the signal
+  try {
+    const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+    for (const auto& argument : arguments) {
+      if (argument == "--no-color") cli::disable_colour();  // errors of parsing obey it as well
+    }
+    cli::App app;
+    cli::add_all_commands(app);
+    app.run(arguments);
+    return std::fflush(stdout) == 0 ? 0 : fail(ErrorKind::failure, "cannot write the results (stdout)");
+  } catch (const Error& error) {
+    return fail(error.kind(), error.what(), error.hint());
+  } catch (const c10::OutOfMemoryError&) {
+    return out_of_memory();
+  } catch (const c10::Error& error) {
+    if (says_out_of_memory(error.what())) return out_of_memory();
+    return internal_error(error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    return out_of_memory();
+  } catch (const std::exception& error) {
+    return says_out_of_memory(error.what()) ? out_of_memory() : internal_error(error.what());
+  } catch (...) {
+    return internal_error("an exception of unknown type");
+  }
+}

@@ -1,0 +1,26 @@
+#pragma once
+// The headings options stand under in help. Options under the shared ones can also be set by environment
+// variables.
+
+#include <CLI/App.hpp>
+
+#include <array>
+#include <string>
+
+namespace w2w::cli {
+
+inline const std::string command_group = "Options";  // CLI11's own default
+inline const std::string model_group = "Model";
+inline const std::string picture_group = "Pictures";
+inline const std::string output_group = "Output";
+inline const std::string general_group = "General";
+
+/// In the order help shows them.
+inline const std::array<std::string, 5> all_groups = {command_group, picture_group, model_group, output_group,
+                                                      general_group};
+
+/// "W2W_CFG_SCALE" for --cfg-scale; empty for options a variable cannot set: those of a single command, and
+/// --help.
+std::string environment_name(const CLI::Option& option);
+
+}  // namespace w2w::cli

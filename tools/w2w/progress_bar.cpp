@@ -1,0 +1,88 @@
+#include "w2w/progress_bar.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "w2w/terminal.h"
+
+namespace w2w::cli {
+namespace {
+
+/// "0:07", "12:40", "3:05:00".
+std::string clock_time(double seconds) {
+  const auto whole = static_cast<int64_t>(seconds + 0.5);
+  if (whole >= 3600) return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+  return fmt::format("{}:{:02}", whole / 60, whole % 60);
+}
+
+std::string rate_text(double rate) {
+  return rate >= 1 ? fmt::format("{:.1f} it/s", rate) : fmt::format("{:.1f} s/it", 1 / rate);
+}
+
+/// "1.8 it/s, 0:14 left", then whatever the work itself has to say.
+std::string figures(const ProgressEvent& event, double rate) {
+  std::string text;
+  if (rate > 0) text = rate_text(rate) + ", " + clock_time((event.total - event.step) / rate) + " left";
+  if (!event.detail.empty()) text += (text.empty() ? "" : ", ") + event.detail;
+  return text;
+}
+
+}  // namespace
+
+void ProgressBar::start_stage(const ProgressEvent& event) {
+  what_ = event.what;
+  total_ = event.total;
+  first_step_ = event.step;
+  last_tenth_ = 0;
+  stage_start_ = Clock::now();
+  last_draw_ = {};
+}
+
+void ProgressBar::update(const ProgressEvent& event) {
+  if (event.what != what_ || event.total != total_ || event.step < last_step_) start_stage(event);
+  last_step_ = event.step;
+  const auto now = Clock::now();
+  const double seconds = std::chrono::duration<double>(now - stage_start_).count();
+  const double rate = seconds > 0 ? (event.step - first_step_) / seconds : 0;
+  const bool done = event.step >= event.total;
+  if (is_terminal(Stream::error)) {
+    if (done) return clear();
+    if (now - last_draw_ < std::chrono::milliseconds(100)) return;
+    last_draw_ = now;
+    return draw(event, rate);
+  }
+  const int tenth = event.total > 0 ? event.step * 10 / event.total : 0;
+  if (tenth == last_tenth_) return;
+  last_tenth_ = tenth;
+  const auto tail = done ? event.detail : figures(event, rate);
+  fmt::print(stderr, "w2w: {} {}/{} ({} %){}\n", event.what, event.step, event.total, tenth * 10,
+             tail.empty() ? "" : ", " + tail);
+}
+
+void ProgressBar::draw(const ProgressEvent& event, double rate) {
+  const auto left = fmt::format("{} ", event.what);
+  const auto right = fmt::format(" {}/{}  {}", event.step, event.total, figures(event, rate));
+  const int room =
+      std::min(40, terminal_width() - 3 - static_cast<int>(display_width(left) + display_width(right)));
+  std::string line = left;
+  if (room >= 5) {
+    const int filled =
+        event.total > 0 ? static_cast<int>(static_cast<int64_t>(room) * event.step / event.total) : 0;
+    line += "[" + std::string(static_cast<size_t>(filled), '=') +
+            std::string(static_cast<size_t>(room - filled), ' ') + "]";
+  }
+  fmt::print(stderr, "\r{}{}\x1b[K", line, right);
+  std::fflush(stderr);
+  drawn_ = true;
+}
+
+void ProgressBar::clear() {
+  if (!drawn_) return;
+  fmt::print(stderr, "\r\x1b[K");
+  std::fflush(stderr);
+  drawn_ = false;
+}
+
+}  // namespace w2w::cli

@@ -1,0 +1,56 @@
+#pragma once
+// What a command tells the world: results on stdout (one path a line, or one JSON object), messages and
+// progress on stderr.
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "w2w/base/log.h"
+#include "w2w/base/progress.h"
+#include "w2w/general_options.h"
+#include "w2w/progress_bar.h"
+
+namespace w2w::cli {
+
+using Json = nlohmann::ordered_json;
+
+class Reporter {
+ public:
+  /// Routes the library's messages (base/log.h) to stderr until it is destroyed.
+  Reporter(std::string command, const GeneralOptions& options);
+  ~Reporter();
+  Reporter(const Reporter&) = delete;
+  Reporter& operator=(const Reporter&) = delete;
+
+  const GeneralOptions& options() const { return options_; }
+  bool json() const { return options_.json; }
+
+  /// A file that was written: its path is printed at once, or kept for the JSON object with `kind`
+  /// ("coefficients", "picture", "lora", "space", "log", "sheet") and `more`, e.g. {{"seed", 5}}.
+  void output(const std::filesystem::path& path, std::string_view kind, Json more = Json::object());
+
+  /// A further member of the JSON object; ignored without --json.
+  void field(const std::string& name, Json value);
+
+  /// Results of commands that write no files: a line on stdout, nothing with --json.
+  void line(std::string_view text);
+
+  /// Shows progress on stderr unless --quiet; valid while this object lives.
+  Progress progress();
+
+  /// Prints the JSON object if one was asked for. Error(failure) when stdout did not take the results.
+  void finish();
+
+ private:
+  void message(LogLevel level, std::string_view text);
+
+  std::string command_;
+  GeneralOptions options_;
+  Json outputs_ = Json::array();
+  Json fields_ = Json::object();
+  ProgressBar bar_;
+};
+
+}  // namespace w2w::cli

@@ -1,0 +1,68 @@
+#include "w2w/seeds.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <limits>
+#include <optional>
+#include <random>
+
+#include "w2w/base/error.h"
+#include "w2w/base/log.h"
+
+namespace w2w::cli {
+namespace {
+
+constexpr size_t most_seeds = 10'000;
+constexpr uint64_t largest_seed = std::numeric_limits<int64_t>::max();
+
+std::string_view trimmed(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  return text;
+}
+
+std::optional<uint64_t> parse_seed(std::string_view text) {
+  text = trimmed(text);
+  uint64_t seed = 0;
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (status != std::errc{} || end != text.data() + text.size() || seed > largest_seed) return std::nullopt;
+  return seed;
+}
+
+}  // namespace
+
+uint64_t draw_seed() { return std::random_device{}(); }
+
+std::vector<uint64_t> parse_seeds(std::string_view text, const std::function<uint64_t()>& draw,
+                                  std::string_view option) {
+  const auto fail = [&](const std::string& what) {
+    throw Error(ErrorKind::usage, fmt::format("{} {}, found '{}'", option, what, text),
+                fmt::format("for example {0} 7, {0} 1,2,5-8, or {0} -1 for a random one", option));
+  };
+  std::vector<uint64_t> seeds;
+  for (std::string_view rest = text;; rest.remove_prefix(rest.find(',') + 1)) {
+    const auto item = trimmed(rest.substr(0, rest.find(',')));
+    const size_t dash = item.find('-');
+    if (item == "-1") {
+      seeds.push_back(draw());
+      notice(fmt::format("drew {} {}", option.starts_with("--") ? option.substr(2) : option, seeds.back()));
+    } else if (const auto first = parse_seed(item.substr(0, dash))) {
+      const auto last = dash == std::string_view::npos ? first : parse_seed(item.substr(dash + 1));
+      if (!last) fail("expects whole numbers and ranges");
+      if (*last < *first) fail("expects ranges from low to high");
+      if (*last - *first >= most_seeds - seeds.size())
+        fail(fmt::format("expects at most {} seeds", most_seeds));
+      for (uint64_t seed = *first;; ++seed) {
+        seeds.push_back(seed);
+        if (seed == *last) break;
+      }
+    } else {
+      fail("expects whole numbers and ranges");
+    }
+    if (seeds.size() > most_seeds) fail(fmt::format("expects at most {} seeds", most_seeds));
+    if (rest.find(',') == std::string_view::npos) return seeds;
+  }
+}
+
+}  // namespace w2w::cli

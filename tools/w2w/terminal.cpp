@@ -1,0 +1,66 @@
+#include "w2w/terminal.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace w2w::cli {
+namespace {
+
+bool colour_disabled = false;
+
+std::string styled(const char* code, std::string_view text, Stream stream) {
+  if (!use_colour(stream)) return std::string(text);
+  return "\x1b[" + std::string(code) + "m" + std::string(text) + "\x1b[0m";
+}
+
+}  // namespace
+
+bool is_terminal(Stream stream) { return isatty(stream == Stream::out ? STDOUT_FILENO : STDERR_FILENO) == 1; }
+
+int terminal_width() {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return 80;
+}
+
+bool use_colour(Stream stream) {
+  const char* no_colour = std::getenv("NO_COLOR");
+  const char* term = std::getenv("TERM");
+  return !colour_disabled && !(no_colour && *no_colour) && !(term && std::string_view(term) == "dumb") &&
+         is_terminal(stream);
+}
+
+void disable_colour() { colour_disabled = true; }
+
+std::string bold(std::string_view text, Stream stream) { return styled("1", text, stream); }
+std::string red(std::string_view text, Stream stream) { return styled("1;31", text, stream); }
+std::string yellow(std::string_view text, Stream stream) { return styled("33", text, stream); }
+
+size_t display_width(std::string_view text) {
+  return static_cast<size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+std::string wrap(std::string_view text, size_t width, size_t indent) {
+  std::string lines;
+  size_t column = 0;
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(' '));
+    if (column > 0 && column + 1 + display_width(word) > width) {
+      lines += "\n" + std::string(indent, ' ');
+      column = 0;
+    } else if (column > 0) {
+      lines += ' ';
+      ++column;
+    }
+    lines += word;
+    column += display_width(word);
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+  }
+  return lines;
+}
+
+}  // namespace w2w::cli

@@ -1,0 +1,31 @@
+#pragma once
+#include <string>
+#include <string_view>
+
+namespace w2w::cli {
+
+enum class Stream { out, error };
+
+bool is_terminal(Stream stream);
+
+/// Columns of the terminal, 80 where there is none.
+int terminal_width();
+
+/// Colours are used on a terminal unless NO_COLOR is set, TERM is "dumb", or `disable_colour` was called
+/// (--no-color).
+bool use_colour(Stream stream);
+void disable_colour();
+
+/// `text` in bold, red or yellow on a stream with colours, else unchanged.
+std::string bold(std::string_view text, Stream stream);
+std::string red(std::string_view text, Stream stream);
+std::string yellow(std::string_view text, Stream stream);
+
+/// The number of columns `text` takes: code points, not bytes.
+size_t display_width(std::string_view text);
+
+/// `text` broken at spaces into lines of at most `width` columns; every line after the first begins with
+/// `indent` spaces.
+std::string wrap(std::string_view text, size_t width, size_t indent);
+
+}  // namespace w2w::cli
