@@ -7,6 +7,7 @@
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -40,17 +41,23 @@ at::Tensor with_zero_terminal_snr(const at::Tensor& betas) {
   return 1 - at::cat({alpha_bar.slice(0, 0, 1), alpha_bar.slice(0, 1) / alpha_bar.slice(0, 0, -1)});
 }
 
+constexpr int64_t most_timesteps = 1'000'000;  // anything above is a broken file
+
 at::Tensor make_betas(const SchedulerConfig& config) {
   const int64_t count = config.num_train_timesteps;
-  if (count < 1) {
+  if (count < 2 || count > most_timesteps) {
     throw Error(ErrorKind::malformed,
-                fmt::format("scheduler field 'num_train_timesteps': {} is less than 1", count));
+                fmt::format("scheduler field 'num_train_timesteps': expected 2 to {}, found {}",
+                            most_timesteps, count));
   }
   if (!config.trained_betas.empty()) {
     if (static_cast<int64_t>(config.trained_betas.size()) != count) {
       throw Error(ErrorKind::malformed,
                   fmt::format("scheduler field 'trained_betas': expected {} numbers, found {}", count,
                               config.trained_betas.size()));
+    }
+    if (!std::ranges::all_of(config.trained_betas, [](double beta) { return beta > 0 && beta < 1; })) {
+      throw Error(ErrorKind::malformed, "scheduler field 'trained_betas': expected numbers between 0 and 1");
     }
     return at::tensor(config.trained_betas, at::kFloat);
   }

@@ -71,9 +71,23 @@ bool parse_schedule(std::string_view schedule) {
               suggest(schedule, {"karras", "automatic", "default", "normal", "discrete"}));
 }
 
-const Sampler* find_class(std::string_view class_name) {
+[[noreturn]] void throw_unknown(std::string_view sampler) {
+  std::vector<std::string> names = sampler_names();
+  for (const auto& entry : samplers) names.insert(names.end(), entry.aliases.begin(), entry.aliases.end());
+  throw Error(ErrorKind::usage, fmt::format("unknown sampler '{}'", sampler), suggest(sampler, names));
+}
+
+const Sampler& find_name(std::string_view name) {
+  const auto found = std::ranges::find(samplers, name, &Sampler::name);
+  if (found == samplers.end()) throw_unknown(name);
+  return *found;
+}
+
+const Sampler& find_class(std::string_view class_name) {
   const auto found = std::ranges::find(samplers, class_name, &Sampler::class_name);
-  return found == samplers.end() ? nullptr : &*found;
+  if (found != samplers.end()) return *found;
+  throw Error(ErrorKind::malformed, fmt::format("scheduler class '{}' is not implemented", class_name),
+              fmt::format("choose a sampler: {}", fmt::join(sampler_names(), ", ")));
 }
 
 void require_karras(const Sampler& sampler) {
@@ -93,18 +107,14 @@ std::vector<std::string> sampler_names() {
 SamplerChoice parse_sampler(std::string_view sampler, std::string_view schedule) {
   SamplerChoice choice{"", parse_schedule(schedule)};
   std::string wanted = normalized(sampler);
-  if (wanted.empty() && sampler.empty()) return choice;
+  if (sampler.empty()) return choice;
   if (wanted.ends_with("karras")) {
     wanted.resize(wanted.size() - std::string_view("karras").size());
     choice.karras = true;
   }
   const auto found =
       std::ranges::find_if(samplers, [&](const auto& entry) { return answers_to(entry, wanted); });
-  if (found == samplers.end()) {
-    std::vector<std::string> names = sampler_names();
-    for (const auto& entry : samplers) names.insert(names.end(), entry.aliases.begin(), entry.aliases.end());
-    throw Error(ErrorKind::usage, fmt::format("unknown sampler '{}'", sampler), suggest(sampler, names));
-  }
+  if (found == samplers.end()) throw_unknown(sampler);
   if (choice.karras) require_karras(*found);
   choice.sampler = found->name;
   return choice;
@@ -113,19 +123,13 @@ SamplerChoice parse_sampler(std::string_view sampler, std::string_view schedule)
 std::unique_ptr<Scheduler> make_scheduler(const SchedulerConfig& model_config,
                                           const std::optional<SamplerChoice>& choice) {
   const bool chosen = choice && !choice->sampler.empty();
-  const auto* sampler = chosen ? &*std::ranges::find(samplers, choice->sampler, &Sampler::name)
-                               : find_class(model_config.class_name);
-  if (!sampler) {
-    throw Error(ErrorKind::malformed,
-                fmt::format("scheduler class '{}' is not implemented", model_config.class_name),
-                "choose a sampler: " + fmt::format("{}", fmt::join(sampler_names(), ", ")));
-  }
-  auto config = config_for_class(model_config, sampler->class_name);
+  const auto& sampler = chosen ? find_name(choice->sampler) : find_class(model_config.class_name);
+  auto config = config_for_class(model_config, sampler.class_name);
   if (choice && choice->karras) {
-    require_karras(*sampler);
+    require_karras(sampler);
     config.use_karras_sigmas = true;
   }
-  return sampler->make(config);
+  return sampler.make(config);
 }
 
 }  // namespace w2w

@@ -21,9 +21,10 @@ void require_one_of(std::string_view field, const std::string& value,
 Scheduler::Scheduler(const SchedulerConfig& config) : config_(config), noise_schedule_(config) {
   require_one_of("timestep_spacing", config.timestep_spacing, {"leading", "trailing", "linspace"});
   require_one_of("final_sigmas_type", config.final_sigmas_type, {"zero", "sigma_min"});
-  if (config.steps_offset < 0) {
+  if (config.steps_offset < 0 || config.steps_offset >= config.num_train_timesteps) {
     throw Error(ErrorKind::malformed,
-                fmt::format("scheduler field 'steps_offset': {} is negative", config.steps_offset));
+                fmt::format("scheduler field 'steps_offset': expected 0 to {}, found {}",
+                            config.num_train_timesteps - 1, config.steps_offset));
   }
   for (const auto& [name, value] : config.unsupported) {
     throw Error(ErrorKind::malformed,
