@@ -1,0 +1,54 @@
+#pragma once
+// LoRA files of other tools. Every spelling of a tensor name is a row of one table (src/lora/names.cpp), read
+// and written from there.
+
+#include <c10/core/ScalarType.h>
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "w2w/lora/factors.h"
+#include "w2w/lora/target.h"
+
+namespace w2w {
+
+/// Reads the LoRA at `path`, which is a file, a PEFT folder (adapter_config.json beside
+/// adapter_model.safetensors or .bin) or a diffusers folder (pytorch_lora_weights.safetensors or .bin). The
+/// format is told by the keys. `modules` are the linear layers the file may change: kohya's names do not say
+/// where a dot was, so they are only readable against a list. The factors come as f32, the scale from .alpha
+/// keys, adapter_config.json or lora_adapter_metadata, and is 1 without any. Error(not_found) when there is
+/// nothing at `path` or no LoRA in that folder; Error(malformed), naming keys, when a key, a module, a shape
+/// or a value does not fit.
+Lora read_lora(const std::filesystem::path& path, const Targets& modules);
+
+/// Whether the folder holds a LoRA that read_lora would look for.
+bool is_lora_folder(const std::filesystem::path& folder);
+
+struct LoraFileOptions {
+  c10::ScalarType dtype = c10::kHalf;                     ///< of the tensors written
+  std::string name;                                       ///< ss_output_name and modelspec.title
+  std::string trigger = "sks person";                     ///< modelspec.trigger_phrase
+  std::string resolution = "512x512";                     ///< modelspec.resolution
+  std::string base_version = "sd_v1";                     ///< ss_base_model_version
+  std::string architecture = "stable-diffusion-v1/lora";  ///< modelspec.architecture
+  std::optional<int64_t> date;                  ///< seconds since 1970 (SOURCE_DATE_EPOCH); no date without
+  std::map<std::string, std::string> metadata;  ///< further entries, such as w2w.*
+};
+
+/// One file for A1111, ComfyUI, InvokeAI, sd-scripts, stable-diffusion.cpp and diffusers. The scale is folded
+/// into lora_up and no .alpha is written, because a missing alpha means 1 to all of them, while a present one
+/// is misread by some (formats.md). All three writers: the same input gives the same bytes; Error(failure)
+/// when a value does not fit the dtype.
+void write_kohya(const std::filesystem::path& path, const Lora& lora, const LoraFileOptions& options);
+
+/// A folder (made if absent) with adapter_config.json and adapter_model.safetensors; the scale stands in the
+/// configuration as lora_alpha / r when all modules share rank and scale, otherwise it is folded into lora_B.
+void write_peft(const std::filesystem::path& folder, const Lora& lora, const LoraFileOptions& options);
+
+/// pytorch_lora_weights.safetensors; the scale is folded into lora_B and no lora_adapter_metadata is written,
+/// so that tools that ignore it agree with those that read it.
+void write_diffusers(const std::filesystem::path& path, const Lora& lora, const LoraFileOptions& options);
+
+}  // namespace w2w

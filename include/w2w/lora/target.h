@@ -1,0 +1,31 @@
+#pragma once
+// Which matrices of a model a LoRA changes.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace w2w {
+
+/// One linear layer by its checkpoint name, such as
+/// "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q", whose weight is [out, in].
+struct Target {
+  std::string module;
+  int64_t in = 0;
+  int64_t out = 0;
+
+  bool operator==(const Target&) const = default;
+};
+
+using Targets = std::vector<Target>;
+
+/// Those of `linears` whose last name is one of `which`, sorted by name: the flatten order of a space
+/// (reference.md). Error(failure) when none is.
+Targets attention_targets(const Targets& linears, const std::vector<std::string>& which = {"to_q", "to_v"});
+
+/// Throws Error(failure) unless both lists are equal: `made_for` are the modules `what` (a space, with its
+/// path) was made for, `model` those of the model it shall be used with. The message names the first module
+/// that differs.
+void check_same_targets(const Targets& made_for, const Targets& model, const std::string& what);
+
+}  // namespace w2w

@@ -1,0 +1,100 @@
+#include "peft_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "w2w/base/error.h"
+
+namespace w2w {
+namespace {
+
+using nlohmann::json;
+
+/// PEFT matches the keys of its patterns against the end of the module's name.
+double from_pattern(const std::map<std::string, double>& pattern, const std::string& module,
+                    double otherwise) {
+  for (const auto& [name, value] : pattern) {
+    if (module == name || module.ends_with("." + name)) return value;
+  }
+  return otherwise;
+}
+
+/// The shortest name PEFT accepts as a target: the last one, with the one before it for "to_out.0".
+std::string target_name(const std::string& module) {
+  auto at = module.rfind('.');
+  const bool number =
+      at != std::string::npos && std::all_of(module.begin() + static_cast<std::ptrdiff_t>(at) + 1,
+                                             module.end(), [](unsigned char c) { return std::isdigit(c); });
+  if (number && at > 0) at = module.rfind('.', at - 1);
+  return module.substr(at + 1);
+}
+
+}  // namespace
+
+PeftConfig::PeftConfig(const std::string& text, const std::string& where) : where_(where) {
+  try {
+    const auto all = json::parse(text);
+    if (!all.is_object()) {
+      throw Error(ErrorKind::malformed,
+                  fmt::format("{} is not a LoRA configuration: expected an object, found {}", where,
+                              all.type_name()));
+    }
+    json config = json::object();
+    for (const auto& [key, value] : all.items()) {
+      if (!value.is_null()) config[key.starts_with("unet.") ? key.substr(5) : key] = value;
+    }
+    if (config.value("peft_type", "LORA") != "LORA" || config.value("use_dora", false)) {
+      throw Error(ErrorKind::malformed, fmt::format("{}: expected plain LoRA, found peft_type {}{}", where,
+                                                    config.value("peft_type", "LORA"),
+                                                    config.value("use_dora", false) ? " with use_dora" : ""));
+    }
+    alpha_ = config.value("lora_alpha", alpha_);
+    rank_ = config.value("r", rank_);
+    rslora_ = config.value("use_rslora", false);
+    alpha_pattern_ = config.value("alpha_pattern", alpha_pattern_);
+    rank_pattern_ = config.value("rank_pattern", rank_pattern_);
+  } catch (const json::exception& error) {
+    throw Error(ErrorKind::malformed, fmt::format("{} is not a LoRA configuration: {}", where, error.what()));
+  }
+}
+
+double PeftConfig::scale(const std::string& module, int64_t rank) const {
+  const auto expected = from_pattern(rank_pattern_, module, rank_);
+  if (static_cast<double>(rank) != expected) {
+    throw Error(ErrorKind::malformed, fmt::format("{}: expected rank {} for {}, found factors of rank {}",
+                                                  where_, expected, module, rank));
+  }
+  const auto r = static_cast<double>(rank);
+  return from_pattern(alpha_pattern_, module, alpha_) / (rslora_ ? std::sqrt(r) : r);
+}
+
+std::string PeftConfig::write(const Lora& lora) {
+  const auto& first = lora.begin()->second;
+  std::set<std::string> targets;
+  json ranks = json::object(), alphas = json::object();
+  for (const auto& [module, factors] : lora) {
+    targets.insert(target_name(module));
+    if (factors.rank() != first.rank() || factors.scale != first.scale) {
+      ranks[module] = factors.rank();
+      alphas[module] = factors.scale * static_cast<double>(factors.rank());
+    }
+  }
+  const double alpha = first.scale * static_cast<double>(first.rank());
+  json config = {
+      {"peft_type", "LORA"},        {"task_type", nullptr},      {"base_model_name_or_path", nullptr},
+      {"inference_mode", true},     {"r", first.rank()},         {"lora_alpha", alpha},
+      {"use_rslora", false},        {"use_dora", false},         {"rank_pattern", ranks},
+      {"alpha_pattern", alphas},    {"target_modules", targets}, {"bias", "none"},
+      {"fan_in_fan_out", false},    {"init_lora_weights", true}, {"lora_dropout", 0.0},
+      {"modules_to_save", nullptr},
+  };
+  if (alpha == std::floor(alpha)) config["lora_alpha"] = static_cast<int64_t>(alpha);
+  return config.dump(2) + "\n";
+}
+
+}  // namespace w2w

@@ -1,0 +1,152 @@
+#include <ATen/ops/isfinite.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <array>
+#include <fstream>
+#include <iterator>
+#include <optional>
+
+#include "names.h"
+#include "peft_config.h"
+#include "w2w/base/error.h"
+#include "w2w/io/tensor_file.h"
+#include "w2w/lora/formats.h"
+
+namespace w2w {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The reference code and diffusers save a pipeline's adapter in the subfolder of its model.
+constexpr std::array folder_files = {
+    "adapter_model.safetensors",        "adapter_model.bin",
+    "pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin",
+    "unet/adapter_model.safetensors",   "unet/adapter_model.bin",
+};
+
+std::optional<fs::path> file_in(const fs::path& folder) {
+  for (const auto* name : folder_files) {
+    if (fs::is_regular_file(folder / name)) return folder / name;
+  }
+  return {};
+}
+
+fs::path locate(const fs::path& path) {
+  if (!fs::exists(path)) throw Error(ErrorKind::not_found, fmt::format("no such LoRA ({})", path.string()));
+  if (!fs::is_directory(path)) return path;
+  if (auto file = file_in(path)) return *file;
+  throw Error(ErrorKind::not_found, fmt::format("no LoRA in this folder ({}); expected one of: {}",
+                                                path.string(), fmt::join(folder_files, ", ")));
+}
+
+std::optional<PeftConfig> configuration(const fs::path& path, const TensorFile& file) {
+  const auto beside = path.parent_path() / "adapter_config.json";
+  if (path.stem() == "adapter_model" && fs::is_regular_file(beside)) {
+    std::ifstream stream(beside, std::ios::binary);
+    return PeftConfig({std::istreambuf_iterator<char>(stream), {}}, beside.string());
+  }
+  const auto header = file.metadata.find("lora_adapter_metadata");
+  if (header == file.metadata.end()) return {};
+  return PeftConfig(header->second, "lora_adapter_metadata of " + path.string());
+}
+
+/// What a file says about one module.
+struct Found {
+  at::Tensor down, up, alpha;
+  LoraDialect dialect = LoraDialect::diffusers;
+};
+
+std::map<std::string, Found> collect(const fs::path& path, const TensorMap& tensors, const Targets& modules) {
+  const LoraKeyReader reader(modules);
+  std::map<std::string, Found> found;
+  std::vector<std::string> unknown;
+  for (const auto& [name, tensor] : tensors) {
+    const auto key = reader.read(name);
+    if (!key) {
+      unknown.push_back(name);
+      continue;
+    }
+    auto& entry = found[key->module];
+    auto& slot = key->part == LoraPart::down ? entry.down
+                 : key->part == LoraPart::up ? entry.up
+                                             : entry.alpha;
+    if (slot.defined()) {
+      throw Error(ErrorKind::malformed,
+                  fmt::format("LoRA file ({}) holds two adapters: '{}' is given twice for {}", path.string(),
+                              name, key->module));
+    }
+    slot = tensor;
+    entry.dialect = key->dialect;
+  }
+  if (unknown.empty()) return found;
+  const auto shown = std::min<size_t>(3, unknown.size());
+  throw Error(
+      ErrorKind::malformed,
+      fmt::format("LoRA file ({}) has {} of {} tensors that fit no matrix that may be changed: {}{}",
+                  path.string(), unknown.size(), tensors.size(),
+                  fmt::join(unknown.begin(), unknown.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
+                  shown < unknown.size() ? ", ..." : ""),
+      reader.hint(unknown.front()));
+}
+
+void check_shapes(const fs::path& path, const Target& target, const Found& found) {
+  const auto refuse = [&](const std::string& what) {
+    throw Error(ErrorKind::malformed,
+                fmt::format("LoRA file ({}), module {}: {}", path.string(), target.module, what));
+  };
+  if (!found.down.defined()) refuse("expected a pair of factors, found no down factor");
+  if (!found.up.defined()) refuse("expected a pair of factors, found no up factor");
+  const auto &down = found.down, &up = found.up;
+  if (down.dim() != 2 || up.dim() != 2 || down.size(0) < 1 || down.size(0) != up.size(1) ||
+      down.size(1) != target.in || up.size(0) != target.out) {
+    refuse(fmt::format("expected down [r, {}] and up [{}, r], found down [{}] and up [{}]", target.in,
+                       target.out, fmt::join(down.sizes(), ", "), fmt::join(up.sizes(), ", ")));
+  }
+  for (const auto& tensor : {down, up, found.alpha}) {
+    if (!tensor.defined()) continue;
+    if (!tensor.is_floating_point() && !tensor.is_same(found.alpha))
+      refuse("expected floating-point factors");
+    if (!at::isfinite(tensor).all().item<bool>()) refuse("holds values that are not finite");
+  }
+  if (found.alpha.defined() && found.alpha.numel() != 1) {
+    refuse(fmt::format("expected one value as alpha, found [{}]", fmt::join(found.alpha.sizes(), ", ")));
+  }
+}
+
+}  // namespace
+
+bool is_lora_folder(const fs::path& folder) {
+  return fs::is_directory(folder) && file_in(folder).has_value();
+}
+
+Lora read_lora(const fs::path& path_or_folder, const Targets& modules) {
+  const auto path = locate(path_or_folder);
+  const auto file = read_tensor_file(path);
+  const auto config = configuration(path, file);
+  auto found = collect(path, file.tensors, modules);
+  Lora lora;
+  for (const auto& target : modules) {
+    const auto at = found.find(target.module);
+    if (at == found.end()) continue;
+    const auto& entry = at->second;
+    check_shapes(path, target, entry);
+    Factors factors{entry.down.to(at::kFloat, false, true), entry.up.to(at::kFloat, false, true), 1.0};
+    if (entry.alpha.defined()) {
+      factors.scale = entry.alpha.item<double>() / static_cast<double>(factors.rank());
+    } else if (config) {
+      factors.scale = config->scale(target.module, factors.rank());
+    } else if (entry.dialect == LoraDialect::peft) {
+      throw Error(
+          ErrorKind::malformed,
+          fmt::format("LoRA file ({}) is PEFT's, whose scale stands in an adapter_config.json beside it: "
+                      "there is none",
+                      path.string()),
+          "give the whole PEFT folder");
+    }
+    lora[target.module] = std::move(factors);
+  }
+  return lora;
+}
+
+}  // namespace w2w

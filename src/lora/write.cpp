@@ -1,0 +1,118 @@
+#include <ATen/ops/isfinite.h>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <ctime>
+
+#include "names.h"
+#include "peft_config.h"
+#include "w2w/base/atomic_file.h"
+#include "w2w/base/device.h"
+#include "w2w/base/error.h"
+#include "w2w/io/tensor_file.h"
+#include "w2w/lora/algebra.h"
+#include "w2w/lora/formats.h"
+
+namespace w2w {
+namespace {
+
+namespace fs = std::filesystem;
+
+at::Tensor cast(const at::Tensor& tensor, c10::ScalarType dtype, const std::string& key) {
+  const auto values = tensor.detach().to(at::kCPU, dtype).contiguous();
+  if (at::isfinite(values).all().item<bool>()) return values;
+  throw Error(ErrorKind::failure, fmt::format("values of {} do not fit {}", key, dtype_name(dtype)),
+              dtype == at::kHalf ? "use --dtype bf16 or f32" : "");
+}
+
+TensorMap named(LoraDialect dialect, const Lora& lora, c10::ScalarType dtype) {
+  if (dtype != at::kFloat && dtype != at::kHalf && dtype != at::kBFloat16) {
+    throw Error(ErrorKind::usage,
+                fmt::format("LoRA files are written as f32, f16 or bf16, not {}", dtype_name(dtype)));
+  }
+  if (lora.empty()) throw Error(ErrorKind::failure, "a LoRA without any matrices cannot be written");
+  TensorMap tensors;
+  for (const auto& [module, factors] : lora) {
+    const auto down = lora_key(dialect, module, LoraPart::down), up = lora_key(dialect, module, LoraPart::up);
+    tensors[down] = cast(factors.down, dtype, down);
+    tensors[up] = cast(factors.up, dtype, up);
+  }
+  return tensors;
+}
+
+Metadata with_framework(const LoraFileOptions& options) {
+  Metadata metadata = options.metadata;
+  metadata["format"] = "pt";  // what safetensors' Python loaders look for
+  return metadata;
+}
+
+/// sd-scripts writes "Dynamic" when ranks differ.
+std::string common_rank(const Lora& lora) {
+  const auto first = lora.begin()->second.rank();
+  for (const auto& [module, factors] : lora) {
+    if (factors.rank() != first) return "Dynamic";
+  }
+  return fmt::format("{}", first);
+}
+
+/// The entries of sd-scripts (ss_*, sshs_*) and of Stability's ModelSpec 1.0.1 (modelspec.*).
+Metadata kohya_metadata(const Lora& lora, const TensorMap& tensors, const LoraFileOptions& options) {
+  const auto rank = common_rank(lora);
+  const auto hash = safetensors_payload_sha256(tensors);
+  Metadata metadata = options.metadata;
+  metadata["ss_v2"] = "False";
+  metadata["ss_base_model_version"] = options.base_version;
+  metadata["ss_network_module"] = "networks.lora";
+  metadata["ss_network_dim"] = rank;
+  metadata["ss_network_alpha"] = rank == "Dynamic" ? rank : rank + ".0";  // alpha = rank: scale 1
+  metadata["ss_network_args"] = "{}";
+  metadata["ss_output_name"] = options.name;
+  metadata["modelspec.sai_model_spec"] = "1.0.1";
+  metadata["modelspec.architecture"] = options.architecture;
+  metadata["modelspec.implementation"] = "diffusers";
+  metadata["modelspec.title"] = options.name;
+  metadata["modelspec.trigger_phrase"] = options.trigger;
+  metadata["modelspec.resolution"] = options.resolution;
+  metadata["modelspec.hash_sha256"] = "0x" + hash;
+  metadata["sshs_model_hash"] = hash;
+  if (options.date) {
+    metadata["modelspec.date"] =
+        fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time_t{*options.date}));
+  }
+  return metadata;
+}
+
+bool uniform(const Lora& lora) {
+  const auto& first = lora.begin()->second;
+  for (const auto& [module, factors] : lora) {
+    if (factors.rank() != first.rank() || factors.scale != first.scale) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void write_kohya(const fs::path& path, const Lora& lora, const LoraFileOptions& options) {
+  const auto tensors = named(LoraDialect::kohya, folded(lora), options.dtype);
+  write_safetensors(path, tensors, kohya_metadata(lora, tensors, options));
+}
+
+void write_peft(const fs::path& folder, const Lora& lora, const LoraFileOptions& options) {
+  const auto stored = lora.empty() || uniform(lora) ? lora : folded(lora);
+  const auto tensors = named(LoraDialect::peft, stored, options.dtype);
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) {
+    throw Error(ErrorKind::failure,
+                fmt::format("cannot make folder ({}): {}", folder.string(), error.message()));
+  }
+  write_safetensors(folder / "adapter_model.safetensors", tensors, with_framework(options));
+  write_file(folder / "adapter_config.json", PeftConfig::write(stored));
+}
+
+void write_diffusers(const fs::path& path, const Lora& lora, const LoraFileOptions& options) {
+  write_safetensors(path, named(LoraDialect::diffusers, folded(lora), options.dtype),
+                    with_framework(options));
+}
+
+}  // namespace w2w

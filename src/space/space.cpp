@@ -1,0 +1,171 @@
+#include "w2w/space/space.h"
+
+#include <ATen/ops/addcmul.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mv.h>
+#include <ATen/ops/std_mean.h>
+#include <ATen/ops/zeros.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <mutex>
+
+#include "readers.h"
+#include "w2w/base/device.h"
+#include "w2w/base/error.h"
+#include "w2w/base/sha256.h"
+
+namespace w2w {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string hash_of(const at::Tensor& mean, const at::Tensor& std) {
+  Sha256 hash;
+  for (const auto& tensor : {mean, std}) {
+    const auto values = tensor.contiguous();
+    hash.update(values.data_ptr(), values.nbytes());
+  }
+  return hash.hex();
+}
+
+void expect_shape(const std::string& origin, const char* name, const at::Tensor& tensor,
+                  at::IntArrayRef shape) {
+  if (tensor.sizes() == shape) return;
+  throw Error(ErrorKind::malformed, fmt::format("space ({}): expected {} [{}], found [{}]", origin, name,
+                                                fmt::join(shape, ", "), fmt::join(tensor.sizes(), ", ")));
+}
+
+void check_shapes(const SpaceData& data, const std::string& origin) {
+  const int64_t parameters = data.mean.numel(), components = data.components.size(0);
+  expect_shape(origin, "mean", data.mean, {parameters});
+  expect_shape(origin, "std", data.std, {parameters});
+  expect_shape(origin, "components", data.components, {components, parameters});
+  if (parameters == 0 || components == 0) {
+    throw Error(ErrorKind::malformed, fmt::format("space ({}) is empty: {} components of {} parameters",
+                                                  origin, components, parameters));
+  }
+  if (data.explained_variance.defined()) {
+    expect_shape(origin, "explained_variance", data.explained_variance, {components});
+  }
+  if (data.projection_mean.defined()) {
+    expect_shape(origin, "projection_std", data.projection_std, data.projection_mean.sizes());
+  }
+  if (data.projections.defined() && !data.names.empty() &&
+      data.projections.size(0) != static_cast<int64_t>(data.names.size())) {
+    throw Error(ErrorKind::malformed, fmt::format("space ({}): {} names for {} projections", origin,
+                                                  data.names.size(), data.projections.size(0)));
+  }
+}
+
+/// matrix [rows, columns] @ vector, one product in f32; rows of 16-bit values are converted in blocks of
+/// about 8 MB.
+at::Tensor product_by_rows(const at::Tensor& matrix, const at::Tensor& vector) {
+  if (matrix.scalar_type() == at::kFloat) return at::mv(matrix, vector);
+  auto result = at::empty({matrix.size(0)}, at::kFloat);
+  const int64_t block = std::max<int64_t>(1, (int64_t{8} << 20) / (4 * matrix.size(1)));
+  for (int64_t row = 0; row < matrix.size(0); row += block) {
+    const int64_t count = std::min(block, matrix.size(0) - row);
+    auto part = result.narrow(0, row, count);
+    at::mv_out(part, matrix.narrow(0, row, count).to(at::kFloat), vector);
+  }
+  return result;
+}
+
+/// vector @ matrix [rows, columns], the same way.
+at::Tensor product_by_columns(const at::Tensor& matrix, const at::Tensor& vector) {
+  if (matrix.scalar_type() == at::kFloat) return at::mv(matrix.t(), vector);
+  auto result = at::zeros({matrix.size(1)}, at::kFloat);
+  const int64_t block = std::max<int64_t>(1, (int64_t{8} << 20) / (4 * matrix.size(1)));
+  for (int64_t row = 0; row < matrix.size(0); row += block) {
+    const int64_t count = std::min(block, matrix.size(0) - row);
+    result.addmv_(matrix.narrow(0, row, count).to(at::kFloat).t(), vector.narrow(0, row, count));
+  }
+  return result;
+}
+
+}  // namespace
+
+struct Space::Lazy {
+  std::once_flag once;
+  ProjectionStatistics statistics;
+};
+
+Space Space::open(const fs::path& folder, const Targets* model_targets) {
+  const auto released = fs::exists(folder / "files" / "V.pt") ? folder / "files" : folder;
+  SpaceData data;
+  if (fs::exists(folder / "space.json")) {
+    data = read_compact_space(folder);
+  } else if (fs::exists(released / "V.pt")) {
+    data = read_released_space(released, model_targets);
+  } else {
+    throw Error(
+        ErrorKind::not_found,
+        fmt::format(
+            "no space in this folder ({}): expected space.json and basis.safetensors, or the released "
+            "V.pt, mean.pt and std.pt; {}",
+            folder.string(), fs::is_directory(folder) ? "found neither" : "there is no such folder"),
+        "give the folder that holds these files as --space");
+  }
+  Space space(std::move(data), folder.string());
+  if (model_targets)
+    check_same_targets(space.layout().targets(), *model_targets, "space (" + space.origin() + ")");
+  return space;
+}
+
+Space::Space(SpaceData data, std::string origin)
+    : data_(std::move(data)), origin_(std::move(origin)), lazy_(std::make_shared<Lazy>()) {
+  check_shapes(data_, origin_);
+  if (data_.layout && data_.layout->parameters() != parameters()) {
+    throw Error(
+        ErrorKind::failure,
+        fmt::format("space ({}) has {} parameters, the {} adapted matrices of the model have {}", origin_,
+                    parameters(), data_.layout->targets().size(), data_.layout->parameters()),
+        "choose the model the space was made with");
+  }
+  hash_ = hash_of(data_.mean, data_.std);
+}
+
+const Layout& Space::layout() const {
+  if (data_.layout) return *data_.layout;
+  throw Error(ErrorKind::failure, fmt::format("space ({}) does not name its modules", origin_),
+              "give the model it was made with");
+}
+
+at::Tensor Space::components(int64_t k) const {
+  if (k < 1 || k > components()) {
+    throw Error(ErrorKind::usage,
+                fmt::format("expected 1 to {} components, as many as the space ({}) has, found {}",
+                            components(), origin_, k));
+  }
+  return data_.components.narrow(0, 0, k);
+}
+
+at::Tensor Space::theta(const at::Tensor& coefficients) const {
+  const auto used = components(coefficients.numel());
+  const auto c = coefficients.to(at::kFloat).view(-1);
+  const bool by_columns = used.stride(1) == 1;  // compact form; V.pt holds the transpose
+  const auto centred = by_columns ? product_by_columns(used, c) : product_by_rows(used.t(), c);
+  return at::addcmul(data_.mean, centred, data_.std);
+}
+
+const ProjectionStatistics& Space::projection_statistics() const {
+  std::call_once(lazy_->once, [&] {
+    if (data_.projection_mean.defined()) {
+      lazy_->statistics = {data_.projection_mean, data_.projection_std};
+    } else if (data_.projections.defined()) {
+      const auto values = data_.projections.to(at::kFloat);
+      std::tie(lazy_->statistics.std, lazy_->statistics.mean) =
+          at::std_mean(values, at::IntArrayRef{0}, true);
+    } else {
+      throw Error(
+          ErrorKind::failure,
+          fmt::format("space ({}) has no projections of its training models, so no statistics to draw from",
+                      origin_),
+          "add proj_1000pc.pt to the released folder");
+    }
+  });
+  return lazy_->statistics;
+}
+
+}  // namespace w2w
