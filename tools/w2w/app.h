@@ -24,8 +24,9 @@ struct Example {
 
 /// What help says of a command; `arguments` is its free part, "IDENTITY...".
 struct CommandText {
-  std::string name, summary, arguments;
-  std::vector<Example> examples;
+  std::string name, summary;
+  std::string arguments = {};
+  std::vector<Example> examples = {};
 };
 
 /// One command: its options live in `parser`, `run` is called after all of them are known.
@@ -70,6 +71,8 @@ void add_completion(App& app);
 void add_doctor(App& app);
 void add_help(App& app);
 void add_inspect(App& app);
+void add_render(App& app);
+void add_sample(App& app);
 void add_tokens(App& app);
 
 /// Commands of later versions, so that their names are not taken for misspellings.

@@ -74,8 +74,8 @@ std::string bash_script(const App& app) {
   }
   return fmt::format(R"sh(# bash completion for w2w: eval "$(w2w completion bash)"
 _w2w() {{
-  local word="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" command="${{COMP_WORDS[1]}}"
-  local options='' words=''
+  local word="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}"
+  local command="${{COMP_WORDS[1]}}" options='' words=''
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W '{} --help --version' -- "$word"))
     return

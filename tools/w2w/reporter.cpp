@@ -58,7 +58,8 @@ void Reporter::finish() {
     Json object = {{"command", command_}, {"outputs", outputs_}};
     object.update(fields_);
     // Paths are bytes and need not be UTF-8; JSON has to be.
-    fmt::print("{}\n", object.dump(2, ' ', false, Json::error_handler_t::replace));
+    const int indent = is_terminal(Stream::out) ? 2 : -1;
+    fmt::print("{}\n", object.dump(indent, ' ', false, Json::error_handler_t::replace));
   }
   if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
     throw Error(ErrorKind::failure,

@@ -1,6 +1,7 @@
 #include "w2w/shared_options.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
@@ -24,16 +25,22 @@ void add_space_option(CLI::App& parser, SharedOptions& options) {
       ->group(model_group);
 }
 
+void add_tokenizer_options(CLI::App& parser, SharedOptions& options) {
+  add_text(
+      parser, "-m,--model", options.model, "PATH",
+      "diffusers folder, single file (.safetensors, .ckpt), or hub id from the Hugging Face cache; default: "
+      "the demo world")
+      ->group(model_group);
+  add_text(parser, "--tokenizer", options.tokenizer, "FOLDER",
+           "vocab.json and merges.txt to use instead of the model's")
+      ->group(model_group);
+}
+
 void add_model_options(CLI::App& parser, SharedOptions& options) {
   const auto group = [](CLI::Option* option) { option->group(model_group); };
-  group(add_text(
-      parser, "-m,--model", options.model, "PATH|ID",
-      "diffusers folder, single file (.safetensors, .ckpt), or hub id from the Hugging Face cache; default: "
-      "the demo world"));
-  group(add_text(parser, "--tokenizer", options.tokenizer, "FOLDER",
-                 "vocab.json and merges.txt to use instead of the model's"));
-  group(add_text(parser, "--device", options.device, "auto|cpu|cuda|cuda:N",
-                 "where to compute; default: auto"));
+  add_tokenizer_options(parser, options);
+  group(add_text(parser, "--device", options.device, "auto|cpu|cuda",
+                 "where to compute, also cuda:N; default: auto"));
   group(add_choice(parser, "--dtype", options.dtype, {"auto", "f32", "bf16", "f16"},
                    "numbers to compute with; default: auto, the fastest proven on the device"));
 }
@@ -54,10 +61,9 @@ void add_picture_options(CLI::App& parser, SharedOptions& options) {
                    "guidance: how closely to follow the prompt; default: 3.0"));
   group(add_integer(parser, "-W,--width", options.width, {1, 16'384}, "pixels; default: the model's"));
   group(add_integer(parser, "-H,--height", options.height, {1, 16'384}, "pixels; default: the model's"));
-  group(add_text(
-      parser, "--sampler,--sampling-method", options.sampler, "NAME",
-      "pndm, ddim, euler, euler_a, heun, lms, dpmpp_2m, unipc, in any usual spelling, also \"DPM++ 2M "
-      "Karras\"; default: the model's"));
+  group(add_text(parser, "--sampler,--sampling-method", options.sampler,
+                 fmt::format("{}", fmt::join(sampler_names(), "|")),
+                 "in any usual spelling, such as \"DPM++ 2M Karras\"; default: the model's"));
   group(add_text(parser, "--scheduler,--schedule", options.schedule, "karras|default",
                  "noise levels; default: the sampler's"));
   group(add_integer(parser, "--clip-skip", options.clip_skip, {1, 24},

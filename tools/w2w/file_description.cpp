@@ -1,0 +1,138 @@
+#include "w2w/file_description.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+
+#include "w2w/base/device.h"
+#include "w2w/base/error.h"
+#include "w2w/space/identity.h"
+
+namespace w2w::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string first_bytes(const fs::path& path, size_t count) {
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes(count, '\0');
+  file.read(bytes.data(), static_cast<std::streamsize>(count));
+  bytes.resize(static_cast<size_t>(file.gcount()));
+  return bytes;
+}
+
+std::vector<TensorSummary> summaries(const TensorMap& tensors) {
+  std::vector<TensorSummary> list;
+  for (const auto& [name, tensor] : tensors) {
+    list.push_back({name, dtype_name(tensor.scalar_type()), tensor.sizes().vec()});
+  }
+  return list;
+}
+
+/// The first row whose pattern occurs in a key names the format; kohya's before the others, whose endings it
+/// shares.
+struct LoraPattern {
+  const char* pattern;
+  const char* format;
+  const char* down;  ///< how a down matrix's key ends
+};
+constexpr std::array<LoraPattern, 5> lora_patterns = {{
+    {"lora_unet_", "kohya", ".lora_down.weight"},
+    {"base_model.model.", "peft", "lora_A"},
+    {".lora_A.", "diffusers", "lora_A"},
+    {".lora.down.weight", "diffusers, old names", ".lora.down.weight"},
+    {"_lora.down.weight", "diffusers attention processors", "_lora.down.weight"},
+}};
+
+const LoraPattern* lora_pattern(const TensorMap& tensors) {
+  for (const auto& row : lora_patterns) {
+    for (const auto& [name, tensor] : tensors) {
+      if (name.find(row.pattern) != std::string::npos) return &row;
+    }
+  }
+  return nullptr;
+}
+
+void describe_lora(FileDescription& description, const TensorMap& tensors, const LoraPattern& row) {
+  description.kind = "lora";
+  description.title = fmt::format("LoRA ({})", row.format);
+  int64_t modules = 0, least = INT64_MAX, most = 0;
+  bool alpha = false;
+  for (const auto& [name, tensor] : tensors) {
+    alpha |= name.ends_with(".alpha");
+    if (name.find(row.down) == std::string::npos || tensor.dim() < 2) continue;
+    ++modules;
+    least = std::min(least, tensor.size(0));
+    most = std::max(most, tensor.size(0));
+  }
+  description.facts["format"] = row.format;
+  description.facts["modules"] = modules;
+  if (modules > 0) {
+    if (least == most)
+      description.facts["rank"] = least;
+    else
+      description.facts["rank"] = fmt::format("{} to {}", least, most);
+  }
+  description.facts["alpha_keys"] = alpha;
+}
+
+bool is_checkpoint(const TensorMap& tensors) {
+  return std::any_of(tensors.begin(), tensors.end(), [](const auto& entry) {
+    return entry.first.find("model.diffusion_model.") != std::string::npos;
+  });
+}
+
+}  // namespace
+
+bool is_picture(const fs::path& path) {
+  const auto bytes = first_bytes(path, 12);
+  return bytes.starts_with("\x89PNG") || bytes.starts_with("\xFF\xD8\xFF") || bytes.starts_with("BM") ||
+         (bytes.starts_with("RIFF") && bytes.size() == 12 && bytes.substr(8) == "WEBP");
+}
+
+FileDescription describe_tensors(const fs::path& path) {
+  const auto file = read_tensor_file(path);
+  FileDescription description;
+  description.metadata = file.metadata;
+  description.tensors = summaries(file.tensors);
+  if (is_identity(path)) {
+    const auto identity = read_identity(path);
+    description.kind = "coefficients";
+    description.title = "an identity: its coefficients in a w2w space";
+    description.facts["components"] = identity.coefficients.numel();
+    if (!identity.space_hash.empty()) description.facts["space"] = identity.space_hash;
+    if (!identity.model.empty()) description.facts["model"] = identity.model;
+    description.facts["trigger"] = identity.trigger;
+  } else if (const auto* row = lora_pattern(file.tensors)) {
+    describe_lora(description, file.tensors, *row);
+  } else if (is_checkpoint(file.tensors)) {
+    description.kind = "checkpoint";
+    description.title = "Stable Diffusion model in a single file";
+  } else {
+    description.kind = "tensors";
+    description.title = "tensors";
+  }
+  int64_t values = 0, bytes = 0;
+  for (const auto& [name, tensor] : file.tensors) {
+    values += tensor.numel();
+    bytes += static_cast<int64_t>(tensor.nbytes());
+  }
+  description.facts["file_format"] = file.format;
+  description.facts["values"] = values;
+  description.facts["tensor_bytes"] = bytes;
+  return description;
+}
+
+FileDescription describe_file(const fs::path& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) {
+    throw Error(ErrorKind::not_found, fmt::format("there is no such file or folder ({})", path.string()));
+  }
+  if (fs::is_directory(path, error)) return describe_folder(path);
+  if (path.extension() == ".csv") return describe_table(path);
+  return describe_tensors(path);
+}
+
+}  // namespace w2w::cli

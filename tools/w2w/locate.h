@@ -1,0 +1,25 @@
+#pragma once
+// Where the installed files, the demo world and the Hugging Face cache are.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace w2w::cli {
+
+/// The folder with the demo world: $W2W_SHARE, ../share/w2w beside the binary's folder, or the source tree's.
+/// Error(not_found) with the places looked at.
+std::filesystem::path share_folder();
+
+/// HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME/hub and ~/.cache/huggingface/hub, those that are set.
+std::vector<std::filesystem::path> hub_caches();
+
+/// The model a user named (path or hub id), or the demo world's, which is said once as a notice.
+/// Error(not_found).
+std::filesystem::path locate_model(const std::optional<std::string>& model);
+
+/// The space a user named, or the demo world's.
+std::filesystem::path locate_space(const std::optional<std::string>& space);
+
+}  // namespace w2w::cli
