@@ -8,7 +8,7 @@
 
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
-#include "w2w/base/atomic_file.h"
+#include "unit/io/overwrite.h"
 #include "w2w/base/sha256.h"
 #include "w2w/io/tensor_file.h"
 
@@ -16,6 +16,7 @@ namespace w2w {
 namespace {
 
 using test::expect_error;
+using test::overwrite;
 using test::read_bytes;
 using test::TemporaryFolder;
 
@@ -87,7 +88,7 @@ TEST(Safetensors, OddAddressesAreCopiedIntoAlignedMemory) {
       1);
   const float value = 1.5F;
   bytes.append(reinterpret_cast<const char*>(&value), sizeof(value));
-  write_file(folder / "x", bytes);
+  overwrite(folder / "x", bytes);
   const at::Tensor tensor = read_safetensors(folder / "x").tensors.at("f");
   EXPECT_EQ(reinterpret_cast<uintptr_t>(tensor.const_data_ptr()) % sizeof(float), 0U);
   EXPECT_EQ(tensor[0].item<float>(), value);
@@ -98,7 +99,7 @@ TEST(Safetensors, EveryTruncationIsRefused) {
   write_safetensors(folder / "x", small_tensors(), {{"key", "text"}});
   const std::string bytes = read_bytes(folder / "x");
   for (size_t size = 0; size < bytes.size(); ++size) {
-    write_file(folder / "cut", bytes.substr(0, size));
+    overwrite(folder / "cut", bytes.substr(0, size));
     expect_error(ErrorKind::malformed, "(" + (folder / "cut").string() + ")",
                  [&] { read_safetensors(folder / "cut"); });
     expect_error(ErrorKind::malformed, "(" + (folder / "cut").string() + ")",
@@ -116,7 +117,7 @@ class SafetensorsMalformed : public testing::TestWithParam<Malformed> {};
 
 TEST_P(SafetensorsMalformed, IsRefusedWithTheReason) {
   TemporaryFolder folder;
-  write_file(folder / "x", file_bytes(GetParam().header, GetParam().payload));
+  overwrite(folder / "x", file_bytes(GetParam().header, GetParam().payload));
   expect_error(ErrorKind::malformed, GetParam().error, [&] { read_safetensors(folder / "x"); });
 }
 
@@ -166,10 +167,10 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Safetensors, HeaderLengthIsBounded) {
   TemporaryFolder folder;
-  write_file(folder / "huge", std::string(8, '\xff') + "{}");
+  overwrite(folder / "huge", std::string(8, '\xff') + "{}");
   expect_error(ErrorKind::malformed, "header length is 18446744073709551615, expected at most 100000000",
                [&] { read_safetensors(folder / "huge"); });
-  write_file(folder / "long", std::string("\x20\0\0\0\0\0\0\0", 8) + "{}");
+  overwrite(folder / "long", std::string("\x20\0\0\0\0\0\0\0", 8) + "{}");
   expect_error(ErrorKind::malformed, "header length is 32, but only 2 bytes follow",
                [&] { read_safetensors(folder / "long"); });
 }
