@@ -151,13 +151,15 @@ std::vector<ConfigEntry> parse_config(const std::string& text, const std::string
 }
 
 std::vector<ConfigEntry> read_config_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file)
-    throw Error(ErrorKind::not_found, fmt::format("cannot read the configuration file ({})", path.string()));
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (file.bad() || std::filesystem::is_directory(path)) {
-    throw Error(ErrorKind::malformed, fmt::format("cannot read the configuration file ({})", path.string()));
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    throw Error(ErrorKind::malformed, fmt::format("the configuration file is a folder ({})", path.string()));
   }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    throw Error(ErrorKind::not_found, fmt::format("cannot read the configuration file ({})", path.string()));
+  }
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
   return parse_config(text, path.string());
 }
 

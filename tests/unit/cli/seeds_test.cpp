@@ -1,0 +1,52 @@
+#include "w2w/seeds.h"
+
+#include <gtest/gtest.h>
+
+#include "support/expect_error.h"
+#include "w2w/base/log.h"
+
+namespace w2w::cli {
+namespace {
+
+using Seeds = std::vector<uint64_t>;
+
+TEST(Seeds, ListsAndRangesKeepTheirOrder) {
+  EXPECT_EQ(parse_seeds("7"), (Seeds{7}));
+  EXPECT_EQ(parse_seeds("0"), (Seeds{0}));
+  EXPECT_EQ(parse_seeds("1,2,5-8"), (Seeds{1, 2, 5, 6, 7, 8}));
+  EXPECT_EQ(parse_seeds("9, 3 - 4 ,9"), (Seeds{9, 3, 4, 9}));
+  EXPECT_EQ(parse_seeds("9223372036854775806-9223372036854775807").size(), 2U);
+}
+
+TEST(Seeds, MinusOneDrawsOneAndSaysWhich) {
+  std::vector<std::string> lines;
+  set_log_sink([&](LogLevel, std::string_view line) { lines.emplace_back(line); });
+  uint64_t next = 100;
+  EXPECT_EQ(parse_seeds(
+                "-1,5,-1", [&] { return next++; }, "--identity-seed"),
+            (Seeds{100, 5, 101}));
+  set_log_sink({});
+  EXPECT_EQ(lines, (std::vector<std::string>{"drew identity-seed 100", "drew identity-seed 101"}));
+}
+
+TEST(Seeds, DrawnSeedsDiffer) { EXPECT_NE(parse_seeds("-1,-1")[0], parse_seeds("-1,-1")[1]); }
+
+TEST(Seeds, RefusesWhatIsNoSeed) {
+  for (const char* text : {"", ",", "1,", ",1", "a", "1.5", "1;2", "-2", "--1", "1--3", "1-", "-", "0x10",
+                           "1 2", "9223372036854775808", "99999999999999999999", "-1-3"}) {
+    SCOPED_TRACE(text);
+    test::expect_error(ErrorKind::usage, "--seed expects whole numbers and ranges",
+                       [&] { parse_seeds(text); });
+  }
+}
+
+TEST(Seeds, RefusesRangesThatAreReversedOrEndless) {
+  test::expect_error(ErrorKind::usage, "from low to high, found '8-5'", [] { parse_seeds("8-5"); });
+  EXPECT_EQ(parse_seeds("1-10000").size(), 10'000U);
+  test::expect_error(ErrorKind::usage, "at most 10000 seeds", [] { parse_seeds("0-10000"); });
+  test::expect_error(ErrorKind::usage, "at most 10000 seeds", [] { parse_seeds("1-10000,3"); });
+  test::expect_error(ErrorKind::usage, "at most 10000 seeds", [] { parse_seeds("0-9223372036854775807"); });
+}
+
+}  // namespace
+}  // namespace w2w::cli
