@@ -5,6 +5,8 @@
 #include "probe.h"
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
+#include "w2w/io/data_frame.h"
+#include "w2w/io/image.h"
 #include "w2w/io/tensor_file.h"
 #include "w2w/io/torch_value.h"
 
@@ -62,10 +64,35 @@ int value(std::span<char* const> arguments) {
   return 0;
 }
 
+/// labels FILE OUT.safetensors: the values; names of rows and columns as JSON on stdout
+int labels(std::span<char* const> arguments) {
+  const LabelTable table = read_label_table(argument(arguments, 0));
+  write_safetensors(argument(arguments, 1), {{"values", table.values}}, {});
+  std::puts(ordered_json{{"rows", table.rows}, {"columns", table.columns}}.dump().c_str());
+  return 0;
+}
+
+/// image IN OUT.safetensors: the pixels, with the text as metadata
+int image(std::span<char* const> arguments) {
+  const Image picture = read_image(argument(arguments, 0));
+  write_safetensors(argument(arguments, 1), {{"pixels", picture.pixels}}, picture.text);
+  return 0;
+}
+
+/// picture IN.safetensors OUT.png|OUT.jpg: the other way
+int picture(std::span<char* const> arguments) {
+  const TensorFile file = read_safetensors(argument(arguments, 0));
+  write_image(argument(arguments, 1), file.tensors.at("pixels"), file.metadata);
+  return 0;
+}
+
 }  // namespace
 
 W2W_PROBE("tensors", tensors);
 W2W_PROBE("torch", torch);
 W2W_PROBE("value", value);
+W2W_PROBE("labels", labels);
+W2W_PROBE("image", image);
+W2W_PROBE("picture", picture);
 
 }  // namespace w2w::probe

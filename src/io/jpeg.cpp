@@ -1,0 +1,178 @@
+#include <ATen/ops/empty.h>
+// jpeglib.h needs size_t and FILE declared before it.
+#include <cstddef>
+#include <cstdio>
+
+#include <jerror.h>
+#include <jpeglib.h>
+
+#include <csetjmp>
+#include <cstdlib>
+#include <string>
+
+#include "io/codecs.h"
+#include "io/exif.h"
+#include "w2w/base/error.h"
+#include "w2w/base/log.h"
+
+namespace w2w {
+namespace {
+
+constexpr std::string_view exif_signature("Exif\0\0", 6);
+
+/// libjpeg leaves its functions by longjmp to guard(), which nothing with a destructor may lie between.
+struct Failure {
+  jpeg_error_mgr manager;  // first: libjpeg knows this struct by its address
+  jmp_buf escape;
+  char message[JMSG_LENGTH_MAX];
+
+  Failure() {
+    jpeg_std_error(&manager);
+    manager.error_exit = [](j_common_ptr codec) {
+      auto* self = reinterpret_cast<Failure*>(codec->err);
+      self->manager.format_message(codec, self->message);
+      longjmp(self->escape, 1);
+    };
+    // libjpeg fills what is missing with grey; everything else it warns of, it repairs.
+    manager.emit_message = [](j_common_ptr codec, int level) {
+      const int code = codec->err->msg_code;
+      if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER)) codec->err->error_exit(codec);
+    };
+    manager.output_message = [](j_common_ptr) {};
+  }
+
+  template <typename Job>
+  bool guard(void (*step)(Job&), Job& job) {
+    if (setjmp(escape) != 0) return false;
+    step(job);
+    return true;
+  }
+};
+
+struct Decoder {
+  Failure failure;
+  jpeg_decompress_struct codec{};
+  std::string_view bytes;
+  uint8_t* pixels = nullptr;
+
+  explicit Decoder(std::string_view file) : bytes(file) { codec.err = &failure.manager; }
+  ~Decoder() { jpeg_destroy_decompress(&codec); }
+};
+
+void read_header(Decoder& job) {
+  jpeg_create_decompress(&job.codec);
+  jpeg_save_markers(&job.codec, JPEG_APP0 + 1, 0xFFFF);
+  jpeg_mem_src(&job.codec, reinterpret_cast<const unsigned char*>(job.bytes.data()), job.bytes.size());
+  jpeg_read_header(&job.codec, TRUE);
+  const bool four_inks = job.codec.jpeg_color_space == JCS_CMYK || job.codec.jpeg_color_space == JCS_YCCK;
+  job.codec.out_color_space = four_inks ? JCS_CMYK : JCS_RGB;
+}
+
+void read_pixels(Decoder& job) {
+  jpeg_start_decompress(&job.codec);
+  const size_t row_size =
+      static_cast<size_t>(job.codec.output_width) * static_cast<size_t>(job.codec.output_components);
+  while (job.codec.output_scanline < job.codec.output_height) {
+    JSAMPROW row = job.pixels + job.codec.output_scanline * row_size;
+    jpeg_read_scanlines(&job.codec, &row, 1);
+  }
+  jpeg_finish_decompress(&job.codec);
+}
+
+/// Inks to light; Adobe's files hold them inverted.
+at::Tensor rgb_of_cmyk(const at::Tensor& inks, bool inverted) {
+  const at::Tensor light = (inverted ? inks : inks.bitwise_not()).to(at::kInt);
+  const at::Tensor product = light.slice(2, 0, 3).mul(light.slice(2, 3, 4));
+  return product.add(127).div(255, "floor").to(at::kByte).contiguous();
+}
+
+at::Tensor upright(const at::Tensor& pixels, int orientation) {
+  const at::Tensor turned = orientation >= 5 ? pixels.transpose(0, 1) : pixels;
+  std::vector<int64_t> flips;
+  if (orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8) flips.push_back(0);
+  if (orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7) flips.push_back(1);
+  return turned.flip(flips).contiguous();
+}
+
+Exif exif_of(const jpeg_decompress_struct& codec) {
+  for (auto* marker = codec.marker_list; marker; marker = marker->next) {
+    const std::string_view data(reinterpret_cast<const char*>(marker->data), marker->data_length);
+    if (data.starts_with(exif_signature)) return read_exif(data.substr(exif_signature.size()));
+  }
+  return {};
+}
+
+struct Encoder {
+  Failure failure;
+  jpeg_compress_struct codec{};
+  const at::Tensor& pixels;
+  int quality;
+  std::string exif;
+  unsigned char* out = nullptr;
+  unsigned long size = 0;
+
+  Encoder(const at::Tensor& picture, int quality_1_to_100, std::string app1)
+      : pixels(picture), quality(quality_1_to_100), exif(std::move(app1)) {
+    codec.err = &failure.manager;
+  }
+  ~Encoder() {
+    jpeg_destroy_compress(&codec);
+    std::free(out);
+  }
+};
+
+void encode(Encoder& job) {
+  jpeg_create_compress(&job.codec);
+  jpeg_mem_dest(&job.codec, &job.out, &job.size);
+  job.codec.image_height = static_cast<JDIMENSION>(job.pixels.size(0));
+  job.codec.image_width = static_cast<JDIMENSION>(job.pixels.size(1));
+  job.codec.input_components = 3;
+  job.codec.in_color_space = JCS_RGB;
+  jpeg_set_defaults(&job.codec);
+  jpeg_set_quality(&job.codec, job.quality, TRUE);
+  jpeg_start_compress(&job.codec, TRUE);
+  if (!job.exif.empty())
+    jpeg_write_marker(&job.codec, JPEG_APP0 + 1, reinterpret_cast<const JOCTET*>(job.exif.data()),
+                      static_cast<unsigned>(job.exif.size()));
+  const uint8_t* first = job.pixels.const_data_ptr<uint8_t>();
+  while (job.codec.next_scanline < job.codec.image_height) {
+    auto* row = const_cast<uint8_t*>(first + job.codec.next_scanline * job.pixels.stride(0));
+    jpeg_write_scanlines(&job.codec, &row, 1);
+  }
+  jpeg_finish_compress(&job.codec);
+}
+
+}  // namespace
+
+Image decode_jpeg(std::string_view bytes, const std::string& where) {
+  Decoder job(bytes);
+  const auto run = [&](void (*step)(Decoder&)) {
+    if (!job.failure.guard(step, job)) fail_picture(where, std::string("JPEG: ") + job.failure.message);
+  };
+  run(read_header);
+  const Exif exif = exif_of(job.codec);  // finishing frees the markers
+  const bool inks = job.codec.out_color_space == JCS_CMYK;
+  at::Tensor pixels = allocate_pixels(job.codec.image_height, job.codec.image_width, inks ? 4 : 3, where);
+  job.pixels = pixels.mutable_data_ptr<uint8_t>();
+  run(read_pixels);
+  if (inks) pixels = rgb_of_cmyk(pixels, job.codec.saw_Adobe_marker);
+  Image image{upright(pixels, exif.orientation), {}};
+  if (!exif.comment.empty()) image.text["parameters"] = exif.comment;
+  return image;
+}
+
+std::string encode_jpeg(const at::Tensor& pixels, int quality, const std::string& parameters) {
+  constexpr size_t longest_marker = 65533;
+  std::string exif;
+  if (!parameters.empty()) exif = std::string(exif_signature) + write_exif(parameters);
+  if (exif.size() > longest_marker) {
+    warn("the parameters are too long for a JPEG's EXIF block and are left out; PNG has no such limit");
+    exif.clear();
+  }
+  Encoder job(pixels, quality, std::move(exif));
+  if (!job.failure.guard(encode, job))
+    throw Error(ErrorKind::failure, std::string("cannot encode a JPEG: ") + job.failure.message);
+  return {reinterpret_cast<const char*>(job.out), job.size};
+}
+
+}  // namespace w2w
