@@ -47,16 +47,21 @@ fs::path widest_projections(const fs::path& folder) {
 }
 
 /// weight_dimensions.pt: a dict from the name of each factor, in flatten order, to (element count,
-/// torch.Size). The names end in
-/// ".lora_A.weight" and the like, with or without an adapter's name.
+/// torch.Size). After the module a name has ".lora_A.weight" or ".lora_B.weight", with or without an
+/// adapter's name.
 void check_weight_dimensions(const fs::path& path, const Layout& layout) {
   const auto root = read_torch_file(path);
   const auto* dict = root.dict();
   const size_t expected_size = 2 * layout.targets().size();
-  if (!dict || dict->items.size() != expected_size) {
+  if (!dict) {
     throw Error(ErrorKind::malformed,
-                fmt::format("expected a dict of {} entries ({}), found {}", expected_size, path.string(),
-                            dict ? fmt::to_string(dict->items.size()) : root.description()));
+                fmt::format("expected a dict of names ({}), found {}", path.string(), root.description()));
+  }
+  if (dict->items.size() != expected_size) {
+    throw Error(
+        ErrorKind::failure,
+        fmt::format("the released space was made for another model ({}): expected {} factors, found {}",
+                    path.string(), expected_size, dict->items.size()));
   }
   for (size_t i = 0; i < expected_size; ++i) {
     const auto& target = layout.targets()[i / 2];
@@ -89,8 +94,11 @@ SpaceData read_released_space(const fs::path& folder, const Targets* model_targe
   }
   if (model_targets) {
     data.layout = Layout(*model_targets);
+    // A wrong number of parameters is reported by Space, in fewer words.
     const auto dimensions = folder / "weight_dimensions.pt";
-    if (fs::exists(dimensions)) check_weight_dimensions(dimensions, *data.layout);
+    if (fs::exists(dimensions) && data.layout->parameters() == data.mean.numel()) {
+      check_weight_dimensions(dimensions, *data.layout);
+    }
   }
   return data;
 }
