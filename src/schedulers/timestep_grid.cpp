@@ -100,9 +100,7 @@ SigmaGrid sigma_grid(const SchedulerConfig& config, const NoiseSchedule& schedul
     }
   }
   result.sigmas.assign(sigmas.begin(), sigmas.end());
-  const bool keeps_lowest = config.use_karras_sigmas && config.class_name == "UniPCMultistepScheduler";
-  const float lowest = keeps_lowest ? result.sigmas.back() : training.front();
-  result.sigmas.push_back(config.final_sigmas_type == "sigma_min" ? lowest : 0.0F);
+  result.sigmas.push_back(config.final_sigmas_type == "sigma_min" ? training.front() : 0.0F);
   return result;
 }
 
