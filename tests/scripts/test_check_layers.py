@@ -1,4 +1,5 @@
 """The layer check finds each kind of breach, and nothing in what is allowed."""
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -45,3 +46,13 @@ def test_a_breach_is_named(tmp_path, path, text, said):
 ])
 def test_what_is_allowed_passes(tmp_path, path, text):
     assert check(tmp_path, path, text) == (0, "check_layers: 1 files, 0 breaches\n")
+
+
+def test_the_table_for_people_is_the_table_of_the_script():
+    spec = importlib.util.spec_from_file_location("check_layers", SCRIPT)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    rows = [line.split("|")[1:3] for line in (SCRIPT.parents[1] / "CONTRIBUTING.md").read_text().splitlines() if line.startswith("| ")]
+    table = {room.strip(): allowed.strip() for room, allowed in rows}
+    for room, allowed in script.ROOMS.items():
+        assert table[room] == (", ".join(allowed) or "-")
