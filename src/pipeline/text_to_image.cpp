@@ -86,18 +86,31 @@ Tensor TextToImage::encode(const std::string& prompt, const TextToImageOptions& 
   return encoded_[key] = embedding;
 }
 
+SamplerChoice TextToImage::sampler(const TextToImageOptions& options) const {
+  if (options.sampler && !options.sampler->sampler.empty()) return *options.sampler;
+  auto own = parse_sampler(scheduler_config_.class_name);
+  own.karras = scheduler_config_.use_karras_sigmas || (options.sampler && options.sampler->karras);
+  return own;
+}
+
+std::pair<int64_t, int64_t> TextToImage::picture_size(const TextToImageOptions& options) const {
+  const int64_t factor = checkpoint_.vae_config().down_factor();
+  const int64_t own = checkpoint_.unet_config().sample_size * factor;
+  const int64_t width = options.width > 0 ? options.width : own;
+  const int64_t height = options.height > 0 ? options.height : own;
+  if (width % factor != 0 || height % factor != 0) {
+    throw Error(ErrorKind::usage,
+                fmt::format("picture size must be divisible by {} for this model, found {}x{}", factor, width, height));
+  }
+  return {width, height};
+}
+
 Tensor TextToImage::denoise(const TextToImageOptions& options, const Progress& progress) {
   options.check();
   at::NoGradGuard no_grad;
   const auto& config = checkpoint_.unet_config();
+  const auto [width, height] = picture_size(options);
   const int64_t factor = checkpoint_.vae_config().down_factor();
-  const int64_t width = options.width > 0 ? options.width : config.sample_size * factor;
-  const int64_t height = options.height > 0 ? options.height : config.sample_size * factor;
-  if (width % factor != 0 || height % factor != 0) {
-    throw Error(ErrorKind::usage,
-                fmt::format("picture size must be divisible by {} for this model, found {}x{}", factor, width,
-                            height));
-  }
   const auto scheduler = make_scheduler(scheduler_config_, options.sampler);
   scheduler->set_timesteps(options.steps);
 
@@ -111,6 +124,7 @@ Tensor TextToImage::denoise(const TextToImageOptions& options, const Progress& p
   auto latents = stream.randn(shape) * scheduler->init_noise_sigma();
   const auto noise = [&] { return stream.randn(shape); };
   const auto& timesteps = scheduler->timesteps();
+  report(progress, {"denoising", 0, static_cast<int>(timesteps.size()), {}});
   for (size_t i = 0; i < timesteps.size(); ++i) {
     check_interrupt();
     auto input = scheduler->scale_model_input(latents, i).to(dtype_);

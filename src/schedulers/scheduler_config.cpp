@@ -219,7 +219,7 @@ SchedulerConfig config_for_class(const SchedulerConfig& config, std::string_view
 
 SchedulerConfig amended_for_stable_diffusion(SchedulerConfig config) {
   set_field(config, "steps_offset", int64_t{1});
-  set_field(config, "clip_sample", false);
+  if (class_takes_field(config.class_name, "clip_sample")) set_field(config, "clip_sample", false);
   return config;
 }
 

@@ -10,9 +10,10 @@ namespace w2w {
 
 namespace fs = std::filesystem;
 
-Checkpoint Checkpoint::open(const fs::path& path) {
+Checkpoint Checkpoint::open(const fs::path& path, const fs::path& tokenizer) {
   Checkpoint checkpoint;
   checkpoint.path_ = path;
+  checkpoint.tokenizer_ = tokenizer;
   if (fs::is_directory(path)) {
     if (!fs::exists(path / "model_index.json")) {
       throw Error(
@@ -98,6 +99,7 @@ VaeDecoder Checkpoint::vae_decoder(at::ScalarType dtype) const {
 }
 
 ClipTokenizer Checkpoint::tokenizer() const {
+  if (!tokenizer_.empty()) return ClipTokenizer::from_folder(tokenizer_);
   return is_folder() ? ClipTokenizer::from_folder(path_ / "tokenizer") : ClipTokenizer::builtin();
 }
 

@@ -3,14 +3,18 @@
 namespace w2w::cli {
 
 void add_all_commands(App& app) {
+  add_sample(app);
+  add_render(app);
+  add_tokens(app);
+  add_inspect(app);
+  add_doctor(app);
   add_completion(app);
   add_help(app);
 }
 
 const std::vector<std::string>& planned_commands() {
-  static const std::vector<std::string> names = {"sample",  "render",      "invert", "edit",
-                                                 "export",  "import",      "space",  "train",
-                                                 "nearest", "interpolate", "serve",  "direction"};
+  static const std::vector<std::string> names = {"invert", "edit",    "export",      "import", "space",
+                                                 "train",  "nearest", "interpolate", "serve",  "direction"};
   return names;
 }
 

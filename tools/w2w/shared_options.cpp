@@ -67,7 +67,7 @@ void add_picture_options(CLI::App& parser, SharedOptions& options) {
   group(add_text(parser, "--scheduler,--schedule", options.schedule, "karras|default",
                  "noise levels; default: the sampler's"));
   group(add_integer(parser, "--clip-skip", options.clip_skip, {1, 24},
-                    "text encoder layers to stop before the end; default: the model's"));
+                    "1 uses all layers of the text encoder, 2 leaves out the last, ...; default: 1"));
   group(add_choice(parser, "--rng", options.rng, {"cpu", "cuda"},
                    "whose noise a seed means: torch's CPU generator, or a CUDA generator's (on any device); "
                    "default: cpu"));

@@ -41,23 +41,28 @@ class TextToImage {
   TextToImage(Checkpoint checkpoint, c10::Device device, at::ScalarType dtype);
 
   const Checkpoint& checkpoint() const { return checkpoint_; }
+  /// The sampler that `options` choose, the model's own if they leave it open.
+  SamplerChoice sampler(const TextToImageOptions& options) const;
+  /// Width and height in pixels that `options` mean. Error(usage) when the model cannot draw them.
+  std::pair<int64_t, int64_t> picture_size(const TextToImageOptions& options) const;
   /// Every linear layer of the UNet: what a LoRA may change.
   const Targets& linear_layers();
   /// From here on the model draws this person; an empty one is the base model.
   void set_person(const Lora& lora);
 
-  /// One picture, u8 [height, width, 3]. Reports "denoising" steps; stops with Error(interrupted) within a
+  /// One picture, u8 [height, width, 3]. Reports "denoising" before the first step (0) and after each; stops with Error(interrupted) within a
   /// step. Independent of all pictures before it.
   at::Tensor run(const TextToImageOptions& options, const Progress& progress = {});
 
   /// The latents before decoding, f32 [1, channels, height / f, width / f].
   at::Tensor denoise(const TextToImageOptions& options, const Progress& progress = {});
 
+  /// Such latents as a picture, u8 [height, width, 3].
+  at::Tensor decode(const at::Tensor& latents, bool tiled);
+
  private:
   void load_unet();
   at::Tensor encode(const std::string& prompt, const TextToImageOptions& options);
-  at::Tensor decode(const at::Tensor& latents, bool tiled);
-
   Checkpoint checkpoint_;
   c10::Device device_;
   at::ScalarType dtype_;

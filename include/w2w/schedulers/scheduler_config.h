@@ -59,8 +59,9 @@ void set_field(SchedulerConfig& config, std::string_view name, const ConfigValue
 /// class's defaults.
 SchedulerConfig config_for_class(const SchedulerConfig& config, std::string_view class_name);
 
-/// What StableDiffusionPipeline does to an outdated config: steps_offset 1, no clipping of the predicted
-/// sample.
+/// What StableDiffusionPipeline does to an outdated config: steps_offset 1, and no clipping of the predicted
+/// sample if the class has that option. (A class without it leaves the default of whatever sampler is chosen
+/// later, as in diffusers.)
 SchedulerConfig amended_for_stable_diffusion(SchedulerConfig config);
 
 /// Whether the diffusers class has an argument `field`.

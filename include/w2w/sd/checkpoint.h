@@ -25,7 +25,8 @@ std::filesystem::path find_model(const std::string& model,
 class Checkpoint {
  public:
   /// `path`: a folder with model_index.json, or a .safetensors / .ckpt file of Stable Diffusion 1.x.
-  static Checkpoint open(const std::filesystem::path& path);
+  /// `tokenizer`: a folder with vocab.json and merges.txt instead of the model's own.
+  static Checkpoint open(const std::filesystem::path& path, const std::filesystem::path& tokenizer = {});
 
   const std::filesystem::path& path() const { return path_; }
   const UNetConfig& unet_config() const { return unet_config_; }
@@ -49,7 +50,7 @@ class Checkpoint {
   nn::Weights weights(const std::string& part, at::ScalarType dtype) const;
   nn::Weights vae_half(const std::string& half, at::ScalarType dtype) const;
 
-  std::filesystem::path path_;
+  std::filesystem::path path_, tokenizer_;
   TensorFile single_file_;  ///< of a single-file checkpoint only
   UNetConfig unet_config_;
   VaeConfig vae_config_;

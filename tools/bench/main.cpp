@@ -1,0 +1,114 @@
+// w2w_bench MODEL [--steps N] [--size PIXELS] [--threads N]: one picture with a random person, timed part by
+// part. Prints one JSON object. tools/bench/compare.py runs it beside diffusers.
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/randn.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <vector>
+
+#include "w2w/pipeline/text_to_image.h"
+#include "w2w/space/space.h"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Seconds between the start of this process, as the kernel counts it, and now.
+double process_age() {
+  std::ifstream stat("/proc/self/stat"), uptime("/proc/uptime");
+  std::string text((std::istreambuf_iterator<char>(stat)), {});
+  std::istringstream fields(text.substr(text.rfind(')') + 2));
+  std::string field;
+  for (int i = 0; i < 20; ++i) fields >> field;  // starttime is field 22, the first after the name is 3
+  double up = 0;
+  uptime >> up;
+  return up - std::stod(field) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values.empty() ? 0 : values[values.size() / 2];
+}
+
+w2w::Lora random_person(const w2w::Targets& targets) {
+  w2w::Lora lora;
+  for (const auto& target : targets) {
+    lora[target.module] = {0.01 * at::randn({1, target.in}), 0.01 * at::randn({target.out, 1}), 27.0};
+  }
+  return lora;
+}
+
+/// Milliseconds from coefficients to a model that draws the person: theta, and the swap of the matrices.
+void time_identity(w2w::TextToImage& model, nlohmann::ordered_json& out) {
+  const auto targets = w2w::attention_targets(model.linear_layers());
+  w2w::SpaceData data;
+  data.layout.emplace(targets);
+  const int64_t parameters = data.layout->parameters(), components = 1000;
+  data.mean = at::randn({parameters});
+  data.std = at::randn({parameters}).abs();
+  data.components = at::randn({components, parameters});
+  const w2w::Space space(data, "random");
+  const auto coefficients = at::randn({components});
+  std::vector<double> theta, swap;
+  for (int i = 0; i < 7; ++i) {
+    auto start = Clock::now();
+    space.theta(coefficients);
+    theta.push_back(1e3 * seconds_since(start));
+    const auto person = random_person(targets);
+    start = Clock::now();
+    model.set_person(person);
+    swap.push_back(1e3 * seconds_since(start));
+  }
+  out["theta_ms_1000_components"] = median(theta);
+  out["identity_swap_ms"] = median(swap);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    fmt::print(stderr, "w2w_bench MODEL [--steps N] [--size PIXELS] [--threads N]\n");
+    return 2;
+  }
+  std::map<std::string, int> options = {{"--steps", 3}, {"--size", 0}, {"--threads", 0}};
+  for (int i = 2; i + 1 < argc; i += 2) options.at(argv[i]) = std::atoi(argv[i + 1]);
+  if (options["--threads"] > 0) at::set_num_threads(options["--threads"]);
+
+  nlohmann::ordered_json out;
+  w2w::TextToImage model(w2w::Checkpoint::open(argv[1]), at::kCPU, at::kFloat);
+  w2w::TextToImageOptions picture;
+  picture.steps = options["--steps"];
+  picture.width = picture.height = options["--size"];
+  picture.sampler = w2w::parse_sampler("ddim");
+  std::vector<double> steps;
+  auto last = Clock::now();
+  const auto latents = model.denoise(picture, [&](const w2w::ProgressEvent& event) {
+    if (event.step == 0) out["seconds_to_first_step"] = process_age();
+    if (event.step > 0) steps.push_back(seconds_since(last));
+    last = Clock::now();
+  });
+  out["seconds_first_step"] = steps.front();
+  out["seconds_per_step"] = median({steps.begin() + (steps.size() > 1), steps.end()});
+  const auto start = Clock::now();
+  model.decode(latents, false);
+  out["seconds_decode"] = seconds_since(start);
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  out["peak_memory_gib"] = static_cast<double>(usage.ru_maxrss) / (1 << 20);
+  time_identity(model, out);
+  fmt::print("{}\n", out.dump());
+}

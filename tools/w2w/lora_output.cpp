@@ -1,0 +1,30 @@
+#include "w2w/lora_output.h"
+
+#include <cstdlib>
+
+#include "w2w/lora/formats.h"
+
+namespace w2w::cli {
+
+std::string lora_suffix(const std::string& format) {
+  return format == "peft" ? "_lora" : "_lora.safetensors";
+}
+
+void write_lora(const std::filesystem::path& path, const std::string& format, const Lora& lora,
+                const std::string& name, const Identity& identity, bool no_metadata) {
+  LoraFileOptions options;
+  options.name = name;
+  options.trigger = identity.trigger;
+  if (const char* date = std::getenv("SOURCE_DATE_EPOCH")) options.date = std::atoll(date);
+  if (!no_metadata) {
+    options.metadata = {{"w2w.format", "1"},
+                        {"w2w.space", identity.space_hash},
+                        {"w2w.model", identity.model},
+                        {"w2w.history", identity.history}};
+  }
+  if (format == "peft") return write_peft(path, lora, options);
+  if (format == "diffusers") return write_diffusers(path, lora, options);
+  write_kohya(path, lora, options);
+}
+
+}  // namespace w2w::cli

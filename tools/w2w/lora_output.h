@@ -1,0 +1,17 @@
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "w2w/lora/factors.h"
+#include "w2w/space/identity.h"
+
+namespace w2w::cli {
+
+/// What a person's LoRA is called beside its coefficients: "_lora.safetensors", or "_lora" for a PEFT folder.
+std::string lora_suffix(const std::string& format);
+
+/// Writes `lora` as "kohya", "peft" or "diffusers", in f16.
+void write_lora(const std::filesystem::path& path, const std::string& format, const Lora& lora,
+                const std::string& name, const Identity& identity, bool no_metadata);
+
+}  // namespace w2w::cli

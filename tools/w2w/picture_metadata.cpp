@@ -1,0 +1,94 @@
+#include "w2w/picture_metadata.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstring>
+#include <map>
+
+#include "w2w/version.h"
+
+namespace w2w::cli {
+namespace {
+
+/// A1111's name of a sampler.
+std::string infotext_sampler(const SamplerChoice& choice) {
+  static const std::map<std::string, std::string> names = {
+      {"pndm", "PLMS"}, {"ddim", "DDIM"}, {"euler", "Euler"},       {"euler_ancestral", "Euler a"},
+      {"heun", "Heun"}, {"lms", "LMS"},   {"dpmpp_2m", "DPM++ 2M"}, {"unipc", "UniPC"}};
+  return names.at(choice.sampler) + (choice.karras ? " Karras" : "");
+}
+
+std::string infotext(const PictureFacts& facts) {
+  const auto& o = facts.options;
+  std::string text = o.prompt;
+  if (!o.negative_prompt.empty()) text += "\nNegative prompt: " + o.negative_prompt;
+  text += fmt::format("\nSteps: {}, Sampler: {}, CFG scale: {:g}, Seed: {}, Size: {}x{}, Model: {}", o.steps,
+                      infotext_sampler(*o.sampler), o.cfg_scale, o.seed, o.width, o.height, facts.model);
+  if (o.clip_skip > 1) text += fmt::format(", Clip skip: {}", o.clip_skip);
+  text += fmt::format(", RNG: {}, Version: w2w {}", o.noise == NoiseSource::cpu ? "CPU" : "GPU", version());
+  return text;
+}
+
+std::vector<std::string> option_arguments(const TextToImageOptions& o) {
+  std::vector<std::string> arguments = {"-p", o.prompt};
+  if (!o.negative_prompt.empty()) arguments.insert(arguments.end(), {"-n", o.negative_prompt});
+  arguments.insert(arguments.end(),
+                   {"-s", std::to_string(o.seed), "--steps", std::to_string(o.steps), "--cfg-scale",
+                    fmt::format("{}", o.cfg_scale), "-W", std::to_string(o.width), "-H",
+                    std::to_string(o.height), "--sampler", o.sampler->sampler});
+  if (o.sampler->karras) arguments.insert(arguments.end(), {"--scheduler", "karras"});
+  if (o.clip_skip > 1) arguments.insert(arguments.end(), {"--clip-skip", std::to_string(o.clip_skip)});
+  if (o.noise == NoiseSource::cuda) arguments.insert(arguments.end(), {"--rng", "cuda"});
+  if (o.prompt_weights) arguments.push_back("--prompt-weights");
+  if (o.tiled_decode) arguments.push_back("--vae-tiling");
+  return arguments;
+}
+
+std::string shell_quoted(const std::string& word) {
+  const auto plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || std::strchr("-_./:=,@%+", c);
+  };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+}  // namespace
+
+Metadata picture_metadata(const PictureFacts& facts) {
+  const auto& o = facts.options;
+  auto arguments = facts.arguments;
+  for (auto& argument : option_arguments(o)) arguments.push_back(std::move(argument));
+  Json json = {{"format", 1},
+               {"version", version()},
+               {"arguments", arguments},
+               {"model", facts.model},
+               {"prompt", o.prompt},
+               {"negative_prompt", o.negative_prompt},
+               {"seed", o.seed},
+               {"steps", o.steps},
+               {"cfg_scale", o.cfg_scale},
+               {"width", o.width},
+               {"height", o.height},
+               {"sampler", o.sampler->sampler + (o.sampler->karras ? "_karras" : "")}};
+  json.update(facts.more);
+  return {{"parameters", infotext(facts)}, {"w2w", json.dump()}};
+}
+
+std::optional<std::string> command_of(const Metadata& metadata) {
+  const auto entry = metadata.find("w2w");
+  if (entry == metadata.end()) return {};
+  const auto json = Json::parse(entry->second, nullptr, false);
+  if (!json.is_object() || !json.contains("arguments") || !json["arguments"].is_array()) return {};
+  std::string command = "w2w";
+  for (const auto& argument : json["arguments"]) {
+    if (!argument.is_string()) return {};
+    command += " " + shell_quoted(argument.get<std::string>());
+  }
+  return command;
+}
+
+}  // namespace w2w::cli

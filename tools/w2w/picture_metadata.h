@@ -1,0 +1,30 @@
+#pragma once
+// What a picture says of its making: "parameters", A1111's infotext, and "w2w", a JSON object
+//   {"format": 1, "version": "0.1.0", "arguments": ["sample", "--identity-seed", "7", ...], "model": ...,
+//   "prompt": ..., "seed": ...}
+// whose arguments, given to this program, make the picture again.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "w2w/io/tensor_file.h"
+#include "w2w/pipeline/text_to_image.h"
+#include "w2w/reporter.h"
+
+namespace w2w::cli {
+
+struct PictureFacts {
+  TextToImageOptions options;          ///< width, height and sampler resolved
+  std::string model;                   ///< its name, without folders
+  std::vector<std::string> arguments;  ///< command, person, model and space; the options are added to them
+  Json more = Json::object();          ///< facts about the person
+};
+
+Metadata picture_metadata(const PictureFacts& facts);
+
+/// "w2w sample --identity-seed 7 -p 'sks person' ..." of a picture's metadata, quoted for a shell; none if it
+/// carries none.
+std::optional<std::string> command_of(const Metadata& metadata);
+
+}  // namespace w2w::cli

@@ -1,0 +1,111 @@
+// w2w render: pictures of people who were made before.
+
+#include <algorithm>
+
+#include "w2w/app.h"
+#include "w2w/base/error.h"
+#include "w2w/locate.h"
+#include "w2w/lora/formats.h"
+#include "w2w/option_values.h"
+#include "w2w/pictures.h"
+#include "w2w/space/identity.h"
+
+namespace w2w::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct RenderOptions {
+  SharedOptions shared;
+  std::vector<std::string> identities;
+};
+
+/// The identity's own name: the file's or folder's, or its folder's where the file has the name of a format.
+std::string stem_of(const std::string& identity) {
+  auto path = fs::path(identity).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  const auto name = path.filename().string();
+  const bool generic = name == "w2wmodel.pt" || name == "pytorch_lora_weights.safetensors" ||
+                       name == "adapter_model.safetensors" || name == "adapter_model.bin" ||
+                       name == "pytorch_lora_weights.bin";
+  if (generic && path.has_parent_path()) return path.parent_path().filename().string();
+  return fs::is_directory(path) ? name : path.stem().string();
+}
+
+/// What is known of an identity before the model is loaded.
+struct Source {
+  Person person;
+  std::string path;
+  std::optional<Identity> coefficients;  ///< otherwise a LoRA
+};
+
+Source open_source(const std::string& path) {
+  if (!fs::exists(path))
+    throw Error(ErrorKind::not_found, "no such identity (" + path + ")",
+                "an identity is a coefficient file, a w2wmodel.pt, a LoRA file or a PEFT folder");
+  Source source{{stem_of(path), {"render", path}, {{"identity", path}}}, path, {}};
+  if (is_identity(path)) source.coefficients = read_identity(path);
+  return source;
+}
+
+void run_render(const RenderOptions& options, Reporter& reporter) {
+  check_shared_options(options.shared);
+  std::vector<Source> sources;
+  for (const auto& path : options.identities) sources.push_back(open_source(path));
+  const bool needs_space =
+      std::any_of(sources.begin(), sources.end(), [](const auto& s) { return s.coefficients; });
+
+  std::optional<Space> space;
+  fs::path space_path;
+  if (needs_space || options.shared.space) {
+    space_path = locate_space(options.shared.space);
+    space = Space::open(space_path);
+  }
+  for (const auto& source : sources) {
+    if (source.coefficients) check_identity_fits(*source.coefficients, *space, source.path);
+  }
+  const PictureJob job(options.shared, space ? space->data().defaults : SpaceDefaults());
+  std::vector<PlannedOutput> planned;
+  for (const auto& source : sources) {
+    for (auto& picture : job.planned(source.person.stem)) planned.push_back(std::move(picture));
+  }
+  const auto paths = plan_outputs(options.shared.output, planned, options.shared.force);
+
+  auto model = open_model(options.shared);
+  const auto targets = attention_targets(model.linear_layers());
+  if (space) space = Space::open(space_path, &targets);
+  const auto each = static_cast<std::ptrdiff_t>(job.pictures_per_person());
+  for (size_t i = 0; i < sources.size(); ++i) {
+    check_interrupt();
+    const auto& source = sources[i];
+    model.set_person(source.coefficients ? space->lora(source.coefficients->coefficients)
+                                         : read_lora(source.path, model.linear_layers()));
+    const auto first = paths.begin() + static_cast<std::ptrdiff_t>(i) * each;
+    job.draw(model, source.person, {first, first + each}, reporter, i, sources.size());
+  }
+}
+
+}  // namespace
+
+void add_render(App& app) {
+  auto options = std::make_shared<RenderOptions>();
+  auto& parser = app.add_command(
+      {"render",
+       "pictures of people made before",
+       "IDENTITY...",
+       {{"w2w render person-7.safetensors", "a picture of person 7"},
+        {"w2w render person-*.safetensors -p 'sks person in the snow' -s 5", "everybody in the same scene"},
+        {"w2w render lora.safetensors -m stablediffusionapi/realistic-vision-v51",
+         "a LoRA file on the real model"},
+        {"w2w render person-7.safetensors --sampler 'DPM++ 2M Karras' --steps 25", "with another sampler"}}},
+      [options](Reporter& reporter) { run_render(*options, reporter); });
+  add_arguments(parser, "IDENTITY", options->identities,
+                "coefficient file (.safetensors, .pt), LoRA file, or PEFT folder")
+      ->required();
+  add_picture_options(parser, options->shared);
+  add_model_options(parser, options->shared);
+  add_space_option(parser, options->shared);
+  add_output_options(parser, options->shared);
+}
+
+}  // namespace w2w::cli

@@ -1,0 +1,178 @@
+// w2w sample: people who never existed, drawn from the space.
+
+#include <fmt/format.h>
+
+#include "w2w/app.h"
+#include "w2w/base/error.h"
+#include "w2w/locate.h"
+#include "w2w/lora/formats.h"
+#include "w2w/lora_output.h"
+#include "w2w/option_values.h"
+#include "w2w/pictures.h"
+#include "w2w/seeds.h"
+#include "w2w/space/sampling.h"
+
+namespace w2w::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t reference_components = 1000;  // reference.md: fewer are too coarse, many more entangle
+
+struct SampleOptions {
+  SharedOptions shared;
+  int64_t count = 1;
+  std::optional<int64_t> components;
+  std::optional<double> spread;
+  std::string identity_seed = "-1";
+  std::optional<std::string> lora;
+  bool no_images = false;
+};
+
+/// One person of the run and where its files go.
+struct Draw {
+  Person person;
+  uint64_t seed;
+  std::vector<fs::path> paths;  ///< coefficients, LoRA if asked for, pictures
+};
+
+int64_t components_of(const SampleOptions& options, const Space& space) {
+  if (options.components) {
+    space.components(*options.components);  // refuses a number above the space's
+    return *options.components;
+  }
+  const int64_t available = std::min(space.components(), space.projection_statistics().mean.numel());
+  if (available < reference_components) {
+    notice(fmt::format("the space has {} components: all are used", available));
+  }
+  return std::min(available, reference_components);
+}
+
+class SampleRun {
+ public:
+  SampleRun(const SampleOptions& options, Reporter& reporter)
+      : options_(options),
+        reporter_(reporter),
+        space_path_(locate_space(options.shared.space)),
+        space_(Space::open(space_path_)),
+        components_(components_of(options, space_)),
+        spread_(options.spread.value_or(space_.data().defaults.spread)) {}
+
+  void run() {
+    plan();
+    const bool needs_model = !options_.no_images || options_.lora;
+    if (needs_model) {
+      model_.emplace(open_model(options_.shared));
+      const auto targets = attention_targets(model_->linear_layers());
+      space_ = Space::open(space_path_, &targets);
+    }
+    for (size_t i = 0; i < draws_.size(); ++i) {
+      check_interrupt();
+      make(draws_[i], i);
+    }
+  }
+
+ private:
+  /// Names everything and refuses what cannot be written, before any work.
+  void plan() {
+    if (!options_.no_images) pictures_.emplace(options_.shared, space_.data().defaults);
+    const auto first = parse_seeds(options_.identity_seed, draw_seed, "--identity-seed");
+    if (first.size() != 1) {
+      throw Error(ErrorKind::usage,
+                  "--identity-seed takes one number, found '" + options_.identity_seed + "'",
+                  "--count N draws people with this seed and the N - 1 after it");
+    }
+    std::vector<PlannedOutput> outputs;
+    for (int64_t i = 0; i < options_.count; ++i) {
+      const uint64_t seed = first[0] + static_cast<uint64_t>(i);
+      Draw draw{{fmt::format("person-{}", seed),
+                 {"sample", "--identity-seed", std::to_string(seed), "--components",
+                  std::to_string(components_), "--spread", fmt::format("{}", spread_)},
+                 {{"identity_seed", seed}}},
+                seed,
+                {}};
+      outputs.push_back({"coefficients", draw.person.stem, ".safetensors"});
+      if (options_.lora) outputs.push_back({"lora", draw.person.stem, lora_suffix(*options_.lora)});
+      if (pictures_) {
+        for (auto& picture : pictures_->planned(draw.person.stem)) outputs.push_back(std::move(picture));
+      }
+      draws_.push_back(std::move(draw));
+    }
+    const auto paths = plan_outputs(options_.shared.output, outputs, options_.shared.force);
+    const size_t each = paths.size() / draws_.size();
+    for (size_t i = 0; i < draws_.size(); ++i) {
+      draws_[i].paths.assign(paths.begin() + static_cast<std::ptrdiff_t>(i * each),
+                             paths.begin() + static_cast<std::ptrdiff_t>((i + 1) * each));
+    }
+  }
+
+  void make(const Draw& draw, size_t index) {
+    auto identity = draw_identity(space_, components_, spread_, draw.seed);
+    identity.model = space_.data().base_model;
+    identity.history = Json::array({{{"command", "sample"},
+                                     {"identity_seed", draw.seed},
+                                     {"components", components_},
+                                     {"spread", spread_}}})
+                           .dump();
+    identity.trigger = space_.data().defaults.prompt;
+    auto path = draw.paths.begin();
+    write_identity(*path, identity);
+    reporter_.output(*path++, "coefficients", draw.person.facts);
+    if (!model_) return;
+    const auto lora = space_.lora(identity.coefficients);
+    if (options_.lora) {
+      write_lora(*path, *options_.lora, lora, draw.person.stem, identity, options_.shared.no_metadata);
+      reporter_.output(*path++, "lora", draw.person.facts);
+    }
+    if (!pictures_) return;
+    model_->set_person(lora);
+    pictures_->draw(*model_, draw.person, {path, draw.paths.end()}, reporter_, index, draws_.size());
+  }
+
+  const SampleOptions& options_;
+  Reporter& reporter_;
+  fs::path space_path_;
+  Space space_;
+  int64_t components_;
+  double spread_;
+  std::optional<PictureJob> pictures_;
+  std::vector<Draw> draws_;
+  std::optional<TextToImage> model_;
+};
+
+}  // namespace
+
+void add_sample(App& app) {
+  auto options = std::make_shared<SampleOptions>();
+  auto& parser =
+      app.add_command({"sample",
+                       "draw people who never existed",
+                       "",
+                       {{"w2w sample --count 4 -o people", "four new people, with a picture of each"},
+                        {"w2w sample --identity-seed 7 -s 1-3", "person 7 three times, over three noises"},
+                        {"w2w sample --identity-seed 7 -p 'sks person on the beach' -p 'sks person at night'",
+                         "in two scenes"},
+                        {"w2w sample --count 100 --no-images --lora kohya -o loras",
+                         "a hundred LoRA files for other tools"}}},
+                      [options](Reporter& reporter) {
+                        check_shared_options(options->shared);
+                        SampleRun(*options, reporter).run();
+                      });
+  add_integer(parser, "--count", options->count, {1, 1'000'000}, "how many people");
+  add_text(parser, "--identity-seed", options->identity_seed, "N",
+           "seed of the first person, the next ones count up; -1 draws one and prints it (default: -1)");
+  add_integer(parser, "--components", options->components, {1, 1'000'000},
+              "principal components to draw (default: 1000, or all the space has)");
+  add_number(parser, "--spread", options->spread, {0, 100},
+             "how far from the mean person, in standard deviations of the training models (default: 1, or "
+             "the space's)");
+  add_choice(parser, "--lora", options->lora, {"kohya", "peft", "diffusers"},
+             "write each person as a LoRA too");
+  add_switch(parser, "--no-images", options->no_images, "write no pictures");
+  add_picture_options(parser, options->shared);
+  add_model_options(parser, options->shared);
+  add_space_option(parser, options->shared);
+  add_output_options(parser, options->shared);
+}
+
+}  // namespace w2w::cli
