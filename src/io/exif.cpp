@@ -64,7 +64,7 @@ std::string comment_text(std::string_view value) {
   if (charset == unicode) return utf16_to_utf8(text, looks_big_endian(text));
   if (charset != ascii && charset != undefined) return {};
   while (text.ends_with('\0') || text.ends_with(' ')) text.remove_suffix(1);
-  return utf8_to_latin1(text) ? std::string(text) : latin1_to_utf8(text);
+  return is_utf8(text) ? std::string(text) : latin1_to_utf8(text);
 }
 
 void put(std::string& out, uint32_t number, int size) {  // big-endian

@@ -65,6 +65,12 @@ std::optional<std::string> utf8_to_latin1(std::string_view text) {
   return bytes;
 }
 
+bool is_utf8(std::string_view text) {
+  while (!text.empty())
+    if (!next_code_point(text)) return false;
+  return true;
+}
+
 std::string utf16_to_utf8(std::string_view bytes, bool big_endian) {
   const size_t count = bytes.size() / 2;
   const auto unit = [&](size_t i) -> char32_t {
