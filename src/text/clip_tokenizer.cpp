@@ -61,7 +61,7 @@ struct ClipTokenizer::Parts {
       stage.ids.push_back(id_of(token, "special token"));
     }
     vocabulary.pieces = std::move(pieces);
-    const auto status = processor.LoadFromSerializedProto(model_proto(vocabulary, unknown));
+    const auto status = processor.LoadFromSerializedProto(model_proto(vocabulary));
     pieces = std::move(vocabulary.pieces);
     if (!status.ok()) {
       throw Error(ErrorKind::malformed,
@@ -97,7 +97,8 @@ ClipTokenizer ClipTokenizer::builtin(std::string_view pad_token) {
 
 std::vector<int64_t> ClipTokenizer::encode(std::string_view text) const {
   std::vector<int64_t> ids;
-  const auto& [raw, normalized] = std::tie(parts_->in_raw, parts_->in_normalized);
+  const auto& raw = parts_->in_raw;
+  const auto& normalized = parts_->in_normalized;
   for (const auto& part : raw.split(text)) {
     if (part.token >= 0) {
       ids.push_back(raw.ids[static_cast<size_t>(part.token)]);

@@ -50,6 +50,9 @@ class Message {
   std::string bytes_;
 };
 
+/// A name apart from every piece made of symbols, for U+F8FF is none.
+std::string private_name(size_t id) { return "\xEF\xA3\xBF" + std::to_string(id); }
+
 class ModelWriter {
  public:
   explicit ModelWriter(size_t pieces) { model_.reserve(pieces * 24); }
@@ -72,15 +75,14 @@ class ModelWriter {
 
 }  // namespace
 
-std::string model_proto(const Vocabulary& vocabulary, int64_t unknown_id) {
+std::string model_proto(const Vocabulary& vocabulary) {
   ModelWriter model(vocabulary.pieces.size() + symbol_count);
   std::array<bool, symbol_count> present{};
   std::string text;
   for (size_t id = 0; id < vocabulary.pieces.size(); ++id) {
     const int32_t order = vocabulary.order[id];
-    const bool is_unknown = static_cast<int64_t>(id) == unknown_id;
-    if (order == unreachable || is_unknown) {  // U+F8FF keeps the name apart from every piece made of symbols
-      model.add("\xEF\xA3\xBF" + std::to_string(id), 0, is_unknown ? unknown : control);
+    if (order == unreachable) {
+      model.add(private_name(id), 0, control);
       continue;
     }
     text.clear();
@@ -89,10 +91,13 @@ std::string model_proto(const Vocabulary& vocabulary, int64_t unknown_id) {
     if (symbols.size() == 1) present[symbols[0]] = true;
     model.add(text, -static_cast<float>(order), normal);
   }
-  const auto lowest = -static_cast<float>(vocabulary.pieces.size() + 1);
+  int64_t unknown_id = static_cast<int64_t>(vocabulary.pieces.size());
   for (uint16_t symbol = 0; symbol < symbol_count; ++symbol) {
-    if (!present[symbol]) model.add(symbol_text(symbol), lowest, normal);
+    if (present[symbol]) continue;
+    model.add(symbol_text(symbol), 0, normal);
+    ++unknown_id;
   }
+  model.add(private_name(static_cast<size_t>(unknown_id)), 0, unknown);
   return model.finish(unknown_id);
 }
 

@@ -1,5 +1,4 @@
 #pragma once
-#include <cstdint>
 #include <string>
 
 #include "text/vocabulary.h"
@@ -7,8 +6,9 @@
 namespace w2w {
 
 /// The bytes of a SentencePiece ModelProto (BPE) whose ids are those of `vocabulary`. Behind them come ids
-/// for the symbols the vocabulary lacks: every symbol has a piece, because SentencePiece would join
-/// neighbouring unknown characters into one unknown piece, whereas CLIP counts each byte.
-std::string model_proto(const Vocabulary& vocabulary, int64_t unknown_id);
+/// that stand for unknown: one for each symbol the vocabulary lacks, because SentencePiece would join
+/// neighbouring unknown characters into one piece, whereas CLIP counts each byte; and last the UNKNOWN piece,
+/// which SentencePiece demands and never finds here.
+std::string model_proto(const Vocabulary& vocabulary);
 
 }  // namespace w2w

@@ -22,6 +22,8 @@ namespace fs = std::filesystem;
   throw Error(ErrorKind::malformed, fmt::format("tokenizer file is malformed ({}): {}", path.string(), what));
 }
 
+constexpr size_t longest_entry = 4096;  // merge_order takes the square of the length
+
 using Entries = std::vector<std::pair<std::string, int64_t>>;
 
 /// Collects {"entry": id, ...} without building a tree: loading a model waits for it.
@@ -70,6 +72,10 @@ std::vector<std::string> by_id(const fs::path& path, Entries entries) {
     if (at >= pieces.size() || taken[at]) {
       malformed(path, fmt::format("{} entries must have the ids 0 to {}, each once; found {} at '{}'",
                                   pieces.size(), pieces.size() - 1, id, piece));
+    }
+    if (piece.size() > longest_entry) {
+      malformed(path, fmt::format("entry {} is {} bytes long; expected at most {}", id, piece.size(),
+                                  longest_entry));
     }
     taken[at] = true;
     pieces[at] = std::move(piece);

@@ -123,6 +123,8 @@ TEST_F(SmallFolder, MalformedVocabularies) {
     write("vocab.json", bad);
     expect_malformed("vocab.json");
   }
+  write("vocab.json", R"({")" + std::string(5000, 'a') + R"(": 0})");
+  expect_malformed("entry 0 is 5000 bytes long; expected at most 4096");
   write("vocab.json", R"({"a": 0})");
   write("merges.txt", "");
   expect_malformed("bos_token '<|startoftext|>' is not in the vocabulary of 1 entries");
