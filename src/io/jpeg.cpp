@@ -1,4 +1,3 @@
-#include <ATen/ops/empty.h>
 // jpeglib.h needs size_t and FILE declared before it.
 #include <cstddef>
 #include <cstdio>
