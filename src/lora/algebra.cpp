@@ -1,6 +1,7 @@
 #include "w2w/lora/algebra.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/addcmul.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/linalg_qr.h>
@@ -45,7 +46,11 @@ void bake(at::Tensor& weight, const at::Tensor& base, const Factors& factors) {
   }
   const auto up = factors.up.to(base.device(), at::kFloat), down = factors.down.to(base.device(), at::kFloat);
   if (weight.scalar_type() == at::kFloat && base.scalar_type() == at::kFloat) {
-    at::addmm_out(weight, base, up, down, 1, factors.scale);
+    if (factors.rank() == 1) {
+      at::addcmul_out(weight, base, up, down, factors.scale);  // one pass over memory, where addmm takes two
+    } else {
+      at::addmm_out(weight, base, up, down, 1, factors.scale);
+    }
   } else {
     weight.copy_(at::addmm(f32(base), up, down, 1, factors.scale));
   }

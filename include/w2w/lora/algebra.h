@@ -10,9 +10,9 @@ namespace w2w {
 /// scale * up @ down, f32 [out, in].
 at::Tensor delta(const Factors& factors);
 
-/// weight <- base + scale * up @ down, in one product that writes straight into `weight` when both are f32,
-/// and otherwise computed in f32 and rounded once. `weight` and `base` are [out, in] and may not overlap.
-/// Error(failure) when shapes differ.
+/// weight <- base + scale * up @ down, written straight into `weight` when both are f32, and otherwise
+/// computed in f32 and rounded once; of rank 1 in a single pass over memory. `weight` and `base` are [out,
+/// in] and may not overlap. Error(failure) when shapes differ.
 void bake(at::Tensor& weight, const at::Tensor& base, const Factors& factors);
 
 /// The rank-1 change nearest to `factors` (Frobenius norm), scale 1, |up| = |down|, the largest entry of down
