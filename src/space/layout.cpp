@@ -12,7 +12,10 @@ namespace w2w {
 
 Layout::Layout(Targets targets, int64_t rank, double alpha)
     : targets_(std::move(targets)), rank_(rank), alpha_(alpha) {
-  if (targets_.empty() || rank_ < 1) {
+  const auto sensible = [](int64_t size) {
+    return size >= 1 && size <= int64_t{1} << 24;
+  };  // no overflow below
+  if (targets_.empty() || !sensible(rank_)) {
     throw Error(ErrorKind::malformed,
                 fmt::format("a space needs modules and a rank of at least 1, found {} and {}",
                             targets_.size(), rank_));
@@ -22,6 +25,10 @@ Layout::Layout(Targets targets, int64_t rank, double alpha)
       throw Error(ErrorKind::malformed,
                   fmt::format("modules must be in alphabetical order, found {} after {}", targets_[i].module,
                               targets_[i - 1].module));
+    }
+    if (!sensible(targets_[i].in) || !sensible(targets_[i].out)) {
+      throw Error(ErrorKind::malformed, fmt::format("module {} cannot have the shape [{}, {}]",
+                                                    targets_[i].module, targets_[i].out, targets_[i].in));
     }
     parameters_ += rank_ * (targets_[i].in + targets_[i].out);
   }

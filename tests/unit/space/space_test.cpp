@@ -132,6 +132,22 @@ TEST(Space, ThetaOverSeveralBlocks) {  // 300 rows of 28 kB: more than one 8 MB 
   }
 }
 
+TEST(Space, ThetaOfAMappedReleaseIsTheSameAgain) {  // its pages are released after use
+  test::TemporaryFolder folder;
+  Generator random(2);
+  SpaceData data;
+  data.mean = random.randn({7000});
+  data.std = random.rand({7000});
+  data.components = random.randn({400, 7000});
+  data.projections = random.randn({3, 7});
+  write_released(folder.path(), data);
+  const auto space = Space::open(folder.path());
+  const auto c = random.randn({300});
+  const auto first = space.theta(c);
+  EXPECT_LT(distance(first, exact_theta(data, c)), 2e-4);
+  EXPECT_TRUE(space.theta(c).equal(first));
+}
+
 TEST(Space, RefusesComponentsItDoesNotHave) {
   const Space space(small_space(), "folder");
   for (const int64_t k : {0, 8, -1}) {
@@ -243,6 +259,9 @@ TEST(Space, RefusesMalformedJson) {
       {with("\"parameters\": 28", "\"parameters\": 27"), "disagree about 'parameters'"},
       {with("\"parameters\": 28", "\"parameters\": \"x\""), "space.json"},
       {with("\"in\": 6", "\"in\": 7"), "disagree about 'modules'"},
+      {with("\"in\": 6", "\"in\": -6"), "module down.attn2.to_v cannot have the shape [4, -6]"},
+      {with("\"in\": 6", "\"in\": 9000000000000000000"), "cannot have the shape"},
+      {with("\"rank\": 1", "\"rank\": 9000000000000000000"), "rank of at least 1"},
       {with("\"hash\": \"", "\"hash\": \"0"), "disagree about 'hash'"},
       {with("down.attn1", "zown.attn1"), "alphabetical order"},
       {with("\"cfg_scale\": 4.5", "\"cfg_scale\": \"high\""), "space.json"},
