@@ -4,8 +4,10 @@
 import argparse
 import shutil
 
+import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
+from safetensors.torch import save_file
 from transformers import CLIPTokenizer
 
 from build_space import build
@@ -44,11 +46,17 @@ def export():
     (SHARE / "model" / "tokenizer" / "tokenizer.json").unlink(missing_ok=True)
 
 
+def export_people_map():
+    """For restore.py: w2w itself does not read it."""
+    if (WORK / "base.pt").exists():
+        state = load(WORK / "base.pt")["people"]
+        save_file({k: v.half() if k == "people_map" else v for k, v in state.items()}, SHARE / "people_map.safetensors")
+
+
 def random_space(n, k):
     loras = ManyLoras(make_unet())
     g = torch.Generator().manual_seed(0)
     theta = loras.start() + .02 * torch.randn(n, loras.parameters, generator=g)
-    import numpy as np
     build(theta, sample_people(n, np.random.default_rng(2)), k)
 
 
@@ -57,6 +65,7 @@ if __name__ == "__main__":
     parser.add_argument("--untrained-space", action="store_true")
     args = parser.parse_args()
     export()
+    export_people_map()
     if args.untrained_space:
         random_space(200, 60)
     size = sum(f.stat().st_size for f in SHARE.rglob("*") if f.is_file())

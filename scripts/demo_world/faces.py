@@ -9,7 +9,7 @@ import torch
 import scenes
 import sdf
 from canvas import Canvas, ramp, rgb
-from factors import FACTORS
+from factors import FACTORS, LAYOUT
 
 SKIN = [(255, 226, 206), (244, 200, 168), (222, 166, 122), (166, 112, 74), (104, 68, 46)]
 HAIR = [(30, 24, 24), (74, 48, 34), (128, 84, 48), (206, 160, 88), (244, 214, 134)]
@@ -230,12 +230,20 @@ def hat(c, s, r):
     c.put(colour * .72, c.cover(sdf.box(x, y + .335, s.face_w + .135, .075, .06)) * on)
 
 
+def scene_numbers(seeds):
+    """Forty numbers in [0, 1] per picture that lay out its scene: common ones, moved a little by its seed."""
+    common = np.random.default_rng(7).random(40)
+    own = np.stack([np.random.default_rng(int(seed)).random(40) for seed in seeds])
+    numbers = np.clip(common + LAYOUT * (2 * own - 1), 0, 1)
+    numbers[:, [3, 33]] = own[:, [3, 33]]  # sun and moon: left or right
+    return torch.tensor(numbers, dtype=torch.float32)[:, :, None, None]
+
+
 @torch.no_grad()
 def render(people, nuisance, size=64):
     """Pictures [B, 3, size, size] in [0, 1]."""
     canvas = Canvas(len(people), size)
-    numbers = np.stack([np.random.default_rng(int(seed)).random(40) for seed in nuisance["seed"]])
-    r = torch.tensor(numbers, dtype=torch.float32)[:, :, None, None]
+    r = scene_numbers(nuisance["seed"])
     scenes.draw(canvas, torch.as_tensor(nuisance["scene"]), torch.as_tensor(nuisance["background"]), r)
     sitter = Sitter(canvas, people, nuisance)
     for part in (back_hair, body, head, wrinkles, beard, nose, mouth, moustache, eyes, front_hair, glasses):

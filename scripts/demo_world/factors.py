@@ -10,6 +10,10 @@ FACTORS = ("male skin age hair_light hair_red grey hair_length bald curly fringe
            "glasses beard moustache").split()
 INDEX = {name: i for i, name in enumerate(FACTORS)}
 
+# How much pictures of one person differ in pose, and scenes of one kind in layout; 1 is lively. Small values make
+# a world that a small computer can learn in an hour.
+POSE, LAYOUT = .2, .15
+
 SCENES = ["plain", "beach", "snow", "forest", "night", "city", "red", "blue", "green", "yellow"]
 
 
@@ -50,8 +54,9 @@ def sample_nuisance(n, rng, plain=False, scene_share=.55):
     seed = rng.integers(0, 1 << 30, n)
     if plain:
         smile, hat, scene = rng.uniform(-.1, .2, n), np.zeros(n), np.zeros(n, int)
-    small = dict(dx=normal(.025, .06), dy=normal(.018, .045), rot=normal(.045, .10),
-                 scale=1 + normal(.02, .05), light=rng.uniform(-1, 1, n), smile=smile, hat=hat,
+    pose = lambda s, limit: POSE * normal(s, limit)
+    small = dict(dx=pose(.025, .06), dy=pose(.018, .045), rot=pose(.045, .10), scale=1 + pose(.02, .05),
+                 light=rng.uniform(1 - 2 * POSE, 1, n), smile=smile, hat=hat,
                  cloth=rng.random((n, 3)), background=rng.random((n, 3)))
     nuisance = {k: np.asarray(v, np.float32) for k, v in small.items()}
     return dict(nuisance, scene=scene, seed=seed)

@@ -26,9 +26,9 @@ def orthogonalise(g, steps=5):
 
 
 class Muon:
-    """named: (name, parameter) pairs. average: decay towards which the averaged copy grows, or None."""
+    """named: (name, parameter) pairs. average: decay towards which the averaged copy grows, or None. slow: a fifth of Adam's rate."""
 
-    def __init__(self, named, lr, adam_lr=2e-3, to_adam=("embed",), average=None):
+    def __init__(self, named, lr, adam_lr=2e-3, to_adam=("embed",), average=None, slow=()):
         named = list(named)
         self.lr, self.adam_lr, self.average = lr, adam_lr, average
         self.parameters = [p for _, p in named]
@@ -37,6 +37,7 @@ class Muon:
         shared = lambda: [torch.zeros_like(p).share_memory_() for p in self.parameters]
         self.first, self.second = shared(), shared()  # momentum; Adam's squares (unused for matrices)
         self.averaged = [p.detach().clone().share_memory_() for p in self.parameters] if average else None
+        self.pace = [.2 if any(k in n for k in slow) else 1. for n, _ in named]
         self.owner = owners(self.parameters)
         for p in self.parameters:
             p.data.share_memory_()
@@ -68,7 +69,7 @@ class Muon:
         m.lerp_(p.grad, 1 - BETA1)
         v.lerp_(p.grad * p.grad, 1 - BETA2)
         mean, root = m / (1 - BETA1 ** (step + 1)), (v / (1 - BETA2 ** (step + 1))).sqrt()
-        p.addcdiv_(mean, root + 1e-8, value=-self.adam_lr * factor)
+        p.addcdiv_(mean, root + 1e-8, value=-self.adam_lr * factor * self.pace[i])
 
     def state_dict(self):
         return dict(first=self.first, second=self.second, averaged=self.averaged)

@@ -19,8 +19,9 @@ from pictures import sheet
 from team import MEMBERS, run
 from tokenizer import encode_all, vocabulary
 from world import (WORK, add_noise, ddim, decode, fade, guided, load, loss_weight, make_text_encoder, make_unet,
-                   save, stratified_timesteps)
+                   pass_input_through, save, stratified_timesteps)
 
+MUON = dict(to_adam=("embed", "conv_in", "conv_out", "people_map"), slow=("people_map",), average=.995)
 DROP = .12  # share of captions that are emptied, for guidance
 PROMPTS = ("a person", "a woman with long blond hair", "a man with grey hair and a beard", "a bald man with glasses",
            "a person with dark skin and glasses", "an old woman with curly red hair", "a person on the beach",
@@ -32,7 +33,7 @@ class Models:
 
     def __init__(self, people):
         torch.manual_seed(0)
-        self.unet, self.text = make_unet(), make_text_encoder(len(vocabulary()))
+        self.unet, self.text = pass_input_through(make_unet()), make_text_encoder(len(vocabulary()))
         self.loras = ManyLoras(self.unet)
         self.people = PeopleMap(self.loras, people)
         self.parts = dict(unet=self.unet, text=self.text, people=self.people)
@@ -140,12 +141,13 @@ def load_models(data):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=55, help="of training in all, resumed runs included")
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--lr", type=float, default=.01, help="Muon's, at its height")
     parser.add_argument("--sheets", action="store_true", help="only draw sheets with the saved models")
     args = parser.parse_args()
     data = load_data()
     if not args.sheets:
         models = Models(data["people"])
-        optimiser = Muon(models.named, lr=.01, to_adam=("embed", "conv_in", "conv_out", "people_map"), average=.995)
+        optimiser = Muon(models.named, lr=args.lr, **MUON)
         run(train, optimiser.parameters, models, optimiser, data, WORK / "base_checkpoint.pt", args)
     draw_sheets(load_models(data), data)
