@@ -49,6 +49,7 @@ def pytest_collection_modifyitems(items):
     import shutil
     reasons = {
         "gpu": None if shutil.which("nvidia-smi") else "no NVIDIA GPU on this machine",
+        "full_size": None if os.environ.get("W2W_FULL_SIZE") else "W2W_FULL_SIZE is not set",
         "real_weights": None if os.environ.get("W2W_REAL_MODEL") else "W2W_REAL_MODEL is not set",
     }
     for item in items:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from parity import tiny_models
+from parity import ldm_names, tiny_models
 from parity.tiny_models import SHAPES
 
 TEXT_BOUND, UNET_BOUND, VAE_BOUND = 2e-6, 4e-6, 5e-6
@@ -155,6 +155,18 @@ def test_half_precision_weights_are_widened(models, probe, copy, tmp_path):
     given = unet_input(model)
     found = ours(probe, "unet", copy, tmp_path, **given)
     assert_close("unet f16 weights", found["sample"], half.float()(**given).sample, UNET_BOUND)
+
+
+def test_our_names_of_single_files_are_those_diffusers_reads(models):
+    """Checks tests/parity/ldm_names.py, with which the full-size tests write such files."""
+    from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
+    pipeline = models("sd1").pipeline
+    unet, vae = pipeline.unet.state_dict(), pipeline.vae.state_dict()
+    written = ldm_names.checkpoint(unet, vae, {})
+    for expected, read in ((unet, convert_ldm_unet_checkpoint(dict(written), dict(pipeline.unet.config))),
+                           (vae, convert_ldm_vae_checkpoint(dict(written), dict(pipeline.vae.config)))):
+        assert expected.keys() == read.keys()
+        assert all(torch.equal(tensor, read[name].view_as(tensor)) for name, tensor in expected.items())
 
 
 def change_tensor(copy, part, change):

@@ -3,16 +3,19 @@
 A person is a rank-1 LoRA of scale 27; for diffusers it is added to the weights in float64.
 """
 import copy
+import json
 
 import numpy as np
 import pytest
 import torch
 from diffusers import (DDIMScheduler, DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler, EulerDiscreteScheduler,
-                       HeunDiscreteScheduler, LMSDiscreteScheduler, PNDMScheduler, UniPCMultistepScheduler)
+                       HeunDiscreteScheduler, LMSDiscreteScheduler, PNDMScheduler, StableDiffusionPipeline,
+                       UniPCMultistepScheduler)
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from parity.tiny_spaces import ALPHA, make_space
+from conftest import ROOT
+from parity.tiny_spaces import ALPHA, TinySpace, make_space
 
 PROMPT, NEGATIVE, STEPS, SEED = "a photo of sks person with glasses", "man on the beach", 30, 5
 
@@ -102,8 +105,9 @@ def test_picture_with_every_sampler(models, render, name, sampler, scheduler, co
 
 @pytest.mark.parametrize("options, settings", [
     (["--cfg-scale", 1], {"guidance_scale": 1.0}),
+    (["-t", 2], {}),
     (["-W", 72, "-H", 40], {"width": 72, "height": 40}),  # latents of 9x5
-], ids=["no guidance", "odd size"])
+], ids=["no guidance", "two threads", "odd size"])
 def test_picture_with_option(models, render, options, settings):
     model = models("sd1")
     person = Person(model.pipeline.unet)
@@ -154,3 +158,22 @@ def test_a_picture_does_not_depend_on_its_company(models, w2w, tmp_path):
     assert len(together) == len({path.read_bytes() for path in together}) == 8
     w2w("render", people[1], "-p", "a man", "-s", 4, "-o", tmp_path / "alone.png", *common)
     assert (tmp_path / "alone.png").read_bytes() == together[-1].read_bytes()
+
+
+DEMO = ROOT / "share" / "w2w" / "demo"
+
+
+def test_sample_from_the_demo_world(w2w, tmp_path):
+    """A person of the demo world, which is what a newcomer sees, with nothing but defaults."""
+    w2w("sample", "--identity-seed", 3, "-s", SEED, "-o", tmp_path / "out")
+    pipeline = StableDiffusionPipeline.from_pretrained(DEMO / "model", torch_dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    basis, description = load_file(DEMO / "space" / "basis.safetensors"), json.loads((DEMO / "space" / "space.json").read_text())
+    coefficients = load_file(tmp_path / "out" / "person-3.safetensors")["coefficients"]
+    space = TinySpace([(m["name"], m["in"], m["out"]) for m in description["modules"]], basis["mean"], basis["std"],
+                      basis["components"], None)
+    defaults = description["defaults"]
+    expected = theirs(with_person(pipeline, space.deltas(space.theta(coefficients))), prompt=defaults["prompt"],
+                      negative_prompt=defaults["negative_prompt"], num_inference_steps=defaults["steps"],
+                      guidance_scale=defaults["cfg_scale"])
+    assert_same_picture(tmp_path / "out" / f"person-3_p1_s{SEED}.png", expected)

@@ -117,9 +117,9 @@ def write_tokenizer(folder, pad):
 def make_pipeline(shape, seed=0, tokenizer=None):
     """A StableDiffusionPipeline of that shape with random weights."""
     vocabulary = len(small_vocabulary()[0])
-    text = CLIPTextModel(CLIPTextConfig(
+    text = CLIPTextModel(CLIPTextConfig(**dict(
         vocab_size=vocabulary, max_position_embeddings=77, intermediate_size=shape.text["hidden_size"] * 3,
-        projection_dim=32, bos_token_id=vocabulary - 2, eos_token_id=vocabulary - 1, **shape.text))
+        projection_dim=32, bos_token_id=vocabulary - 2, eos_token_id=vocabulary - 1) | shape.text))
     return StableDiffusionPipeline(
         vae=randomise(AutoencoderKL(**shape.vae), seed + 1), text_encoder=randomise(text, seed + 2), tokenizer=tokenizer,
         unet=randomise(UNet2DConditionModel(**shape.unet), seed + 3), scheduler=shape.scheduler_class(**shape.scheduler),
