@@ -86,8 +86,9 @@ void check_key(const App& app, const ConfigEntry& entry, const std::string& sour
   }
   const auto key = option_key(entry.key);
   if (std::find(known.begin(), known.end(), key) != known.end()) return;
+  const auto near = nearest_name(key, known);
   throw Error(ErrorKind::usage, fmt::format("unknown setting '{}' ({})", entry.key, source),
-              suggest(key, known));
+              near ? fmt::format("did you mean '{}'?", *near) : "a setting is the long name of an option");
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
@@ -14,14 +13,6 @@ namespace w2w::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string first_bytes(const fs::path& path, size_t count) {
-  std::ifstream file(path, std::ios::binary);
-  std::string bytes(count, '\0');
-  file.read(bytes.data(), static_cast<std::streamsize>(count));
-  bytes.resize(static_cast<size_t>(file.gcount()));
-  return bytes;
-}
 
 std::vector<TensorSummary> summaries(const TensorMap& tensors) {
   std::vector<TensorSummary> list;
@@ -86,12 +77,6 @@ bool is_checkpoint(const TensorMap& tensors) {
 
 }  // namespace
 
-bool is_picture(const fs::path& path) {
-  const auto bytes = first_bytes(path, 12);
-  return bytes.starts_with("\x89PNG") || bytes.starts_with("\xFF\xD8\xFF") || bytes.starts_with("BM") ||
-         (bytes.starts_with("RIFF") && bytes.size() == 12 && bytes.substr(8) == "WEBP");
-}
-
 FileDescription describe_tensors(const fs::path& path) {
   const auto file = read_tensor_file(path);
   FileDescription description;
@@ -131,8 +116,18 @@ FileDescription describe_file(const fs::path& path) {
     throw Error(ErrorKind::not_found, fmt::format("there is no such file or folder ({})", path.string()));
   }
   if (fs::is_directory(path, error)) return describe_folder(path);
-  if (path.extension() == ".csv") return describe_table(path);
-  return describe_tensors(path);
+  if (is_picture(path)) return describe_picture(path);
+  if (path.extension() == ".csv") return describe_csv(path);
+  try {
+    return describe_tensors(path);
+  } catch (const Error& tensor_error) {
+    if (tensor_error.kind() != ErrorKind::malformed) throw;
+    try {
+      return describe_table(path);
+    } catch (const Error&) {
+      throw tensor_error;  // it is no table either: what is wrong with it as tensors says more
+    }
+  }
 }
 
 }  // namespace w2w::cli

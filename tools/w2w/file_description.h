@@ -31,9 +31,11 @@ FileDescription describe_file(const std::filesystem::path& path);
 /// The parts of describe_file, one a kind.
 FileDescription describe_folder(const std::filesystem::path& folder);
 FileDescription describe_tensors(const std::filesystem::path& path);
-FileDescription describe_table(const std::filesystem::path& path);
+FileDescription describe_picture(const std::filesystem::path& path);
+FileDescription describe_csv(const std::filesystem::path& path);
+FileDescription describe_table(const std::filesystem::path& path);  ///< a pickled pandas table
 
-/// Whether a file begins like a picture of a format that is common on the web.
+/// Whether a file begins like a picture of a format read_image knows.
 bool is_picture(const std::filesystem::path& path);
 
 }  // namespace w2w::cli

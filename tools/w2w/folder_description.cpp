@@ -111,23 +111,4 @@ FileDescription describe_folder(const fs::path& folder) {
           folder.string()));
 }
 
-FileDescription describe_table(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string header, line;
-  int64_t rows = 0;
-  if (!std::getline(file, header)) {
-    throw Error(ErrorKind::malformed, fmt::format("the table is empty ({})", path.string()));
-  }
-  while (std::getline(file, line)) rows += !line.empty();
-  if (header.ends_with('\r')) header.pop_back();
-  auto columns = nlohmann::ordered_json::array();
-  for (size_t at = 0; at <= header.size(); at = std::min(header.find(',', at), header.size()) + 1) {
-    columns.push_back(header.substr(at, header.find(',', at) - at));
-  }
-  FileDescription description{.kind = "table", .title = "table of labels"};
-  description.facts["rows"] = rows;
-  description.facts["columns"] = std::move(columns);
-  return description;
-}
-
 }  // namespace w2w::cli

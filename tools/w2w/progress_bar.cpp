@@ -32,7 +32,6 @@ std::string figures(const ProgressEvent& event, double rate) {
 }  // namespace
 
 void ProgressBar::start_stage(const ProgressEvent& event) {
-  what_ = event.what;
   total_ = event.total;
   first_step_ = event.step;
   last_tenth_ = 0;
@@ -41,7 +40,7 @@ void ProgressBar::start_stage(const ProgressEvent& event) {
 }
 
 void ProgressBar::update(const ProgressEvent& event) {
-  if (event.what != what_ || event.total != total_ || event.step < last_step_) start_stage(event);
+  if (event.total != total_ || event.step < last_step_) start_stage(event);
   last_step_ = event.step;
   const auto now = Clock::now();
   const double seconds = std::chrono::duration<double>(now - stage_start_).count();

@@ -7,7 +7,8 @@
 namespace w2w::cli {
 
 /// Progress on stderr: on a terminal a bar with rate and remaining time, redrawn at most ten times a second;
-/// otherwise a line every 10 %. A stage starts anew when its name, total or direction changes.
+/// otherwise a line every 10 %. The rate counts from the first step of a stage, which is
+/// a new one when the total changes or the steps begin again; its name may change at any time.
 class ProgressBar {
  public:
   void update(const ProgressEvent& event);
@@ -20,7 +21,6 @@ class ProgressBar {
   void start_stage(const ProgressEvent& event);
   void draw(const ProgressEvent& event, double rate);
 
-  std::string what_;
   int total_ = 0, last_step_ = 0, last_tenth_ = 0;
   Clock::time_point stage_start_, last_draw_;
   int first_step_ = 0;  ///< step of the stage's first event: the rate counts from there

@@ -45,8 +45,9 @@ std::vector<uint64_t> parse_seeds(std::string_view text, const std::function<uin
     const auto item = trimmed(rest.substr(0, rest.find(',')));
     const size_t dash = item.find('-');
     if (item == "-1") {
-      seeds.push_back(draw());
-      notice(fmt::format("drew {} {}", option.starts_with("--") ? option.substr(2) : option, seeds.back()));
+      seeds.push_back(draw ? draw() : 0);
+      if (draw)
+        notice(fmt::format("drew {} {}", option.starts_with("--") ? option.substr(2) : option, seeds.back()));
     } else if (const auto first = parse_seed(item.substr(0, dash))) {
       const auto last = dash == std::string_view::npos ? first : parse_seed(item.substr(dash + 1));
       if (!last) fail("expects whole numbers and ranges");

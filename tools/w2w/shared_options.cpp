@@ -8,6 +8,7 @@
 #include "w2w/option_groups.h"
 #include "w2w/option_values.h"
 #include "w2w/schedulers/sampler_names.h"
+#include "w2w/seeds.h"
 
 namespace w2w::cli {
 std::string SharedOptions::negative_prompt(size_t prompt) const {
@@ -52,9 +53,13 @@ void add_picture_options(CLI::App& parser, SharedOptions& options) {
       "what to show; repeatable: every prompt is rendered; default: the space's, or \"sks person\""));
   group(add_list(parser, "-n,--negative-prompt", options.negative_prompts, "TEXT",
                  "what to avoid; once, or once per prompt"));
-  group(add_text(parser, "-s,--seed", options.seed, "LIST",
-                 "picture noise: a seed, or a list like 1,2,5-8 to render each; -1 draws one and prints it; "
-                 "default: -1"));
+  group(add_value(
+      parser, "-s,--seed", "LIST",
+      "picture noise: a seed, or a list like 1,2,5-8 to render each; -1 draws one and prints it; default: -1",
+      [&options](const std::string& text) {
+        parse_seeds(text, nullptr);
+        options.seed = text;
+      }));
   group(add_integer(parser, "--steps,--num-inference-steps", options.steps, {1, 10'000},
                     "denoising steps; default: 50"));
   group(add_number(parser, "--cfg-scale,--guidance-scale", options.cfg_scale, {0, 1000},

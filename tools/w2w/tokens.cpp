@@ -8,6 +8,7 @@
 #include "w2w/app.h"
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
+#include "w2w/base/progress.h"
 #include "w2w/locate.h"
 #include "w2w/option_values.h"
 #include "w2w/reporter.h"
@@ -35,6 +36,7 @@ std::vector<std::string> read_lines(const std::string& path) {
     }
   }
   std::istream& in = path == "-" ? std::cin : file;
+  in.exceptions(std::ios::badbit);  // otherwise getline ends quietly when it runs out of memory
   std::vector<std::string> lines;
   for (std::string line; std::getline(in, line);) {
     if (line.ends_with('\r')) line.pop_back();
@@ -58,6 +60,7 @@ void run(const TokensOptions& options, Reporter& reporter) {
   const auto tokenizer = choose_tokenizer(options.shared);
   Json results = Json::array();
   for (size_t i = 0; i < prompts.size(); ++i) {
+    check_interrupt();
     WeightedTokens tokens;
     if (options.shared.prompt_weights) {
       tokens = tokenize_weighted(tokenizer, prompts[i]);

@@ -29,6 +29,12 @@ TEST(Seeds, MinusOneDrawsOneAndSaysWhich) {
   EXPECT_EQ(lines, (std::vector<std::string>{"drew identity-seed 100", "drew identity-seed 101"}));
 }
 
+TEST(Seeds, OnlyChecksWithoutADraw) {
+  set_log_sink([&](LogLevel, std::string_view line) { ADD_FAILURE() << line; });
+  EXPECT_EQ(parse_seeds("-1,5", nullptr), (Seeds{0, 5}));
+  set_log_sink({});
+}
+
 TEST(Seeds, DrawnSeedsDiffer) { EXPECT_NE(parse_seeds("-1,-1")[0], parse_seeds("-1,-1")[1]); }
 
 TEST(Seeds, RefusesWhatIsNoSeed) {

@@ -1,0 +1,310 @@
+"""What every command shares: exit codes, error texts with nearest names, precedence of settings, help, completion, signals."""
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+COMMANDS = ["sample", "render", "tokens", "inspect", "doctor", "completion", "help"]
+SHELLS = ["bash", "zsh", "fish"]
+
+
+def error(done):
+    """The error and its hint; every failure has this form, and nothing on stdout."""
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("w2w: error: "), done.stderr
+    assert len(lines) == 1 or lines[1].startswith("hint: "), done.stderr
+    return lines[0].removeprefix("w2w: error: "), lines[1].removeprefix("hint: ") if len(lines) > 1 else ""
+
+
+@pytest.mark.parametrize("arguments, what, hint", [
+    (["tokns", "x"], "unknown command 'tokns'", "did you mean 'tokens'?"),
+    (["zzzzzzzz"], "unknown command 'zzzzzzzz'", "one of: sample, render"),
+    (["invert", "me.png"], "no command 'invert' yet", "run `w2w`"),
+    (["help", "tokns"], "unknown command 'tokns'", "did you mean 'tokens'?"),
+    (["-q", "tokens"], "unknown option '-q' before the command", "options follow the command"),
+    (["tokens", "--peices", "x"], "unknown option '--peices' of `w2w tokens`", "did you mean '--pieces'?"),
+    (["tokens", "--peices=3", "x"], "unknown option '--peices'", "did you mean '--pieces'?"),
+    (["tokens", "-Z", "x"], "unknown option '-Z'", "see `w2w help tokens`"),
+    (["tokens", "x", "--file"], "--file needs a value", "see `w2w help tokens`"),
+    (["tokens", "x", "--threads", "-3"], "--threads expects a whole number from 0 to 4096, found '-3'", ""),
+    (["tokens", "x", "--threads", "2.5"], "--threads expects a whole number", ""),
+    (["doctor", "--dtype", "bf61"], "unknown value 'bf61' of --dtype; expected auto, f32, bf16, f16", "did you mean"),
+    (["doctor", "--device", "cpuu"], "unknown device 'cpuu'", "did you mean 'cpu'?"),
+    (["doctor", "extra"], "unexpected argument 'extra' of `w2w doctor`", "see `w2w help doctor`"),
+    (["completion", "bsh"], "unknown value 'bsh' of the shell", "did you mean 'bash'?"),
+    (["completion"], "completion takes one shell, found 0", "one of: bash, zsh, fish"),
+    (["tokens"], "no prompt given", "w2w tokens"),
+    (["inspect"], "no file given", "w2w inspect FILE"),
+    (["render", "x.safetensors", "--sampler", "eulr"], "eulr", "did you mean 'euler'?"),
+    (["render", "x.safetensors", "--steps", "0"], "--steps expects a whole number from 1 to 10000, found '0'", ""),
+    (["render", "x.safetensors", "--cfg-scale", "nan"], "--cfg-scale expects a number", ""),
+    (["render", "x.safetensors", "--guidance-scale", "lots"], "--cfg-scale expects a number", ""),
+    (["sample", "--rng", "gpu"], "unknown value 'gpu' of --rng", ""),
+    (["sample", "--seed", "5-2"], "--seed expects ranges from low to high, found '5-2'", "1,2,5-8"),
+])
+def test_usage_errors_name_the_nearest(w2w, arguments, what, hint):
+    found, found_hint = error(w2w(*arguments, code=2))
+    assert what in found
+    assert hint in found_hint
+
+
+def test_a_missing_cuda_device_is_a_failure(w2w):
+    assert "no CUDA device can be used" in error(w2w("doctor", "--device", "cuda:0", code=1))[0]
+
+
+@pytest.mark.parametrize("arguments", [["tokens", "-m", "/no/such", "x"], ["tokens", "-m", "org/name", "x"],
+                                       ["tokens", "--file", "none.txt"], ["inspect", "none"],
+                                       ["tokens", "--config", "none.toml", "x"]])
+def test_what_is_not_there_exits_4(w2w, arguments):
+    error(w2w(*arguments, code=4))
+
+
+# --- settings -------------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def model_of(w2w, tmp_path):
+    """model_of(...): which --model wins, told by the error about a model that does not exist."""
+    def get(*arguments, config=None, home_config=None, sections="", **environment):
+        if home_config:
+            folder = tmp_path / ".config" / "w2w"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "config.toml").write_text(f'model = "/none/{home_config}"\n{sections}')
+        if config:
+            (tmp_path / "given.toml").write_text(f'model = "/none/{config}"\n')
+            arguments = [*arguments, "--config", "given.toml"]
+        message, _ = error(w2w("tokens", "x", *arguments, code=4, **environment))
+        return re.search(r"no such model \(/none/(\w+)\)", message)[1]
+    return get
+
+
+def test_option_beats_environment_beats_config_beats_home(model_of):
+    assert model_of("-m", "/none/option", config="config", home_config="home", W2W_MODEL="/none/environment") == "option"
+    assert model_of(config="config", home_config="home", W2W_MODEL="/none/environment") == "environment"
+    assert model_of(config="config", home_config="home", W2W_MODEL="") == "config"
+    assert model_of(home_config="home") == "home"
+    assert model_of(home_config="home", sections='[tokens]\nmodel = "/none/section"\n[inspect]\n') == "section"
+    assert model_of(home_config="home", sections='[doctor]\nmodel = "/none/section"\n') == "home"
+    assert model_of(home_config="home", W2W_MODEL="/none/environment") == "environment"
+
+
+def test_xdg_config_home_and_w2w_config(w2w, tmp_path, model_of):
+    (tmp_path / "xdg" / "w2w").mkdir(parents=True)
+    (tmp_path / "xdg" / "w2w" / "config.toml").write_text('model = "/none/xdg"')
+    assert model_of(home_config="home", XDG_CONFIG_HOME=str(tmp_path / "xdg")) == "xdg"
+    (tmp_path / "other.toml").write_text('model = "/none/named"')
+    assert model_of(home_config="home", W2W_CONFIG="other.toml") == "named"
+
+
+def test_the_last_of_several_wins(model_of):
+    assert model_of("-m", "/none/first", "--model=/none/second") == "second"
+
+
+@pytest.mark.parametrize("text, code, what, hint", [
+    ("modle = \"x\"", 2, "unknown setting 'modle' (bad.toml, line 1)", "did you mean 'model'?"),
+    ("[tokns]\nmodel = \"x\"", 2, "unknown section [tokns] (bad.toml, line 2)", "did you mean 'tokens'?"),
+    ("[tokens]\nsteps = 3", 2, "unknown setting 'steps' (bad.toml, line 2)", ""),
+    ("threads = \"many\"", 2, "--threads expects a whole number from 0 to 4096, found 'many' (bad.toml, line 1)", ""),
+    ("model = [\"a\", \"b\"]", 2, "--model expects one value, found 2 (bad.toml, line 1)", ""),
+    ("json = \"maybe\"", 2, "--json expects true or false, found 'maybe' (bad.toml, line 1)", ""),
+    ("threads = 2\nmodel", 3, "expected '=' after 'model' (bad.toml, line 2)", "a setting is written like"),
+    ("model = sd15", 3, "found 'sd15' (text needs quotes) (bad.toml, line 1)", ""),
+])
+def test_a_bad_configuration_names_its_line(w2w, tmp_path, text, code, what, hint):
+    (tmp_path / "bad.toml").write_text(text)
+    found, found_hint = error(w2w("tokens", "x", "--config", "bad.toml", code=code))
+    assert what in found
+    assert hint in found_hint
+
+
+def test_settings_of_other_commands_are_no_errors(w2w, tmp_path):
+    (tmp_path / "c.toml").write_text('steps = 3\ncfg_scale = 2\n[sample]\ncount = 3\n[invert]\nanything = 1\n')
+    w2w("tokens", "x", "--config", "c.toml")
+
+
+def test_a_bad_environment_variable_is_named(w2w):
+    found, _ = error(w2w("tokens", "x", code=2, W2W_THREADS="many"))
+    assert found == "--threads expects a whole number from 0 to 4096, found 'many' (environment variable W2W_THREADS)"
+    assert "environment variable W2W_JSON" in error(w2w("tokens", "x", code=2, W2W_JSON="maybe"))[0]
+
+
+def test_switches_from_environment_and_config(w2w, tmp_path):
+    assert json.loads(w2w("tokens", "x", W2W_JSON="1").stdout)["command"] == "tokens"
+    (tmp_path / "c.toml").write_text("json = true\nquiet = true")
+    done = w2w("tokens", "x", W2W_CONFIG="c.toml")
+    assert done.stderr == "" and json.loads(done.stdout)
+    assert not w2w("tokens", "x", W2W_CONFIG="c.toml", W2W_JSON="off").stdout.startswith("{")
+
+
+# --- help, version, completion --------------------------------------------------------------------------------------
+
+def test_alone_it_shows_what_there_is(w2w):
+    text = w2w().stdout
+    assert w2w("--help").stdout == text == w2w("help").stdout
+    for command in COMMANDS:
+        assert re.search(rf"^  {command} +\S", text, re.M)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_leads_with_examples(w2w, command):
+    text = w2w(command, "--help").stdout
+    assert w2w(command, "-h").stdout == text == w2w("help", command).stdout
+    assert 0 < text.index("Examples") < text.index("Usage") < text.index("-h, --help")
+    assert f"  w2w {command}" in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("command", ["sample", "render"])
+def test_shared_options_have_the_names_of_other_tools(w2w, command):
+    text = w2w("help", command).stdout
+    for option in ["-m, --model", "--space", "--device", "--dtype", "-p, --prompt", "-n, --negative-prompt", "--steps",
+                   "--num-inference-steps", "--cfg-scale", "--guidance-scale", "-W,", "-H,", "--sampler",
+                   "--sampling-method", "--scheduler", "--clip-skip", "-s, --seed", "--rng", "-o, --output", "--force",
+                   "--json", "-q,", "-v,", "--no-color", "-t, --threads", "--config"]:
+        assert option in text
+
+
+def test_version(w2w):
+    text = w2w("--version").stdout
+    assert re.match(r"w2w \d+\.\d+\.\d+\nLibTorch \d+\.\d+\.\d+\ndevices: cpu \(", text)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_completion_knows_commands_options_and_values(w2w, shell):
+    script = w2w("completion", shell).stdout
+    for word in [*COMMANDS, "cfg-scale", "bf16", "dpmpp_2m"]:
+        assert word in script
+
+
+def complete(w2w, *words):
+    """What bash offers after these words."""
+    script = w2w("completion", "bash").stdout
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    done = subprocess.run(
+        ["bash", "--norc", "-c", f'complete() {{ :; }}\n{script}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _w2w\n'
+         'printf "%s\\n" "${COMPREPLY[@]}"', "bash", "w2w", *words], capture_output=True, text=True, check=True, cwd=w2w.home)
+    return done.stdout.split()
+
+
+def test_bash_completes(w2w, tmp_path):
+    (tmp_path / "person.safetensors").touch()
+    assert complete(w2w, "to") == ["tokens"]
+    assert complete(w2w, "tokens", "--pie") == ["--pieces"]
+    assert complete(w2w, "doctor", "--dtype", "") == ["auto", "f32", "bf16", "f16"]
+    assert complete(w2w, "help", "ins") == ["inspect"]
+    assert complete(w2w, "inspect", "pers") == ["person.safetensors"]
+    assert complete(w2w, "sample", "--sampler", "dpm") == ["dpmpp_2m"]
+
+
+# --- streams and signals --------------------------------------------------------------------------------------------
+
+def test_colours_only_on_a_terminal(w2w):
+    def on_terminal(*arguments, **environment):
+        main, other = pty.openpty()
+        subprocess.run([w2w.path, *arguments], stderr=other, stdout=subprocess.DEVNULL, cwd=w2w.home,
+                       env=w2w.environment(**{"NO_COLOR": None} | environment))
+        os.close(other)
+        return os.read(main, 4096)
+    assert b"\x1b[" in on_terminal("tokens", TERM="xterm")
+    assert b"\x1b[" not in on_terminal("tokens", "--no-color", TERM="xterm")
+    assert b"\x1b[" not in on_terminal("tokens", TERM="dumb")
+    assert b"\x1b[" not in on_terminal("tokens", TERM="xterm", NO_COLOR="1")
+    assert "\x1b[" not in w2w("tokens", code=2, NO_COLOR=None, TERM="xterm").stderr
+
+
+def read_all(descriptor):
+    """What a program wrote to a terminal that it has left."""
+    data = b""
+    while True:
+        try:
+            data += os.read(descriptor, 65536)
+        except OSError:  # Linux's end of file of a pseudo-terminal
+            return data
+
+
+def test_progress_bar_on_a_terminal(w2w):
+    main, other = pty.openpty()
+    start = time.monotonic()
+    command = [w2w.path, "sample", "--identity-seed", "1", "-s", "1", "--steps", "60", "--sampler", "euler"]
+    subprocess.run(command, stderr=other, stdout=subprocess.DEVNULL, cwd=w2w.home, check=True,
+                   env=w2w.environment(TERM="xterm"))
+    seconds = time.monotonic() - start
+    os.close(other)
+    draws = [draw for draw in read_all(main).decode().split("\r") if "left" in draw]
+    assert 0 < len(draws) <= 10 * seconds + 1
+    assert re.search(r"\d+/60  [\d.]+ (it/s|s/it), \d+:\d\d left", draws[-1])
+
+
+def test_a_line_every_ten_percent_elsewhere(w2w):
+    done = w2w("sample", "--identity-seed", "1", "-s", "1", "--steps", "60", "--sampler", "euler")
+    assert re.findall(r"\((\d+) %\)", done.stderr) == [str(tenth) for tenth in range(10, 101, 10)]
+    assert "\r" not in done.stderr
+    assert "%" not in w2w("sample", "--identity-seed", "2", "-s", "1", "--steps", "3", "-q").stderr
+
+
+def test_quiet_keeps_warnings_only(w2w):
+    long = "red " * 80
+    assert "demo world" in w2w("tokens", "x").stderr
+    assert w2w("tokens", "-q", "x").stderr == ""
+    assert w2w("tokens", "-q", long).stderr.startswith("w2w: warning: ")
+
+
+def test_a_full_disk_behind_stdout_is_a_failure(w2w):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([w2w.path, "tokens", "x"], stdout=full, stderr=subprocess.PIPE, text=True,
+                              env=w2w.environment())
+    assert done.returncode == 1
+    assert "cannot write the results (stdout)" in done.stderr
+
+
+def test_a_closed_pipe_ends_quietly(w2w, tmp_path):
+    (tmp_path / "many.txt").write_text("a photo\n" * 20000)
+    done = subprocess.run(["bash", "-c", f"'{w2w.path}' tokens -q --file many.txt | head -n 1"], capture_output=True,
+                          text=True, cwd=tmp_path, env=w2w.environment())
+    assert done.stdout.count("\n") == 1 and done.stderr == ""
+
+
+@pytest.fixture
+def waiting(w2w):
+    """A run that waits for prompts on its standard input, with its signal handlers in place."""
+    with subprocess.Popen([w2w.path, "tokens", "--file", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, env=w2w.environment()) as process:
+        def caught():
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            return int(re.search(r"SigCgt:\s+(\w+)", status)[1], 16) >> (signal.SIGINT - 1) & 1
+        while not caught():
+            assert process.poll() is None
+            time.sleep(0.01)
+        yield process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_stops_at_the_next_step_with_130(waiting, number):
+    waiting.send_signal(number)
+    time.sleep(0.05)
+    out, err = waiting.communicate("a photo\n", timeout=60)
+    assert (waiting.returncode, out) == (130, "")
+    assert "w2w: error: interrupted" in err
+
+
+def test_a_second_interrupt_ends_the_process(waiting):
+    waiting.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    waiting.send_signal(signal.SIGINT)
+    assert waiting.wait(timeout=60) == -signal.SIGINT
+
+
+def test_running_out_of_memory_exits_5(w2w, tmp_path):
+    with open(tmp_path / "huge.txt", "wb") as file:
+        file.truncate(40 << 30)  # one line of zeros without an end, none of it on disk
+    done = subprocess.run(["bash", "-c", f"ulimit -v {8 << 20}; '{w2w.path}' tokens --file huge.txt"], capture_output=True,
+                          text=True, cwd=tmp_path, env=w2w.environment(), timeout=120)
+    assert done.returncode == 5, done.stderr
+    assert "w2w: error: out of memory\nhint: " in done.stderr
