@@ -3,12 +3,14 @@
     .deps/venv/bin/python tools/bench/compare.py [--steps 3] [--size 512] [--folder FOLDER]
 
 The model (3.4 GB UNet, 0.5 GB text encoder, 0.3 GB VAE) is made once in FOLDER. Each side runs in a process of its own, first one,
-then the other, twice; the better figure of each counts. Nothing else should be running.
+then the other, --repeats times; the better figure of each counts. Nothing else should be running. Fails unless both sides' latents
+agree to 1e-4 of their scale.
 """
 import argparse
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,7 +23,7 @@ def make_model(folder):
     sys.path.insert(0, str(ROOT / "tests"))
     import torch
     from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
-    from parity.clip_files import write_clip_tokenizer
+    from parity.test_tokens import clip_entries, write_folder
     from transformers import CLIPTextConfig, CLIPTextModel
     torch.manual_seed(0)
     UNet2DConditionModel(cross_attention_dim=768).save_pretrained(folder / "unet")
@@ -31,7 +33,9 @@ def make_model(folder):
                                  projection_dim=768)).save_pretrained(folder / "text_encoder")
     PNDMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True,
                   steps_offset=1).save_pretrained(folder / "scheduler")
-    write_clip_tokenizer(folder / "tokenizer")
+    write_folder(folder / "tokenizer", *clip_entries(), config={"tokenizer_class": "CLIPTokenizer", "model_max_length": 77,
+                                                                "bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>",
+                                                                "pad_token": "<|endoftext|>", "unk_token": "<|endoftext|>"})
     (folder / "model_index.json").write_text(json.dumps({
         "_class_name": "StableDiffusionPipeline", "_diffusers_version": "0.42.1",
         "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"],
@@ -40,7 +44,7 @@ def make_model(folder):
         "requires_safety_checker": False}))
 
 
-def run_diffusers(folder, steps, size):
+def run_diffusers(folder, steps, size, latents_path):
     """Figures of one diffusers picture, printed as JSON; started as a process of its own by main()."""
     start = time.time() - time.process_time()
     import resource
@@ -65,6 +69,8 @@ def run_diffusers(folder, steps, size):
     decode = time.time()
     with torch.no_grad():
         pipe.vae.decode(latents / pipe.vae.config.scaling_factor)
+    from safetensors.torch import save_file
+    save_file({"latents": latents.contiguous()}, latents_path)
     print(json.dumps({"seconds_to_first_step": marks[0] - start, "seconds_first_step": durations[0],
                       "seconds_per_step": statistics.median(durations[1:] or durations),
                       "seconds_decode": time.time() - decode,
@@ -83,6 +89,13 @@ def seconds_to_read(folder):
     return time.time() - start, sum(f.stat().st_size for f in files) / 2**30
 
 
+def largest_difference(ours, theirs):
+    """Of the latents, relative to the largest one."""
+    from safetensors.torch import load_file
+    ours, theirs = load_file(ours)["latents"], load_file(theirs)["latents"]
+    return ((ours - theirs).abs().max() / theirs.abs().max()).item()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=3)
@@ -90,9 +103,10 @@ def main():
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=ROOT / ".deps" / "full_size_model")
     parser.add_argument("--diffusers", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--latents", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.diffusers:
-        return run_diffusers(args.folder, args.steps, args.size)
+        return run_diffusers(args.folder, args.steps, args.size, args.latents)
     if not (args.folder / "model_index.json").exists():
         print("making the model ...", file=sys.stderr)
         make_model(args.folder)
@@ -101,16 +115,21 @@ def main():
                 "diffusers": [sys.executable, __file__, "--diffusers", "--folder", str(args.folder), *common]}
     best = {name: {} for name in commands}
     read, size = seconds_to_read(args.folder)
-    for _ in range(args.repeats):
-        for name, command in commands.items():
-            found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.splitlines()[-1])
-            for key, value in found.items():
-                best[name][key] = min(value, best[name].get(key, value))
+    with tempfile.TemporaryDirectory() as scratch:
+        files = {name: Path(scratch) / f"{name}.safetensors" for name in commands}
+        for _ in range(args.repeats):
+            for name, command in commands.items():
+                done = subprocess.run([*command, "--latents", str(files[name])], check=True, stdout=subprocess.PIPE)
+                for key, value in json.loads(done.stdout.splitlines()[-1]).items():
+                    best[name][key] = min(value, best[name].get(key, value))
+        difference = largest_difference(*files.values())
     print(f"model {size:.2f} GiB, plain read from page cache {read:.2f} s")
     print(f"{'':28}{'w2w':>10}{'diffusers':>12}{'ratio':>8}")
     for key, value in best["w2w"].items():
         other = best["diffusers"].get(key)
         print(f"{key:28}{value:10.3f}" + (f"{other:12.3f}{value / other:8.2f}" if other else ""))
+    print(f"largest difference of the latents after {args.steps} steps: {difference:.1e} of their scale")
+    sys.exit(difference > 1e-4)
 
 
 if __name__ == "__main__":

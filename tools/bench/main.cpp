@@ -1,7 +1,7 @@
 // w2w_bench MODEL [--steps N] [--size PIXELS] [--threads N]: one picture with a random person, timed part by
 // part. Prints one JSON object. tools/bench/compare.py runs it beside diffusers.
 
-#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/randn.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -16,6 +16,7 @@
 #include <sstream>
 #include <vector>
 
+#include "w2w/base/device.h"
 #include "w2w/pipeline/text_to_image.h"
 #include "w2w/space/space.h"
 
@@ -81,18 +82,20 @@ void time_identity(w2w::TextToImage& model, nlohmann::ordered_json& out) {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    fmt::print(stderr, "w2w_bench MODEL [--steps N] [--size PIXELS] [--threads N]\n");
+    fmt::print(stderr,
+               "w2w_bench MODEL [--steps N] [--size PIXELS] [--threads N] [--latents OUT.safetensors]\n");
     return 2;
   }
-  std::map<std::string, int> options = {{"--steps", 3}, {"--size", 0}, {"--threads", 0}};
-  for (int i = 2; i + 1 < argc; i += 2) options.at(argv[i]) = std::atoi(argv[i + 1]);
-  if (options["--threads"] > 0) at::set_num_threads(options["--threads"]);
+  std::map<std::string, std::string> options = {
+      {"--steps", "3"}, {"--size", "0"}, {"--threads", "0"}, {"--latents", ""}};
+  for (int i = 2; i + 1 < argc; i += 2) options.at(argv[i]) = argv[i + 1];
+  w2w::set_threads(std::stoi(options["--threads"]));
 
   nlohmann::ordered_json out;
   w2w::TextToImage model(w2w::Checkpoint::open(argv[1]), at::kCPU, at::kFloat);
   w2w::TextToImageOptions picture;
-  picture.steps = options["--steps"];
-  picture.width = picture.height = options["--size"];
+  picture.steps = std::stoi(options["--steps"]);
+  picture.width = picture.height = std::stoi(options["--size"]);
   picture.sampler = w2w::parse_sampler("ddim");
   std::vector<double> steps;
   auto last = Clock::now();
@@ -109,6 +112,7 @@ int main(int argc, char** argv) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   out["peak_memory_gib"] = static_cast<double>(usage.ru_maxrss) / (1 << 20);
+  if (!options["--latents"].empty()) w2w::write_safetensors(options["--latents"], {{"latents", latents}}, {});
   time_identity(model, out);
   fmt::print("{}\n", out.dump());
 }

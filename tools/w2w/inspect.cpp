@@ -46,8 +46,8 @@ void print_description(Reporter& reporter, const std::string& path, const FileDe
   const bool whole = reporter.options().verbose;
   reporter.line(fmt::format("{}: {}", bold(path, Stream::out), file.title));
   std::vector<std::pair<std::string, std::string>> rows;
-  for (const auto& [name, value] : file.facts.items())
-    rows.emplace_back(name, one_line(fact_text(value), whole));
+  // Facts are never cut: one of them is a command to paste.
+  for (const auto& [name, value] : file.facts.items()) rows.emplace_back(name, fact_text(value));
   print_table(reporter, rows);
   if (!file.metadata.empty()) {
     reporter.line("metadata");

@@ -1,0 +1,211 @@
+"""`sample` and `render`: what they write, what they print, what they refuse."""
+import json
+import resource
+import shlex
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from parity.tiny_models import SHAPES, make_pipeline
+from parity.tiny_spaces import make_space
+
+
+@pytest.fixture
+def sample(w2w, world):
+    def run(*arguments, **options):
+        return w2w("sample", *world.options, *arguments, **options)
+    return run
+
+
+@pytest.fixture
+def person(sample, tmp_path):
+    sample("--identity-seed", 7, "--no-images")
+    return tmp_path / "person-7.safetensors"
+
+
+def names(done):
+    return done.stdout.splitlines()
+
+
+def pixels(path):
+    return np.asarray(Image.open(path))
+
+
+def test_people_times_prompts_times_seeds(sample, tmp_path):
+    done = sample("--count", 2, "--identity-seed", 7, "-p", "a person", "-p", "sks person", "-s", "5,8-9", "-o", "out")
+    expected = [f"out/person-{i}{rest}" for i in (7, 8)
+                for rest in [".safetensors"] + [f"_p{p}_s{s}.png" for p in (1, 2) for s in (5, 8, 9)]]
+    assert names(done) == expected
+    assert sorted(f"out/{path.name}" for path in (tmp_path / "out").iterdir()) == sorted(expected)
+    assert pixels(tmp_path / "out/person-7_p1_s5.png").shape == (64, 64, 3)
+
+
+def test_json_lists_the_outputs(sample):
+    done = json.loads(sample("--identity-seed", 3, "-s", 4, "--json").stdout)
+    assert done["command"] == "sample"
+    assert [(o["path"], o["kind"]) for o in done["outputs"]] == [("person-3.safetensors", "coefficients"),
+                                                                 ("person-3_p1_s4.png", "picture")]
+    assert done["outputs"][1]["seed"] == 4 and done["outputs"][1]["identity_seed"] == 3
+
+
+def test_coefficients_carry_where_they_come_from(person, world):
+    with safe_open(person, "pt") as file:
+        metadata, tensor = file.metadata(), file.get_tensor("coefficients")
+    assert metadata["w2w.format"] == "1" and metadata["w2w.space"] == world.space.hash
+    assert json.loads(metadata["w2w.history"])[0]["identity_seed"] == 7
+    std, mean = torch.std_mean(world.space.projections, dim=0)
+    expected = mean + std * torch.randn(20, generator=torch.Generator("cpu").manual_seed(7))
+    torch.testing.assert_close(tensor, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_the_same_command_gives_the_same_bytes_anywhere(sample, tmp_path):
+    for folder in ("a", "b/c"):
+        (tmp_path / folder).parent.mkdir(exist_ok=True)
+        sample("--identity-seed", 7, "-s", 5, "--lora", "kohya", "-o", folder)
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b/c" / file.name).read_bytes(), file.name
+
+
+def test_a_seed_nobody_chose_is_printed(sample, tmp_path):
+    done = sample()
+    (picture,) = tmp_path.glob("*.png")
+    identity, seed = picture.stem.removeprefix("person-").split("_p1_s")
+    assert identity in done.stderr and seed in done.stderr
+
+
+@pytest.mark.parametrize("form", ["kohya", "peft", "diffusers"])
+def test_a_lora_draws_what_its_coefficients_draw(w2w, sample, world, tmp_path, form):
+    sample("--identity-seed", 7, "-s", 5, "--lora", form)
+    (lora,) = tmp_path.glob("person-7_lora*")
+    w2w("render", lora, *world.options, "-s", 5, "-o", "lora.png")
+    difference = np.abs(pixels(tmp_path / "lora.png").astype(int) - pixels(tmp_path / "person-7_p1_s5.png"))
+    assert difference.max() <= 8, "f16 factors"
+    assert difference.mean() < 0.5
+
+
+def test_render_gives_the_picture_of_sample(w2w, sample, world, tmp_path):
+    sample("--identity-seed", 7, "-s", 5)
+    w2w("render", "person-7.safetensors", *world.options, "-s", 5, "-o", "again.png")
+    assert (pixels(tmp_path / "again.png") == pixels(tmp_path / "person-7_p1_s5.png")).all()
+
+
+def test_the_reference_file_draws_the_same(w2w, person, world, tmp_path):
+    (tmp_path / "ref").mkdir()
+    torch.save(load_file(person)["coefficients"][None], tmp_path / "ref/w2wmodel.pt")
+    w2w("render", person, "ref/w2wmodel.pt", *world.options, "-s", 5)
+    assert (pixels(tmp_path / "ref_p1_s5.png") == pixels(tmp_path / "person-7_p1_s5.png")).all()
+
+
+def test_inspect_prints_the_command_that_makes_a_picture_again(w2w, sample, tmp_path):
+    sample("--identity-seed", 7, "-s", 5, "-p", "it's a \"person\" on the beach", "-n", "man", "--sampler", "Euler a",
+           "--cfg-scale", 4.5, "-W", 72, "-o", "first")
+    (picture,) = (tmp_path / "first").glob("*.png")
+    text = w2w("inspect", picture).stdout
+    (line,) = [line.strip() for line in text.splitlines() if "w2w sample" in line]
+    words = shlex.split(line[line.index("w2w sample"):])
+    w2w(*words[1:], "-o", "second")
+    (again,) = (tmp_path / "second").glob("*.png")
+    assert (pixels(again) == pixels(picture)).all()
+    assert again.name == picture.name
+    assert "Negative prompt: man" in Image.open(picture).text["parameters"]
+    assert "Steps: 2, Sampler: Euler a, CFG scale: 4.5, Seed: 5, Size: 72x64" in Image.open(picture).text["parameters"]
+
+
+def test_no_metadata_leaves_none(sample, tmp_path):
+    sample("--identity-seed", 7, "-s", 5, "--no-metadata")
+    assert not Image.open(tmp_path / "person-7_p1_s5.png").text
+
+
+def test_existing_files_are_refused_before_any_work(sample, tmp_path):
+    (tmp_path / "person-8.safetensors").write_text("mine")
+    done = sample("--count", 2, "--identity-seed", 7, code=1)
+    assert "person-8.safetensors" in done.stderr and "--force" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["person-8.safetensors"]
+    sample("--count", 2, "--identity-seed", 7, "--force", "--no-images")
+    assert (tmp_path / "person-8.safetensors").read_bytes() != b"mine"
+
+
+REFUSED = [
+    (["-W", 60], 2, "width must be divisible by 8", "64"),
+    (["-H", 100], 2, "height must be divisible by 8", "104"),
+    (["--sampler", "eulr"], 2, "eulr", "euler"),
+    (["-s", "5-"], 2, "5-", ""),
+    (["-s", "one"], 2, "one", ""),
+    (["--steps", 0], 2, "--steps", ""),
+    (["--components", 21], 2, "20", ""),
+    (["--spread", "wide"], 2, "--spread", ""),
+    (["--lora", "koya"], 2, "koya", "kohya"),
+    (["--space", "nowhere"], 4, "nowhere", ""),
+    (["--model", "nowhere"], 4, "nowhere", ""),
+    (["-o", "/proc/out"], 1, "/proc/out", ""),
+]
+
+
+@pytest.mark.parametrize("arguments, code, what, hint", REFUSED, ids=lambda value: str(value)[:30])
+def test_bad_input_is_refused_with_a_sentence(sample, tmp_path, arguments, code, what, hint):
+    done = sample(*arguments, code=code)
+    assert done.stderr.splitlines()[-2 if "hint:" in done.stderr else -1].startswith("w2w: error: ")
+    assert what in done.stderr and hint in done.stderr
+    assert not done.stdout and not list(tmp_path.iterdir())
+
+
+def test_a_person_of_another_space_is_refused(w2w, person, world, tmp_path):
+    other = make_space(make_pipeline(SHAPES["demo"]).unet, components=9, seed=5)
+    folder = other.save_compact(tmp_path / "other")
+    done = w2w("render", person, "--model", world.model, "--space", folder, code=1)
+    assert "person-7.safetensors" in done.stderr
+    assert other.hash[:8] in done.stderr and world.space.hash[:8] in done.stderr
+    torch.save(load_file(person)["coefficients"][None], tmp_path / "old.pt")  # does not say which space it belongs to
+    done = w2w("render", "old.pt", "--model", world.model, "--space", folder, code=1)
+    assert "old.pt" in done.stderr and "20" in done.stderr and "9" in done.stderr
+
+
+def test_a_space_of_another_model_is_refused(w2w, world, tmp_path):
+    folder = make_space(make_pipeline(SHAPES["sd1"]).unet).save_compact(tmp_path / "sd1")
+    done = w2w("sample", "--model", world.model, "--space", folder, "-o", "out", code=1)
+    assert "attn2.to_v" in done.stderr and "hint: choose the model the space was made with" in done.stderr
+
+
+@pytest.mark.parametrize("content, code", [(None, 4), (b"", 3), (b"no tensors here", 3)])
+def test_an_identity_that_cannot_be_read(w2w, world, tmp_path, content, code):
+    if content is not None:
+        (tmp_path / "x.safetensors").write_bytes(content)
+    done = w2w("render", "x.safetensors", *world.options, code=code)
+    assert "x.safetensors" in done.stderr
+
+
+def test_coefficients_that_are_no_numbers(w2w, world, tmp_path):
+    save_file({"coefficients": torch.full((20,), float("nan"))}, tmp_path / "x.safetensors")
+    assert "x.safetensors" in w2w("render", "x.safetensors", *world.options, code=3).stderr
+
+
+def test_a_full_disk_leaves_no_half_file(w2w, world, tmp_path):
+    """A limit on file size stands in for a full disk: the write fails in the middle."""
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
+    done = subprocess.run([w2w.path, "sample", *map(str, world.options), "--identity-seed", "7", "--no-images"], cwd=tmp_path,
+                          env=w2w.environment(), capture_output=True, text=True, preexec_fn=limit)
+    assert done.returncode == 1 and "person-7.safetensors" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_interrupted_work_leaves_whole_files_only(w2w, world, tmp_path):
+    run = subprocess.Popen([w2w.path, "sample", *map(str, world.options), "--count", "500", "--identity-seed", "1", "-o", "out"],
+                           cwd=tmp_path, env=w2w.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stdout.readline() == "out/person-1.safetensors\n"
+    assert run.stdout.readline().endswith(".png\n")
+    run.send_signal(signal.SIGINT)
+    start = time.monotonic()
+    _, messages = run.communicate(timeout=60)
+    assert run.returncode == 130 and "interrupted" in messages
+    assert time.monotonic() - start < 30
+    for path in (tmp_path / "out").iterdir():
+        pixels(path) if path.suffix == ".png" else load_file(path)
