@@ -47,7 +47,11 @@ void print_description(Reporter& reporter, const std::string& path, const FileDe
   reporter.line(fmt::format("{}: {}", bold(path, Stream::out), file.title));
   std::vector<std::pair<std::string, std::string>> rows;
   // Facts are never cut: one of them is a command to paste.
-  for (const auto& [name, value] : file.facts.items()) rows.emplace_back(name, fact_text(value));
+  for (const auto& [name, value] : file.facts.items()) {
+    std::string label = name;
+    std::replace(label.begin(), label.end(), '_', ' ');
+    rows.emplace_back(label, fact_text(value));
+  }
   print_table(reporter, rows);
   if (!file.metadata.empty()) {
     reporter.line("metadata");

@@ -76,15 +76,10 @@ class SampleRun {
   /// Names everything and refuses what cannot be written, before any work.
   void plan() {
     if (!options_.no_images) pictures_.emplace(options_.shared, space_.data().defaults);
-    const auto first = parse_seeds(options_.identity_seed, draw_seed, "--identity-seed");
-    if (first.size() != 1) {
-      throw Error(ErrorKind::usage,
-                  "--identity-seed takes one number, found '" + options_.identity_seed + "'",
-                  "--count N draws people with this seed and the N - 1 after it");
-    }
+    const uint64_t first = parse_seeds(options_.identity_seed, draw_seed, "--identity-seed").front();
     std::vector<PlannedOutput> outputs;
     for (int64_t i = 0; i < options_.count; ++i) {
-      const uint64_t seed = first[0] + static_cast<uint64_t>(i);
+      const uint64_t seed = first + static_cast<uint64_t>(i);
       Draw draw{{fmt::format("person-{}", seed),
                  {"sample", "--identity-seed", std::to_string(seed), "--components",
                   std::to_string(components_), "--spread", fmt::format("{}", spread_)},
@@ -159,8 +154,15 @@ void add_sample(App& app) {
                         SampleRun(*options, reporter).run();
                       });
   add_integer(parser, "--count", options->count, {1, 1'000'000}, "how many people");
-  add_text(parser, "--identity-seed", options->identity_seed, "N",
-           "seed of the first person, the next ones count up; -1 draws one and prints it (default: -1)");
+  add_value(parser, "--identity-seed", "N",
+            "seed of the first person, the next ones count up; -1 draws one and prints it (default: -1)",
+            [options](const std::string& text) {
+              if (parse_seeds(text, nullptr, "--identity-seed").size() != 1) {
+                throw Error(ErrorKind::usage, "--identity-seed takes one number, found '" + text + "'",
+                            "--count N draws people with this seed and the N - 1 after it");
+              }
+              options->identity_seed = text;
+            });
   add_integer(parser, "--components", options->components, {1, 1'000'000},
               "principal components to draw (default: 1000, or all the space has)");
   add_number(parser, "--spread", options->spread, {0, 100},
