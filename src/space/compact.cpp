@@ -101,37 +101,43 @@ void check_said(const fs::path& path, const char* field, const std::string& said
 
 }  // namespace
 
-SpaceData read_compact_space(const fs::path& folder) {
+SpaceData read_compact_space(const fs::path& folder, const Targets* model_targets) {
   const auto path = folder / "space.json";
   const auto space = read_json_object(path);
   SpaceData data;
-  std::string hash;
-  int64_t parameters = 0, components = 0;
-  try {
-    if (const auto version = space.at("format").get<int64_t>(); version != format_version) {
-      throw Error(ErrorKind::malformed, fmt::format("space ({}) has format {}, this w2w reads format {}",
-                                                    path.string(), version, format_version));
-    }
-    space.at("base_model").get_to(data.base_model);
-    space.at("hash").get_to(hash);
-    space.at("parameters").get_to(parameters);
-    space.at("components").get_to(components);
-    data.models = space.value("models", int64_t{0});
-    data.layout = Layout(space.at("modules").get<Targets>(), space.at("rank").get<int64_t>(),
-                         space.at("alpha").get<double>());
-    data.defaults = space.value("defaults", SpaceDefaults{});
-  } catch (const json::exception& error) {
-    throw Error(ErrorKind::malformed, fmt::format("space ({}): {}", path.string(), error.what()));
-  }
   read_basis(folder / "basis.safetensors", data);
   if (fs::exists(folder / "projections.safetensors")) {
     read_projections(folder / "projections.safetensors", data);
   }
-  check_said(path, "parameters", fmt::to_string(parameters), fmt::to_string(data.mean.numel()));
-  check_said(path, "components", fmt::to_string(components), fmt::to_string(data.components.size(0)));
-  check_said(path, "modules", fmt::format("{} parameters", parameters),
-             fmt::format("{} parameters", data.layout->parameters()));
-  check_said(path, "hash", hash, Space(data, folder.string()).hash());
+  try {
+    const auto version = space.at("format");
+    if (version != format_version && version != std::to_string(format_version)) {
+      throw Error(ErrorKind::malformed, fmt::format("space ({}) has format {}, this w2w reads format {}",
+                                                    path.string(), version.dump(), format_version));
+    }
+    data.base_model = space.value("base_model", "");
+    data.models = space.value("models", data.projections.defined() ? data.projections.size(0) : 0);
+    data.defaults = space.value("defaults", SpaceDefaults{});
+    // What the file repeats of the tensors must agree with them.
+    const auto check = [&](const char* field, const auto& found) {
+      if (space.contains(field)) {
+        const auto said = space.at(field).get<std::decay_t<decltype(found)>>();
+        check_said(path, field, fmt::format("{}", said), fmt::format("{}", found));
+      }
+    };
+    check("parameters", data.mean.numel());
+    const auto modules = space.find("modules");
+    if (modules != space.end() || model_targets) {
+      data.layout = Layout(modules != space.end() ? modules->get<Targets>() : *model_targets,
+                           space.value("rank", int64_t{1}), space.value("alpha", 27.0));
+      check_said(path, "modules", fmt::format("{} parameters", data.layout->parameters()),
+                 fmt::format("{} parameters", data.mean.numel()));
+    }
+    check("components", data.components.size(0));
+    check("hash", Space(data, folder.string()).hash());
+  } catch (const json::exception& error) {
+    throw Error(ErrorKind::malformed, fmt::format("space ({}): {}", path.string(), error.what()));
+  }
   return data;
 }
 

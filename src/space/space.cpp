@@ -117,7 +117,7 @@ Space Space::open(const fs::path& folder, const Targets* model_targets) {
   const auto released = fs::exists(folder / "files" / "V.pt") ? folder / "files" : folder;
   SpaceData data;
   if (fs::exists(folder / "space.json")) {
-    data = read_compact_space(folder);
+    data = read_compact_space(folder, model_targets);
   } else if (fs::exists(released / "V.pt")) {
     data = read_released_space(released, model_targets);
   } else {

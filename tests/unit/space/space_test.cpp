@@ -273,6 +273,18 @@ TEST(Space, RefusesMalformedJson) {
   }
 }
 
+TEST(Space, ASparseDescriptionIsEnough) {
+  test::TemporaryFolder folder;
+  const auto data = small_space();
+  write_space(folder.path(), data, at::kFloat);
+  write_file(folder / "space.json", R"({"format": "1"})");
+  EXPECT_EQ(Space::open(folder.path()).parameters(), 28);
+  const auto targets = data.layout->targets();
+  const auto space = Space::open(folder.path(), &targets);
+  EXPECT_EQ(space.layout().scale(), 27);
+  EXPECT_EQ(space.layout().targets(), targets);
+}
+
 TEST(Space, RefusesMalformedTensors) {
   test::TemporaryFolder folder;
   write_space(folder.path(), small_space(), at::kFloat);
