@@ -279,10 +279,10 @@ TEST(Space, ASparseDescriptionIsEnough) {
   write_space(folder.path(), data, at::kFloat);
   write_file(folder / "space.json", R"({"format": "1"})");
   EXPECT_EQ(Space::open(folder.path()).parameters(), 28);
-  const auto targets = data.layout->targets();
-  const auto space = Space::open(folder.path(), &targets);
+  const auto own = data.layout->targets();
+  const auto space = Space::open(folder.path(), &own);
   EXPECT_EQ(space.layout().scale(), 27);
-  EXPECT_EQ(space.layout().targets(), targets);
+  EXPECT_EQ(space.layout().targets(), own);
 }
 
 TEST(Space, RefusesMalformedTensors) {
