@@ -10,7 +10,7 @@ work=../../.deps/demo_world
 [ -e $work/vae.pt ] || "$python" train_vae.py --minutes "${VAE_MINUTES:-18}"
 "$python" encode.py
 [ -e $work/base_done ] || { "$python" train_base.py --minutes "${BASE_MINUTES:-120}" && touch $work/base_done; }
-"$python" train_loras.py --people "${PEOPLE:-240}"
+"$python" train_loras.py --people "${PEOPLE:-208}"
 "$python" build_space.py
 "$python" export.py
 [ -e $work/regressor.pt ] || "$python" regressor.py

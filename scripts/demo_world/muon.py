@@ -26,7 +26,7 @@ def orthogonalise(g, steps=5):
 
 
 class Muon:
-    """named: (name, parameter) pairs. average: decay towards which the averaged copy grows, or None. slow: a fifth of Adam's rate."""
+    """named: (name, parameter) pairs. average: decay towards which the averaged copy grows, or None. slow: half of Adam's rate."""
 
     def __init__(self, named, lr, adam_lr=2e-3, to_adam=("embed",), average=None, slow=()):
         named = list(named)
@@ -37,7 +37,7 @@ class Muon:
         shared = lambda: [torch.zeros_like(p).share_memory_() for p in self.parameters]
         self.first, self.second = shared(), shared()  # momentum; Adam's squares (unused for matrices)
         self.averaged = [p.detach().clone().share_memory_() for p in self.parameters] if average else None
-        self.pace = [.2 if any(k in n for k in slow) else 1. for n, _ in named]
+        self.pace = [.5 if any(k in n for k in slow) else 1. for n, _ in named]
         self.owner = owners(self.parameters)
         for p in self.parameters:
             p.data.share_memory_()

@@ -9,9 +9,11 @@ import torch
 from torch import nn
 
 from factors import FACTORS, SCENES
-from world import WORK, load, save
+from muon import Muon
+from team import MEMBERS
+from world import WORK, fade, load, save
 
-F, TEST = len(FACTORS), 1000
+F, TEST = len(FACTORS), 500
 PATH = WORK / "regressor.pt"
 
 
@@ -21,7 +23,7 @@ class Regressor(nn.Module):
         widths, layers = (3, 24, 48, 96, 128), []
         for k, (i, o) in enumerate(zip(widths, widths[1:])):
             layers += [nn.Conv2d(i, o, 5 if k == 0 else 3, stride=2, padding=2 if k == 0 else 1), nn.BatchNorm2d(o), nn.ReLU()]
-        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(.1), nn.Linear(128 * 16, 256), nn.ReLU(),
+        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * 16, 256), nn.ReLU(),
                                   nn.Linear(256, F + 2 + len(SCENES)))
         self.register_buffer("mean", torch.zeros(F))
         self.register_buffer("std", torch.ones(F))
@@ -58,17 +60,19 @@ def train(epochs, size=64):
     people = torch.tensor(pictures["people"])
     model.mean, model.std = people.mean(0), people.std(0)
     steps = epochs * ((len(people) - TEST) // size)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=.02)
+    optimiser = Muon(model.named_parameters(), lr=.02)
     for epoch in range(epochs):
+        total = 0.
         for x, z, marks, scene in batches(pictures, rng, size):
-            optimiser.param_groups[0]["lr"] = 2e-3 * (1 - step / steps) + 1e-5
-            step += 1
+            x = x.flip(3) if step % 2 else x
             factors, m, s = model(roughen(x))
             loss = ((factors - z) / model.std).pow(2).mean() + (m - marks).pow(2).mean() + .2 * nn.functional.cross_entropy(s, scene)
             optimiser.zero_grad()
             loss.backward()
-            optimiser.step()
-        print(f"epoch {epoch} loss {loss.item():.3f}", flush=True)
+            for rank in range(MEMBERS):
+                optimiser.step(step, fade(step, 20, step / steps), rank)
+            step, total = step + 1, total + loss.item()
+        print(f"epoch {epoch} loss {total * size / (len(people) - TEST):.3f}", flush=True)
     model.eval()
     x, z, _, scene = read(pictures, np.arange(len(people) - TEST, len(people)))
     with torch.no_grad():
@@ -88,5 +92,5 @@ def load_regressor():
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=10)
     train(parser.parse_args().epochs)

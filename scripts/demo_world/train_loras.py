@@ -83,9 +83,9 @@ def worker(job):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--people", type=int, default=240)
-    parser.add_argument("--steps", type=int, default=24, help="0 keeps the people map's theta")
-    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--people", type=int, default=208)
+    parser.add_argument("--steps", type=int, default=10, help="0 keeps the people map's theta")
+    parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--again", action="store_true", help="train people that have a LoRA once more")
     args = parser.parse_args()
