@@ -1,8 +1,8 @@
 #include "w2w/nn/embeddings.h"
 
-#include <ATen/ops/arange.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/IListRef.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/silu.h>
 

@@ -100,7 +100,8 @@ std::pair<int64_t, int64_t> TextToImage::picture_size(const TextToImageOptions& 
   const int64_t height = options.height > 0 ? options.height : own;
   if (width % factor != 0 || height % factor != 0) {
     throw Error(ErrorKind::usage,
-                fmt::format("picture size must be divisible by {} for this model, found {}x{}", factor, width, height));
+                fmt::format("picture size must be divisible by {} for this model, found {}x{}", factor, width,
+                            height));
   }
   return {width, height};
 }

@@ -15,4 +15,5 @@ struct Registration {
 
 }  // namespace w2w::probe
 
-#define W2W_PROBE(name, function) static const w2w::probe::Registration registration_##function(name, function)
+#define W2W_PROBE(name, function) \
+  static const w2w::probe::Registration registration_##function(name, function)

@@ -50,8 +50,8 @@ class TextToImage {
   /// From here on the model draws this person; an empty one is the base model.
   void set_person(const Lora& lora);
 
-  /// One picture, u8 [height, width, 3]. Reports "denoising" before the first step (0) and after each; stops with Error(interrupted) within a
-  /// step. Independent of all pictures before it.
+  /// One picture, u8 [height, width, 3]. Reports "denoising" before the first step (0) and after each; stops
+  /// with Error(interrupted) within a step. Independent of all pictures before it.
   at::Tensor run(const TextToImageOptions& options, const Progress& progress = {});
 
   /// The latents before decoding, f32 [1, channels, height / f, width / f].

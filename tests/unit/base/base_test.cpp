@@ -19,7 +19,8 @@ TEST(NearestName, OffersLikelyMisspellingsOnly) {
 }
 
 TEST(Sha256, KnownAnswer) {  // FIPS 180-2, "abc"
-  EXPECT_EQ(Sha256().update("abc", 3).hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(Sha256().update("abc", 3).hex(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 TEST(AtomicFile, AppearsOnlyWithCommit) {
