@@ -16,6 +16,7 @@
 #include <sstream>
 #include <vector>
 
+#include "w2w/base/allocator.h"
 #include "w2w/base/device.h"
 #include "w2w/pipeline/text_to_image.h"
 #include "w2w/space/space.h"
@@ -89,6 +90,7 @@ int main(int argc, char** argv) {
   std::map<std::string, std::string> options = {
       {"--steps", "3"}, {"--size", "0"}, {"--threads", "0"}, {"--latents", ""}};
   for (int i = 2; i + 1 < argc; i += 2) options.at(argv[i]) = argv[i + 1];
+  w2w::keep_freed_memory();
   w2w::set_threads(std::stoi(options["--threads"]));
 
   nlohmann::ordered_json out;

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "w2w/app.h"
+#include "w2w/base/allocator.h"
 #include "w2w/base/error.h"
 #include "w2w/base/progress.h"
 #include "w2w/terminal.h"
@@ -50,6 +51,7 @@ bool says_out_of_memory(std::string_view what) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_freed_memory();
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
   std::signal(SIGPIPE, SIG_DFL);  // `w2w ... | head` ends quietly, also where the parent ignores the signal
