@@ -74,7 +74,7 @@ def gate_1(world, out):
     images = load(WORK / "pictures_held_out.pt")["images"].float() / 255
     with torch.no_grad():
         back = [world.vae.decode(world.vae.encode(x * 2 - 1).latent_dist.mean).sample for x in images.split(50)]
-    out["gate 1: PSNR of 400 held-out drawings, dB"] = round(psnr(images, (torch.cat(back).clamp(-1, 1) + 1) / 2), 2)
+    out[f"gate 1: PSNR of {len(images)} held-out drawings, dB"] = round(psnr(images, (torch.cat(back).clamp(-1, 1) + 1) / 2), 2)
 
 
 def gate_2(world, out, noises=8):
