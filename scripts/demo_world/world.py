@@ -75,8 +75,10 @@ MAX_WEIGHT = 25.
 
 
 def make_scheduler():
-    return PNDMScheduler(num_train_timesteps=1000, prediction_type="epsilon", skip_prk_steps=True,
-                         steps_offset=1, set_alpha_to_one=False, timestep_spacing="leading", **BETAS)
+    scheduler = PNDMScheduler(num_train_timesteps=1000, prediction_type="epsilon", skip_prk_steps=True,
+                              steps_offset=1, set_alpha_to_one=False, timestep_spacing="leading", **BETAS)
+    scheduler.register_to_config(clip_sample=False)  # PNDM never clips; a DDIM made of this config must not either
+    return scheduler
 
 
 def add_noise(x, t, noise):
