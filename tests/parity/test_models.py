@@ -82,6 +82,34 @@ def test_vae(models, probe, tmp_path, name, height, width):
     assert_close(f"vae {name} image", found["image"], model.pipeline.vae.decode(latents).sample, VAE_BOUND)
 
 
+def tiled_by_hand(vae, latents, tile, factor):
+    """Tiles of `tile` latents, three quarters of a tile apart and the last flush with the edge, blended by linear ramps."""
+    starts = lambda size: [*range(0, size - tile, tile - tile // 4), size - tile] if size > tile else [0]
+    height, width = latents.shape[2:]
+    ramp = lambda n: torch.minimum(torch.arange(n) + 0.5, n - torch.arange(n) - 0.5).div(max(1, n / 4)).clamp(max=1)
+    total, sum_of = torch.zeros(height * factor, width * factor), 0
+    h, w = min(tile, height), min(tile, width)
+    weight = ramp(h * factor)[:, None] * ramp(w * factor)
+    for y in starts(height):
+        for x in starts(width):
+            picture = torch.zeros(len(latents), 3, height * factor, width * factor)
+            place = (slice(y * factor, (y + h) * factor), slice(x * factor, (x + w) * factor))
+            picture[:, :, *place] = vae.decode(latents[:, :, y:y + h, x:x + w]).sample * weight
+            total[place] += weight
+            sum_of = sum_of + picture
+    return sum_of / total
+
+
+@pytest.mark.parametrize("height, width", [(8, 8), (6, 19), (17, 11)])
+def test_tiled_decode(models, probe, tmp_path, height, width):
+    model = models("demo")
+    latents = randn(1, 4, height, width)
+    found = ours(probe, "vae-decode", model.folder, tmp_path, latents=latents, tile=torch.tensor([8]))
+    assert_close("tiled", found["tiled"], tiled_by_hand(model.pipeline.vae, latents, 8, 4), VAE_BOUND)
+    if max(height, width) <= 8:
+        assert torch.equal(found["tiled"], found["image"]), "one tile is the whole picture"
+
+
 @pytest.fixture
 def copy(models, tmp_path):
     """A copy of the tiny SD 1 model that a test may change."""

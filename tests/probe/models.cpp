@@ -1,6 +1,6 @@
 // text|unet|vae-encode|vae-decode MODEL IN.safetensors OUT.safetensors: one part of a model in f32. IN and
 // OUT hold `ids` -> `hidden_states`; `sample`, `timestep`, `encoder_hidden_states` -> `sample`; `image` ->
-// `mean`, `std`; `latents` -> `image`.
+// `mean`, `std`; `latents` -> `image`, and with `tile` also `tiled`.
 
 #include <ATen/core/grad_mode.h>
 
@@ -43,7 +43,10 @@ int vae_encode(std::span<char* const> arguments) {
 
 int vae_decode(std::span<char* const> arguments) {
   return run(arguments, [](const Checkpoint& model, const TensorMap& in) -> TensorMap {
-    return {{"image", model.vae_decoder(at::kFloat)(in.at("latents"))}};
+    const auto decoder = model.vae_decoder(at::kFloat);
+    TensorMap out = {{"image", decoder(in.at("latents"))}};
+    if (in.contains("tile")) out["tiled"] = decoder.tiled(in.at("latents"), in.at("tile").item<int64_t>());
+    return out;
   });
 }
 
