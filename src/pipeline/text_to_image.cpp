@@ -32,9 +32,8 @@ void TextToImageOptions::check() const {
   }
 }
 
-TextToImage::TextToImage(Checkpoint checkpoint, c10::Device device, at::ScalarType dtype)
+TextToImage::TextToImage(Checkpoint checkpoint, at::ScalarType dtype)
     : checkpoint_(std::move(checkpoint)),
-      device_(device),
       dtype_(dtype),
       scheduler_config_(read_scheduler_config(checkpoint_.scheduler_config_path())) {}
 

@@ -51,9 +51,14 @@ TensorMap Checkpoint::part(const std::string& name) const {
   return name == "unet" ? tensors : canonical_names(std::move(tensors), name);
 }
 
-nn::Weights Checkpoint::weights(const std::string& name, at::ScalarType dtype) const {
+nn::Weights Checkpoint::weights(const std::string& name, at::ScalarType dtype,
+                                const std::vector<std::string>& without) const {
   const auto where = is_folder() ? (path_ / name).string() : path_.string() + ", " + name;
-  return nn::Weights(part(name), where, dtype, release_pages);
+  auto tensors = part(name);
+  for (const auto& beginning : without) {
+    std::erase_if(tensors, [&](const auto& entry) { return entry.first.starts_with(beginning); });
+  }
+  return nn::Weights(std::move(tensors), where, dtype, release_pages);
 }
 
 UNet Checkpoint::unet(at::ScalarType dtype, TensorMap* parameters) const {
@@ -71,28 +76,15 @@ ClipText Checkpoint::text_encoder(at::ScalarType dtype) const {
   return model;
 }
 
-/// The VAE's file without the other half, so that each half loads strictly and alone.
-nn::Weights Checkpoint::vae_half(const std::string& half, at::ScalarType dtype) const {
-  const bool encoder = half == "encoder";
-  auto tensors = part("vae");
-  std::erase_if(tensors, [&](const auto& entry) {
-    const auto& name = entry.first;
-    return name.starts_with(encoder ? "decoder." : "encoder.") ||
-           name.starts_with(encoder ? "post_quant_conv." : "quant_conv.");
-  });
-  return nn::Weights(std::move(tensors), is_folder() ? (path_ / "vae").string() : path_.string() + ", vae",
-                     dtype, release_pages);
-}
-
 VaeEncoder Checkpoint::vae_encoder(at::ScalarType dtype) const {
-  auto table = vae_half("encoder", dtype);
+  auto table = weights("vae", dtype, {"decoder.", "post_quant_conv."});
   VaeEncoder model(vae_config_, table);
   table.finish();
   return model;
 }
 
 VaeDecoder Checkpoint::vae_decoder(at::ScalarType dtype) const {
-  auto table = vae_half("decoder", dtype);
+  auto table = weights("vae", dtype, {"encoder.", "quant_conv."});
   VaeDecoder model(vae_config_, table);
   table.finish();
   return model;

@@ -25,8 +25,8 @@ std::vector<Naming> namings(const std::string& part) {
 }
 
 /// "STEM.fp16.safetensors" has the variant "fp16"; "STEM-00001-of-00002.safetensors" is a shard and has none.
-std::vector<std::string> variants(const fs::path& folder, const Naming& naming,
-                                  const std::string& extension) {
+std::vector<std::string> variants(const fs::path& folder, const Naming& naming) {
+  const auto& extension = naming.extension;
   std::vector<std::string> found = {""};
   for (const auto& entry : fs::directory_iterator(folder)) {
     const auto name = entry.path().filename().string();
@@ -69,7 +69,7 @@ TensorMap read_weight_files(const fs::path& folder, const std::string& part) {
   }
   std::vector<std::string> tried;
   for (const auto& naming : namings(part)) {
-    for (const auto& variant : variants(folder, naming, naming.extension)) {
+    for (const auto& variant : variants(folder, naming)) {
       const auto file = folder / (naming.stem + variant + naming.extension);
       if (fs::exists(file)) return read_tensor_file(file).tensors;
       const auto index = folder / (naming.stem + naming.extension + ".index" + variant + ".json");
@@ -84,8 +84,8 @@ TensorMap read_weight_files(const fs::path& folder, const std::string& part) {
     }
   }
   throw Error(ErrorKind::not_found,
-              fmt::format("no weights in {} ({}): expected {}", part, folder.string(),
-                          fmt::format("{} or {}", tried[0], tried.back())),
+              fmt::format("no weights in {} ({}): expected {} or {}", part, folder.string(), tried.front(),
+                          tried.back()),
               "if the model was fetched only in part, fetch it again");
 }
 

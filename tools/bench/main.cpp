@@ -94,7 +94,7 @@ int main(int argc, char** argv) {
   w2w::set_threads(std::stoi(options["--threads"]));
 
   nlohmann::ordered_json out;
-  w2w::TextToImage model(w2w::Checkpoint::open(argv[1]), at::kCPU, at::kFloat);
+  w2w::TextToImage model(w2w::Checkpoint::open(argv[1]), at::kFloat);
   w2w::TextToImageOptions picture;
   picture.steps = std::stoi(options["--steps"]);
   picture.width = picture.height = std::stoi(options["--size"]);

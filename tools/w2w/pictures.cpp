@@ -11,9 +11,8 @@
 namespace w2w::cli {
 
 TextToImage open_model(const SharedOptions& options) {
-  const auto device = parse_device(options.device);
-  return TextToImage(Checkpoint::open(locate_model(options.model), options.tokenizer.value_or("")), device,
-                     parse_dtype(options.dtype, device));
+  const auto dtype = parse_dtype(options.dtype, parse_device(options.device));
+  return TextToImage(Checkpoint::open(locate_model(options.model), options.tokenizer.value_or("")), dtype);
 }
 
 PictureJob::PictureJob(const SharedOptions& options, const SpaceDefaults& defaults)

@@ -14,7 +14,7 @@
 
 namespace w2w::cli {
 
-/// The model the options name, on their device.
+/// The model the options name.
 TextToImage open_model(const SharedOptions& options);
 
 /// A person to draw. `arguments` name them on a command line ("sample --identity-seed 7 ..."): they go into

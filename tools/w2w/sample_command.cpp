@@ -64,7 +64,7 @@ class SampleRun {
     if (needs_model) {
       model_.emplace(open_model(options_.shared));
       const auto targets = attention_targets(model_->linear_layers());
-      space_ = Space::open(space_path_, &targets);
+      fitted_space_ = Space::open(space_path_, &targets);
     }
     for (size_t i = 0; i < draws_.size(); ++i) {
       check_interrupt();
@@ -114,7 +114,7 @@ class SampleRun {
     write_identity(*path, identity);
     reporter_.output(*path++, "coefficients", draw.person.facts);
     if (!model_) return;
-    const auto lora = space_.lora(identity.coefficients);
+    const auto lora = fitted_space_->lora(identity.coefficients);
     if (options_.lora) {
       write_lora(*path, *options_.lora, lora, draw.person.stem, identity, options_.shared.no_metadata);
       reporter_.output(*path++, "lora", draw.person.facts);
@@ -127,12 +127,13 @@ class SampleRun {
   const SampleOptions& options_;
   Reporter& reporter_;
   fs::path space_path_;
-  Space space_;
+  Space space_;  ///< what people are drawn from; keeps its statistics
   int64_t components_;
   double spread_;
   std::optional<PictureJob> pictures_;
   std::vector<Draw> draws_;
   std::optional<TextToImage> model_;
+  std::optional<Space> fitted_space_;  ///< the same, checked against the model: what makes LoRAs
 };
 
 }  // namespace

@@ -38,7 +38,7 @@ struct TextToImageOptions {
 /// anything.
 class TextToImage {
  public:
-  TextToImage(Checkpoint checkpoint, c10::Device device, at::ScalarType dtype);
+  TextToImage(Checkpoint checkpoint, at::ScalarType dtype);
 
   const Checkpoint& checkpoint() const { return checkpoint_; }
   /// The sampler that `options` choose, the model's own if they leave it open.
@@ -64,7 +64,6 @@ class TextToImage {
   void load_unet();
   at::Tensor encode(const std::string& prompt, const TextToImageOptions& options);
   Checkpoint checkpoint_;
-  c10::Device device_;
   at::ScalarType dtype_;
   SchedulerConfig scheduler_config_;
   std::optional<ClipTokenizer> tokenizer_;

@@ -47,8 +47,9 @@ class Checkpoint {
 
  private:
   bool is_folder() const { return single_file_.tensors.empty(); }
-  nn::Weights weights(const std::string& part, at::ScalarType dtype) const;
-  nn::Weights vae_half(const std::string& half, at::ScalarType dtype) const;
+  /// `without`: beginnings of names that another half of the part will load.
+  nn::Weights weights(const std::string& part, at::ScalarType dtype,
+                      const std::vector<std::string>& without = {}) const;
 
   std::filesystem::path path_, tokenizer_;
   TensorFile single_file_;  ///< of a single-file checkpoint only
