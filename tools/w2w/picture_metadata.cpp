@@ -1,6 +1,7 @@
 #include "w2w/picture_metadata.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -31,12 +32,17 @@ std::string infotext(const PictureFacts& facts) {
   return text;
 }
 
-std::vector<std::string> option_arguments(const TextToImageOptions& o) {
-  std::vector<std::string> arguments = {"-p", o.prompt};
-  if (!o.negative_prompt.empty()) arguments.insert(arguments.end(), {"-n", o.negative_prompt});
+std::vector<std::string> option_arguments(const SheetFacts& facts) {
+  const auto& o = facts.common.options;
+  std::vector<std::string> arguments;
+  for (const auto& prompt : facts.prompts) arguments.insert(arguments.end(), {"-p", prompt});
+  const auto is_empty = [](const std::string& text) { return text.empty(); };
+  if (!std::all_of(facts.negative_prompts.begin(), facts.negative_prompts.end(), is_empty)) {
+    for (const auto& prompt : facts.negative_prompts) arguments.insert(arguments.end(), {"-n", prompt});
+  }
   arguments.insert(arguments.end(),
-                   {"-s", std::to_string(o.seed), "--steps", std::to_string(o.steps), "--cfg-scale",
-                    fmt::format("{}", o.cfg_scale), "-W", std::to_string(o.width), "-H",
+                   {"-s", fmt::format("{}", fmt::join(facts.seeds, ",")), "--steps", std::to_string(o.steps),
+                    "--cfg-scale", fmt::format("{}", o.cfg_scale), "-W", std::to_string(o.width), "-H",
                     std::to_string(o.height), "--sampler", o.sampler->sampler});
   if (o.sampler->karras) arguments.insert(arguments.end(), {"--scheduler", "karras"});
   if (o.clip_skip > 1) arguments.insert(arguments.end(), {"--clip-skip", std::to_string(o.clip_skip)});
@@ -44,6 +50,12 @@ std::vector<std::string> option_arguments(const TextToImageOptions& o) {
   if (o.prompt_weights) arguments.push_back("--prompt-weights");
   if (o.tiled_decode) arguments.push_back("--vae-tiling");
   return arguments;
+}
+
+Json making(const SheetFacts& facts) {
+  auto arguments = facts.common.arguments;
+  for (auto& argument : option_arguments(facts)) arguments.push_back(std::move(argument));
+  return {{"format", 1}, {"version", version()}, {"arguments", arguments}, {"model", facts.common.model}};
 }
 
 std::string shell_quoted(const std::string& word) {
@@ -60,22 +72,23 @@ std::string shell_quoted(const std::string& word) {
 
 Metadata picture_metadata(const PictureFacts& facts) {
   const auto& o = facts.options;
-  auto arguments = facts.arguments;
-  for (auto& argument : option_arguments(o)) arguments.push_back(std::move(argument));
-  Json json = {{"format", 1},
-               {"version", version()},
-               {"arguments", arguments},
-               {"model", facts.model},
-               {"prompt", o.prompt},
-               {"negative_prompt", o.negative_prompt},
-               {"seed", o.seed},
-               {"steps", o.steps},
-               {"cfg_scale", o.cfg_scale},
-               {"width", o.width},
-               {"height", o.height},
-               {"sampler", o.sampler->sampler + (o.sampler->karras ? "_karras" : "")}};
+  auto json = making({facts, {o.prompt}, {o.negative_prompt}, {o.seed}});
+  json.update(Json{{"prompt", o.prompt},
+                   {"negative_prompt", o.negative_prompt},
+                   {"seed", o.seed},
+                   {"steps", o.steps},
+                   {"cfg_scale", o.cfg_scale},
+                   {"width", o.width},
+                   {"height", o.height},
+                   {"sampler", o.sampler->sampler + (o.sampler->karras ? "_karras" : "")}});
   json.update(facts.more);
   return {{"parameters", infotext(facts)}, {"w2w", json.dump()}};
+}
+
+Metadata sheet_metadata(const SheetFacts& facts) {
+  auto json = making(facts);
+  json.update(facts.common.more);
+  return {{"w2w", json.dump()}};
 }
 
 std::optional<std::string> command_of(const Metadata& metadata) {

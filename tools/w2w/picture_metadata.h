@@ -23,6 +23,16 @@ struct PictureFacts {
 
 Metadata picture_metadata(const PictureFacts& facts);
 
+/// The pictures a contact sheet shows: every prompt with every seed.
+struct SheetFacts {
+  PictureFacts common;  ///< what the pictures share; prompts and seed are ignored
+  std::vector<std::string> prompts, negative_prompts;  ///< one negative prompt a prompt
+  std::vector<uint64_t> seeds;
+};
+
+/// "w2w" alone: the command that makes the sheet again.
+Metadata sheet_metadata(const SheetFacts& facts);
+
 /// "w2w sample --identity-seed 7 -p 'sks person' ..." of a picture's metadata, quoted for a shell; none if it
 /// carries none.
 std::optional<std::string> command_of(const Metadata& metadata);

@@ -5,7 +5,6 @@
 #include "w2w/base/device.h"
 #include "w2w/io/image.h"
 #include "w2w/locate.h"
-#include "w2w/picture_metadata.h"
 #include "w2w/seeds.h"
 
 namespace w2w::cli {
@@ -45,12 +44,22 @@ std::vector<PlannedOutput> PictureJob::planned(const std::string& stem) const {
   return outputs;
 }
 
-TextToImageOptions PictureJob::picture(size_t prompt, size_t seed) const {
-  auto options = base_;
-  options.prompt = prompts_[prompt];
-  options.negative_prompt = negative_prompts_[prompt];
-  options.seed = seeds_[seed];
-  return options;
+std::vector<TextToImageOptions> PictureJob::pictures() const {
+  std::vector<TextToImageOptions> all;
+  for (size_t prompt = 0; prompt < prompts_.size(); ++prompt) {
+    for (const auto seed : seeds_) {
+      all.push_back(base_);
+      all.back().prompt = prompts_[prompt];
+      all.back().negative_prompt = negative_prompts_[prompt];
+      all.back().seed = seed;
+    }
+  }
+  return all;
+}
+
+std::string PictureJob::label(size_t index) const {
+  const auto seed = fmt::format("seed {}", seeds_[index % seeds_.size()]);
+  return prompts_.size() > 1 ? prompts_[index / seeds_.size()] + "\n" + seed : seed;
 }
 
 void PictureJob::draw(TextToImage& model, const Person& person,
@@ -59,28 +68,43 @@ void PictureJob::draw(TextToImage& model, const Person& person,
   const size_t total = persons * pictures_per_person();
   size_t done = index * pictures_per_person();
   auto bar = reporter.progress();
-  for (size_t prompt = 0, at = 0; prompt < prompts_.size(); ++prompt) {
-    for (size_t seed = 0; seed < seeds_.size(); ++seed, ++at, ++done) {
-      const auto options = picture(prompt, seed);
-      const auto pixels = model.run(options, [&](ProgressEvent event) {
-        event.what = fmt::format("picture {} of {}", done + 1, total);
-        event.step += static_cast<int>(done) * event.total;
-        event.total *= static_cast<int>(total);
-        report(bar, event);
-      });
-      write_image(paths[at], pixels, shared_.no_metadata ? Metadata() : metadata(model, person, options));
-      auto facts = person.facts;
-      facts["prompt"] = options.prompt;
-      facts["seed"] = options.seed;
-      facts["width"] = pixels.size(1);
-      facts["height"] = pixels.size(0);
-      reporter.output(paths[at], "picture", std::move(facts));
-    }
+  auto path = paths.begin();
+  for (const auto& options : pictures()) {
+    const auto pixels = model.run(options, [&](ProgressEvent event) {
+      event.what = fmt::format("picture {} of {}", done + 1, total);
+      event.step += static_cast<int>(done) * event.total;
+      event.total *= static_cast<int>(total);
+      report(bar, event);
+    });
+    write(*path++, pixels, model, person, options, reporter);
+    ++done;
   }
 }
 
-Metadata PictureJob::metadata(const TextToImage& model, const Person& person,
-                              const TextToImageOptions& options) const {
+void PictureJob::write(const std::filesystem::path& path, const at::Tensor& pixels, const TextToImage& model,
+                       const Person& person, const TextToImageOptions& picture, Reporter& reporter) const {
+  write_image(path, pixels,
+              shared_.no_metadata ? Metadata() : picture_metadata(facts(model, person, picture)));
+  auto more = person.facts;
+  more["prompt"] = picture.prompt;
+  more["seed"] = picture.seed;
+  more["width"] = pixels.size(1);
+  more["height"] = pixels.size(0);
+  reporter.output(path, "picture", std::move(more));
+}
+
+void PictureJob::write_sheet(const std::filesystem::path& path, const at::Tensor& pixels,
+                             const TextToImage& model, const Person& maker, Reporter& reporter) const {
+  const SheetFacts sheet{facts(model, maker, base_), prompts_, negative_prompts_, seeds_};
+  write_image(path, pixels, shared_.no_metadata ? Metadata() : sheet_metadata(sheet));
+  auto more = maker.facts;
+  more["width"] = pixels.size(1);
+  more["height"] = pixels.size(0);
+  reporter.output(path, "sheet", std::move(more));
+}
+
+PictureFacts PictureJob::facts(const TextToImage& model, const Person& person,
+                               const TextToImageOptions& options) const {
   PictureFacts facts;
   facts.options = options;
   std::tie(facts.options.width, facts.options.height) = model.picture_size(options);
@@ -91,7 +115,7 @@ Metadata PictureJob::metadata(const TextToImage& model, const Person& person,
   if (shared_.model) facts.arguments.insert(facts.arguments.end(), {"--model", *shared_.model});
   if (shared_.space) facts.arguments.insert(facts.arguments.end(), {"--space", *shared_.space});
   if (shared_.dtype != "auto") facts.arguments.insert(facts.arguments.end(), {"--dtype", shared_.dtype});
-  return picture_metadata(facts);
+  return facts;
 }
 
 }  // namespace w2w::cli

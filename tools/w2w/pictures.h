@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "w2w/output_paths.h"
+#include "w2w/picture_metadata.h"
 #include "w2w/pipeline/text_to_image.h"
 #include "w2w/reporter.h"
 #include "w2w/shared_options.h"
@@ -35,14 +36,26 @@ class PictureJob {
   size_t pictures_per_person() const { return prompts_.size() * seeds_.size(); }
   /// The outputs of one person, prompt by prompt, seed by seed.
   std::vector<PlannedOutput> planned(const std::string& stem) const;
+  /// What is to be drawn of every person, in the same order.
+  std::vector<TextToImageOptions> pictures() const;
   /// Draws them into `paths` with the person that `model` is set to, and reports each. `persons` and `index`:
   /// for progress over the whole run.
   void draw(TextToImage& model, const Person& person, const std::vector<std::filesystem::path>& paths,
             Reporter& reporter, size_t index, size_t persons) const;
 
+  /// Writes one picture that was drawn, with its metadata, and reports it.
+  void write(const std::filesystem::path& path, const at::Tensor& pixels, const TextToImage& model,
+             const Person& person, const TextToImageOptions& picture, Reporter& reporter) const;
+  /// Writes a contact sheet of all pictures (io/picture_sheet.h) and reports it; `maker` stands for the
+  /// command.
+  void write_sheet(const std::filesystem::path& path, const at::Tensor& pixels, const TextToImage& model,
+                   const Person& maker, Reporter& reporter) const;
+  /// What tells pictures()[index] from the others on a sheet: "seed 5", after the prompt if there are
+  /// several.
+  std::string label(size_t index) const;
+
  private:
-  TextToImageOptions picture(size_t prompt, size_t seed) const;
-  Metadata metadata(const TextToImage& model, const Person& person, const TextToImageOptions& picture) const;
+  PictureFacts facts(const TextToImage& model, const Person& person, const TextToImageOptions& picture) const;
 
   const SharedOptions& shared_;
   std::vector<std::string> prompts_, negative_prompts_;
