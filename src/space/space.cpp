@@ -87,6 +87,32 @@ at::Tensor product_by_columns(const at::Tensor& matrix, const at::Tensor& c) {
   return result;
 }
 
+/// matrix[:, :k]^T @ x for x [P] and a matrix as in product_by_rows.
+at::Tensor transposed_product_by_rows(const at::Tensor& matrix, const at::Tensor& x, int64_t k) {
+  auto result = at::zeros({k}, at::kFloat);
+  const int64_t block = std::max<int64_t>(1, (int64_t{64} << 20) / (matrix.element_size() * matrix.size(1)));
+  for (int64_t row = 0; row < matrix.size(0); row += block) {
+    const int64_t count = std::min(block, matrix.size(0) - row);
+    const auto rows = matrix.narrow(0, row, count);
+    result.addmv_(rows.narrow(1, 0, k).to(at::kFloat).t(), x.narrow(0, row, count));
+    if (k < matrix.size(1) && rows.is_contiguous()) release_pages(rows);
+  }
+  return result;
+}
+
+/// matrix @ x for `matrix` [k, P] as in product_by_columns and x [P].
+at::Tensor transposed_product_by_columns(const at::Tensor& matrix, const at::Tensor& x) {
+  if (matrix.scalar_type() == at::kFloat) return at::mv(matrix, x);
+  auto result = at::empty({matrix.size(0)}, at::kFloat);
+  const int64_t block = std::max<int64_t>(1, (int64_t{8} << 20) / (4 * matrix.size(1)));
+  for (int64_t row = 0; row < matrix.size(0); row += block) {
+    const int64_t count = std::min(block, matrix.size(0) - row);
+    auto part = result.narrow(0, row, count);
+    at::mv_out(part, matrix.narrow(0, row, count).to(at::kFloat), x);
+  }
+  return result;
+}
+
 /// Column means and unbiased deviations in two passes, sums of blocks in f32 added up in f64: at::std_mean
 /// takes seconds for the 64,974 x 1,000 values of the release.
 ProjectionStatistics statistics_of(const at::Tensor& projections) {
@@ -166,9 +192,15 @@ at::Tensor Space::components(int64_t k) const {
 at::Tensor Space::theta(const at::Tensor& coefficients) const {
   const auto used = components(coefficients.numel());
   const auto c = coefficients.to(at::kFloat).view(-1);
-  const bool by_columns = used.stride(1) == 1;  // compact form; V.pt holds the transpose
-  const auto centred = by_columns ? product_by_columns(used, c) : product_by_rows(data_.components.t(), c);
+  const auto centred = is_compact() ? product_by_columns(used, c) : product_by_rows(data_.components.t(), c);
   return at::addcmul(data_.mean, centred, data_.std);
+}
+
+at::Tensor Space::scores(const at::Tensor& x, int64_t k) const {
+  const auto used = components(k);
+  const auto vector = x.to(at::kFloat).view(-1);
+  return is_compact() ? transposed_product_by_columns(used, vector)
+                      : transposed_product_by_rows(data_.components.t(), vector, k);
 }
 
 const ProjectionStatistics& Space::projection_statistics() const {

@@ -76,6 +76,11 @@ class Space {
   /// bits are converted a few megabytes at a time.
   at::Tensor theta(const at::Tensor& coefficients) const;
 
+  /// x V_k for a vector x [P]: its products with the first k components, f32 [k]. With x = (theta - mean) /
+  /// std these are the coefficients of theta, when the components are orthonormal; with x = dL/dtheta * std
+  /// they are dL/dc. One product, as theta.
+  at::Tensor scores(const at::Tensor& x, int64_t k) const;
+
   /// layout().factors(theta(coefficients)).
   Lora lora(const at::Tensor& coefficients) const { return layout().factors(theta(coefficients)); }
 
@@ -85,6 +90,8 @@ class Space {
 
  private:
   struct Lazy;
+  /// Components lie one after the other (the compact form), rather than as columns (V.pt).
+  bool is_compact() const { return data_.components.stride(1) == 1; }
 
   SpaceData data_;
   std::string origin_, hash_;

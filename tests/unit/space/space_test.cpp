@@ -117,6 +117,22 @@ TEST(Space, ThetaInEveryStorage) {
   }
 }
 
+TEST(Space, ScoresInEveryStorage) {
+  for (const auto dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
+    for (const bool released : {false, true}) {
+      auto data = small_space();
+      data.components = data.components.to(dtype);
+      if (released) data.components = data.components.t().contiguous().t();
+      const Space space(data, "here");
+      const auto x = Generator(5).randn({parameters});
+      for (const int64_t k : {1, 3, 7}) {
+        const auto used = data.components.narrow(0, 0, k).to(at::kDouble);
+        EXPECT_LT(distance(space.scores(x, k), at::mv(used, x.to(at::kDouble))), 1e-5);
+      }
+    }
+  }
+}
+
 TEST(Space, ThetaOverSeveralBlocks) {  // 300 rows of 28 kB: more than one 8 MB block
   constexpr int64_t wide = 7000;
   Generator random(2);
@@ -129,6 +145,8 @@ TEST(Space, ThetaOverSeveralBlocks) {  // 300 rows of 28 kB: more than one 8 MB 
     data.components = components;
     EXPECT_LT(distance(Space(data, "here").theta(c), exact_theta(data, c)),
               2e-4);  // sums of 700 terms near 100
+    const auto exact = at::mv(components.to(at::kDouble), data.mean.to(at::kDouble));
+    EXPECT_LT(distance(Space(data, "here").scores(data.mean, 700), exact), 2e-4);
   }
 }
 
