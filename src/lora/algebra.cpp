@@ -36,6 +36,12 @@ ThinSvd thin_svd(const Factors& factors) {
 
 at::Tensor delta(const Factors& factors) { return (f32(factors.up) * factors.scale).mm(f32(factors.down)); }
 
+double inner_product(const Factors& a, const Factors& b) {
+  const auto ups = a.up.to(at::kDouble).t().mm(b.up.to(at::kDouble));
+  const auto downs = a.down.to(at::kDouble).mm(b.down.to(at::kDouble).t());
+  return (ups * downs).sum().item<double>() * a.scale * b.scale;
+}
+
 void bake(at::Tensor& weight, const at::Tensor& base, const Factors& factors) {
   const std::vector<int64_t> expected = {factors.up.size(0), factors.down.size(1)};
   if (weight.sizes() != base.sizes() || base.sizes() != at::IntArrayRef(expected)) {

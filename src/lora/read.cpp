@@ -32,14 +32,6 @@ std::optional<fs::path> file_in(const fs::path& folder) {
   return {};
 }
 
-fs::path locate(const fs::path& path) {
-  if (!fs::exists(path)) throw Error(ErrorKind::not_found, fmt::format("no such LoRA ({})", path.string()));
-  if (!fs::is_directory(path)) return path;
-  if (auto file = file_in(path)) return *file;
-  throw Error(ErrorKind::not_found, fmt::format("no LoRA in this folder ({}); expected one of: {}",
-                                                path.string(), fmt::join(folder_files, ", ")));
-}
-
 std::optional<PeftConfig> configuration(const fs::path& path, const TensorFile& file) {
   const auto beside = path.parent_path() / "adapter_config.json";
   if (path.stem() == "adapter_model" && fs::is_regular_file(beside)) {
@@ -116,12 +108,20 @@ void check_shapes(const fs::path& path, const Target& target, const Found& found
 
 }  // namespace
 
+fs::path lora_file(const fs::path& path) {
+  if (!fs::exists(path)) throw Error(ErrorKind::not_found, fmt::format("no such LoRA ({})", path.string()));
+  if (!fs::is_directory(path)) return path;
+  if (auto file = file_in(path)) return *file;
+  throw Error(ErrorKind::not_found, fmt::format("no LoRA in this folder ({}); expected one of: {}",
+                                                path.string(), fmt::join(folder_files, ", ")));
+}
+
 bool is_lora_folder(const fs::path& folder) {
   return fs::is_directory(folder) && file_in(folder).has_value();
 }
 
 Lora read_lora(const fs::path& path_or_folder, const Targets& modules) {
-  const auto path = locate(path_or_folder);
+  const auto path = lora_file(path_or_folder);
   const auto file = read_tensor_file(path);
   const auto config = configuration(path, file);
   auto found = collect(path, file.tensors, modules);

@@ -9,6 +9,16 @@
 
 namespace w2w {
 
+Targets linear_layers(const std::map<std::string, at::Tensor>& weights) {
+  constexpr std::string_view weight = ".weight";
+  Targets linears;
+  for (const auto& [name, tensor] : weights) {
+    if (tensor.dim() != 2 || !name.ends_with(weight)) continue;
+    linears.push_back({name.substr(0, name.size() - weight.size()), tensor.size(1), tensor.size(0)});
+  }
+  return linears;
+}
+
 Targets attention_targets(const Targets& linears, const std::vector<std::string>& which) {
   Targets targets;
   for (const auto& linear : linears) {

@@ -19,8 +19,9 @@ struct Naming {
   std::string stem, extension;
 };
 
+/// UNet and VAE are diffusers' models, all other parts transformers'.
 std::vector<Naming> namings(const std::string& part) {
-  if (part == "text_encoder") return {{"model", ".safetensors"}, {"pytorch_model", ".bin"}};
+  if (part != "unet" && part != "vae") return {{"model", ".safetensors"}, {"pytorch_model", ".bin"}};
   return {{"diffusion_pytorch_model", ".safetensors"}, {"diffusion_pytorch_model", ".bin"}};
 }
 
@@ -62,6 +63,11 @@ TensorMap read_shards(const fs::path& index_path) {
 }
 
 }  // namespace
+
+std::string weight_file_name(const std::string& part) {
+  const auto naming = namings(part).front();
+  return naming.stem + naming.extension;
+}
 
 TensorMap read_weight_files(const fs::path& folder, const std::string& part) {
   if (!fs::is_directory(folder)) {

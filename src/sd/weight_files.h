@@ -11,4 +11,7 @@ namespace w2w {
 /// names what was looked for.
 TensorMap read_weight_files(const std::filesystem::path& folder, const std::string& part);
 
+/// The file a part's weights are saved in: "diffusion_pytorch_model.safetensors" or "model.safetensors".
+std::string weight_file_name(const std::string& part);
+
 }  // namespace w2w

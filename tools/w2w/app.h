@@ -69,6 +69,7 @@ class App {
 void add_all_commands(App& app);
 void add_completion(App& app);
 void add_doctor(App& app);
+void add_export(App& app);
 void add_help(App& app);
 void add_inspect(App& app);
 void add_render(App& app);

@@ -5,6 +5,7 @@ namespace w2w::cli {
 void add_all_commands(App& app) {
   add_sample(app);
   add_render(app);
+  add_export(app);
   add_tokens(app);
   add_inspect(app);
   add_doctor(app);
@@ -13,7 +14,7 @@ void add_all_commands(App& app) {
 }
 
 const std::vector<std::string>& planned_commands() {
-  static const std::vector<std::string> names = {"invert", "edit",    "export",      "import", "space",
+  static const std::vector<std::string> names = {"invert", "edit",    "import", "space",
                                                  "train",  "nearest", "interpolate", "serve",  "direction"};
   return names;
 }

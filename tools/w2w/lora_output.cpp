@@ -11,8 +11,9 @@ std::string lora_suffix(const std::string& format) {
 }
 
 void write_lora(const std::filesystem::path& path, const std::string& format, const Lora& lora,
-                const std::string& name, const Identity& identity, bool no_metadata) {
+                const std::string& name, const Identity& identity, bool no_metadata, c10::ScalarType dtype) {
   LoraFileOptions options;
+  options.dtype = dtype;
   options.name = name;
   options.trigger = identity.trigger;
   if (const char* date = std::getenv("SOURCE_DATE_EPOCH")) options.date = std::atoll(date);

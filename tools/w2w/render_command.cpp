@@ -3,12 +3,11 @@
 #include <algorithm>
 
 #include "w2w/app.h"
-#include "w2w/base/error.h"
+#include "w2w/identity_source.h"
 #include "w2w/locate.h"
 #include "w2w/lora/formats.h"
 #include "w2w/option_values.h"
 #include "w2w/pictures.h"
-#include "w2w/space/identity.h"
 
 namespace w2w::cli {
 namespace {
@@ -20,38 +19,14 @@ struct RenderOptions {
   std::vector<std::string> identities;
 };
 
-/// The identity's own name: the file's or folder's, or its folder's where the file has the name of a format.
-std::string stem_of(const std::string& identity) {
-  auto path = fs::path(identity).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();
-  const auto name = path.filename().string();
-  const bool generic = name == "w2wmodel.pt" || name == "pytorch_lora_weights.safetensors" ||
-                       name == "adapter_model.safetensors" || name == "adapter_model.bin" ||
-                       name == "pytorch_lora_weights.bin";
-  if (generic && path.has_parent_path()) return path.parent_path().filename().string();
-  return fs::is_directory(path) ? name : path.stem().string();
-}
-
-/// What is known of an identity before the model is loaded.
-struct Source {
-  Person person;
-  std::string path;
-  std::optional<Identity> coefficients;  ///< otherwise a LoRA
-};
-
-Source open_source(const std::string& path) {
-  if (!fs::exists(path))
-    throw Error(ErrorKind::not_found, "no such identity (" + path + ")",
-                "an identity is a coefficient file, a w2wmodel.pt, a LoRA file or a PEFT folder");
-  Source source{{stem_of(path), {"render", path}, {{"identity", path}}}, path, {}};
-  if (is_identity(path)) source.coefficients = read_identity(path);
-  return source;
+Person person_of(const IdentitySource& source) {
+  return {source.stem, {"render", source.path}, {{"identity", source.path}}};
 }
 
 void run_render(const RenderOptions& options, Reporter& reporter) {
   check_shared_options(options.shared);
-  std::vector<Source> sources;
-  for (const auto& path : options.identities) sources.push_back(open_source(path));
+  std::vector<IdentitySource> sources;
+  for (const auto& path : options.identities) sources.push_back(open_identity(path));
   const bool needs_space =
       std::any_of(sources.begin(), sources.end(), [](const auto& s) { return s.coefficients; });
 
@@ -67,7 +42,7 @@ void run_render(const RenderOptions& options, Reporter& reporter) {
   const PictureJob job(options.shared, space ? space->data().defaults : SpaceDefaults());
   std::vector<PlannedOutput> planned;
   for (const auto& source : sources) {
-    for (auto& picture : job.planned(source.person.stem)) planned.push_back(std::move(picture));
+    for (auto& picture : job.planned(source.stem)) planned.push_back(std::move(picture));
   }
   const auto paths = plan_outputs(options.shared.output, planned, options.shared.force);
 
@@ -81,7 +56,7 @@ void run_render(const RenderOptions& options, Reporter& reporter) {
     model.set_person(source.coefficients ? space->lora(source.coefficients->coefficients)
                                          : read_lora(source.path, model.linear_layers()));
     const auto first = paths.begin() + static_cast<std::ptrdiff_t>(i) * each;
-    job.draw(model, source.person, {first, first + each}, reporter, i, sources.size());
+    job.draw(model, person_of(source), {first, first + each}, reporter, i, sources.size());
   }
 }
 

@@ -26,12 +26,16 @@ void add_space_option(CLI::App& parser, SharedOptions& options) {
       ->group(model_group);
 }
 
-void add_tokenizer_options(CLI::App& parser, SharedOptions& options) {
+void add_model_option(CLI::App& parser, SharedOptions& options) {
   add_text(
       parser, "-m,--model", options.model, "PATH",
       "diffusers folder, single file (.safetensors, .ckpt), or hub id from the Hugging Face cache; default: "
       "the demo world")
       ->group(model_group);
+}
+
+void add_tokenizer_options(CLI::App& parser, SharedOptions& options) {
+  add_model_option(parser, options);
   add_text(parser, "--tokenizer", options.tokenizer, "FOLDER",
            "vocab.json and merges.txt to use instead of the model's")
       ->group(model_group);

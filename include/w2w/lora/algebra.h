@@ -10,6 +10,10 @@ namespace w2w {
 /// scale * up @ down, f32 [out, in].
 at::Tensor delta(const Factors& factors);
 
+/// The sum over all entries of the product of both changes (Frobenius), f64, without forming them. Both are
+/// of the same matrix.
+double inner_product(const Factors& a, const Factors& b);
+
 /// weight <- base + scale * up @ down, written straight into `weight` when both are f32, and otherwise
 /// computed in f32 and rounded once; of rank 1 in a single pass over memory. `weight` and `base` are [out,
 /// in] and may not overlap. Error(failure) when shapes differ.

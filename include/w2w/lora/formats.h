@@ -23,6 +23,9 @@ namespace w2w {
 /// or a value does not fit.
 Lora read_lora(const std::filesystem::path& path, const Targets& modules);
 
+/// The file of tensors that read_lora reads: `path` itself, or the one in that folder. Error(not_found).
+std::filesystem::path lora_file(const std::filesystem::path& path);
+
 /// Whether the folder holds a LoRA that read_lora would look for.
 bool is_lora_folder(const std::filesystem::path& folder);
 

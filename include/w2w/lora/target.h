@@ -1,7 +1,10 @@
 #pragma once
 // Which matrices of a model a LoRA changes.
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,6 +21,10 @@ struct Target {
 };
 
 using Targets = std::vector<Target>;
+
+/// The linear layers among a UNet's weights: every matrix named "MODULE.weight". Looks at names and shapes
+/// only.
+Targets linear_layers(const std::map<std::string, at::Tensor>& weights);
 
 /// Those of `linears` whose last name is one of `which`, sorted by name: the flatten order of a space
 /// (reference.md). Error(failure) when none is.

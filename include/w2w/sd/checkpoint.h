@@ -42,6 +42,10 @@ class Checkpoint {
   VaeDecoder vae_decoder(at::ScalarType dtype) const;
   ClipTokenizer tokenizer() const;
 
+  /// Whether it is a single-file checkpoint, and that file's tensors under its own names.
+  bool is_single_file() const { return !is_folder(); }
+  const TensorMap& single_file_tensors() const { return single_file_.tensors; }
+
   /// The tensors of "unet", "text_encoder" or "vae" under their diffusers names, as views of the files.
   TensorMap part(const std::string& name) const;
 

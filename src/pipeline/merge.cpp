@@ -1,0 +1,104 @@
+#include "w2w/pipeline/merge.h"
+
+#include <ATen/ops/empty.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "pipeline/model_folder.h"
+#include "sd/ldm_names.h"
+#include "w2w/base/atomic_folder.h"
+#include "w2w/base/error.h"
+#include "w2w/lora/algebra.h"
+
+namespace w2w {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The weights that `lora` changes, by name.
+TensorMap changed_weights(const Checkpoint& model, const Lora& lora) {
+  const auto unet = model.part("unet");
+  TensorMap changed;
+  for (const auto& [module, factors] : lora) {
+    const auto base = unet.find(module + ".weight");
+    if (base == unet.end()) {
+      throw Error(
+          ErrorKind::failure,
+          fmt::format("LoRA does not fit the model ({}): it changes {}, which the model does not have",
+                      model.path().string(), module));
+    }
+    auto weight = at::empty(base->second.sizes(), base->second.options());
+    bake(weight, base->second, factors);
+    changed.emplace(base->first, weight);
+  }
+  return changed;
+}
+
+/// One part of the model under the names of a single file.
+void add_ldm_part(TensorMap& tensors, const TensorMap& part, const char* prefix, const NamePairs& pairs) {
+  for (const auto& [name, tensor] : part) {
+    const bool kernel = name.find("mid_block.attentions.0.to_") != std::string::npos && tensor.dim() == 2 &&
+                        std::string_view(prefix) == ldm_vae_prefix;  // 1x1 convolutions there
+    tensors.emplace(prefix + to_ldm(name, pairs), kernel ? tensor.unsqueeze(2).unsqueeze(3) : tensor);
+  }
+}
+
+TensorMap single_file_tensors(const Checkpoint& model) {
+  if (model.is_single_file()) return model.single_file_tensors();
+  TensorMap tensors;
+  add_ldm_part(tensors, model.part("unet"), ldm_unet_prefix, ldm_unet_names(model.unet_config()));
+  add_ldm_part(tensors, model.part("vae"), ldm_vae_prefix, ldm_vae_names(model.vae_config()));
+  for (const auto& [name, tensor] : model.part("text_encoder")) {
+    tensors.emplace(std::string(ldm_text_prefix) + "text_model." + name, tensor);
+  }
+  return tensors;
+}
+
+}  // namespace
+
+void check_single_file_names(const Checkpoint& model) {
+  if (model.is_single_file()) return;
+  const auto expect = [&](const char* what, const auto& found, const auto& expected) {
+    if (found == expected) return;
+    throw Error(
+        ErrorKind::failure,
+        fmt::format("this model cannot be a single file ({}): such files have names for Stable Diffusion 1.x "
+                    "only; {}: expected {}, found {}",
+                    model.path().string(), what, expected, found),
+        "give -o a folder: a diffusers folder holds any model");
+  };
+  const auto &unet = model.unet_config(), expected_unet = sd15_unet_config();
+  expect("layers of the UNet's levels", unet.layers_per_block, expected_unet.layers_per_block);
+  expect("UNet levels with attention", unet.down_has_attention, expected_unet.down_has_attention);
+  expect("UNet levels with attention, going up", unet.up_has_attention, expected_unet.up_has_attention);
+  expect("transformer layers", unet.transformer_layers, expected_unet.transformer_layers);
+  expect("linear projections around attention", unet.use_linear_projection, false);
+  const auto &vae = model.vae_config(), expected_vae = sd15_vae_config();
+  expect("levels of the VAE", vae.block_out_channels.size(), expected_vae.block_out_channels.size());
+  expect("layers of the VAE's levels", vae.layers_per_block, expected_vae.layers_per_block);
+  expect("quantisation layers of the VAE", vae.use_quant_conv && vae.use_post_quant_conv, true);
+}
+
+void merge_into_folder(const Checkpoint& model, const Lora& lora, const fs::path& path) {
+  const auto changed = changed_weights(model, lora);
+  AtomicFolder folder(path);
+  if (model.is_single_file()) {
+    write_builtin_folder(model, changed, folder.temporary());
+  } else {
+    copy_model_folder(model.path(), changed, folder.temporary());
+  }
+  folder.commit();
+}
+
+void merge_into_file(const Checkpoint& model, const Lora& lora, const fs::path& file,
+                     const Metadata& metadata) {
+  check_single_file_names(model);
+  auto tensors = single_file_tensors(model);
+  const auto pairs = ldm_unet_names(model.unet_config());
+  for (const auto& [name, weight] : changed_weights(model, lora)) {
+    tensors.at(ldm_unet_prefix + to_ldm(name, pairs)) = weight;
+  }
+  write_safetensors(file, tensors, metadata);
+}
+
+}  // namespace w2w

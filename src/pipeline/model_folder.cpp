@@ -1,0 +1,86 @@
+#include "pipeline/model_folder.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "io/json_file.h"
+#include "sd/weight_files.h"
+#include "w2w/base/atomic_file.h"
+#include "w2w/base/error.h"
+#include "w2w/base/log.h"
+
+namespace w2w {
+namespace {
+
+namespace fs = std::filesystem;
+
+const Metadata framework = {{"format", "pt"}};  // what diffusers and transformers look for
+
+bool is_weight_file(const fs::path& path) {
+  const auto name = path.filename().string();
+  if (name.find(".index.") != std::string::npos && name.ends_with(".json")) return true;  // of shards
+  static const std::vector<std::string> extensions = {".safetensors", ".bin",     ".ckpt", ".pt",
+                                                      ".pth",         ".msgpack", ".onnx", ".h5",
+                                                      ".onnx_data",   ".pb",      ".xml",  ".gguf"};
+  return std::find(extensions.begin(), extensions.end(), path.extension().string()) != extensions.end();
+}
+
+/// Of a snapshot in the hub cache too, where files are links.
+void copy_files(const fs::path& source, const fs::path& folder) {
+  for (const auto& entry : fs::directory_iterator(source)) {
+    const auto name = entry.path().filename();
+    if (name.string().starts_with('.')) continue;
+    if (fs::is_directory(entry.path())) {
+      fs::create_directory(folder / name);
+      copy_files(entry.path(), folder / name);
+    } else if (!is_weight_file(entry.path())) {
+      fs::copy_file(entry.path(), folder / name);
+    }
+  }
+}
+
+bool has_weights(const fs::path& folder) {
+  const auto files = fs::directory_iterator(folder);
+  return std::any_of(begin(files), end(files), [](const auto& file) { return is_weight_file(file.path()); });
+}
+
+/// What was not fetched with the model must not be asked for when the copy is loaded.
+void strike_missing_parts(const fs::path& folder) {
+  const auto path = folder / "model_index.json";
+  auto index = nlohmann::ordered_json(read_json_object(path));
+  bool changed = false;
+  for (auto& [name, value] : index.items()) {
+    const bool part = value.is_array() && value.size() == 2 && value[0].is_string();
+    if (!part || fs::is_directory(folder / name)) continue;
+    notice("the model has no folder " + name + ": it is struck from the copy's model_index.json");
+    value = {nullptr, nullptr};
+    if (name == "safety_checker") index["requires_safety_checker"] = false;
+    changed = true;
+  }
+  if (changed) write_file(path, index.dump(2) + "\n");
+}
+
+}  // namespace
+
+void copy_model_folder(const fs::path& source, const TensorMap& changed, const fs::path& folder) {
+  try {
+    copy_files(source, folder);
+  } catch (const fs::filesystem_error& error) {
+    throw Error(ErrorKind::failure, std::string("cannot copy the model's files: ") + error.what());
+  }
+  strike_missing_parts(folder);
+  for (const auto& entry : fs::directory_iterator(source)) {
+    const auto part = entry.path().filename().string();
+    if (part.starts_with('.') || !fs::is_directory(entry.path())) continue;
+    const bool required = part == "unet" || part == "vae" || part == "text_encoder";
+    if (!required && !has_weights(entry.path())) continue;
+    auto tensors = read_weight_files(entry.path(), part);
+    if (part == "unet") {
+      for (const auto& [name, weight] : changed) tensors.at(name) = weight;
+    }
+    write_safetensors(folder / part / weight_file_name(part), tensors, framework);
+  }
+}
+
+}  // namespace w2w

@@ -1,0 +1,21 @@
+#pragma once
+// Diffusers folders, written.
+
+#include <filesystem>
+
+#include "w2w/sd/checkpoint.h"
+
+namespace w2w {
+
+/// Everything of the diffusers folder `source` into `folder`: the weights of each part as one safetensors
+/// file without variant, those of the UNet named in `changed` replaced; all other files copied, except
+/// weights of further kinds. Parts of model_index.json without a folder are struck from it.
+void copy_model_folder(const std::filesystem::path& source, const TensorMap& changed,
+                       const std::filesystem::path& folder);
+
+/// A single-file checkpoint of Stable Diffusion 1.x as a diffusers folder: its weights, and the
+/// configurations, scheduler and tokenizer that all such models share.
+void write_builtin_folder(const Checkpoint& model, const TensorMap& changed,
+                          const std::filesystem::path& folder);
+
+}  // namespace w2w

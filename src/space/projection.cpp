@@ -1,0 +1,145 @@
+#include "w2w/space/projection.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "gauge.h"
+#include "w2w/base/error.h"
+#include "w2w/base/progress.h"
+#include "w2w/lora/algebra.h"
+
+namespace w2w {
+namespace {
+
+/// Calls work(first parameter, V^T of a block [k, n] in f64) over all parameters, some 32 MB at a time.
+template <typename Work>
+void for_blocks(const at::Tensor& components, Work work) {
+  const int64_t block = std::max<int64_t>(16, (int64_t{4} << 20) / components.size(0));
+  for (int64_t first = 0; first < components.size(1); first += block) {
+    check_interrupt();
+    const auto count = std::min(block, components.size(1) - first);
+    work(first, components.narrow(1, first, count).to(at::kDouble));
+  }
+}
+
+/// V^T u for u [P, n].
+at::Tensor scores(const at::Tensor& components, const at::Tensor& u) {
+  auto sum = at::zeros({components.size(0), u.size(1)}, at::kDouble);
+  for_blocks(components, [&](int64_t first, const at::Tensor& block) {
+    sum.addmm_(block, u.narrow(0, first, block.size(1)));
+  });
+  return sum;
+}
+
+/// V^T V x for x [k, n].
+at::Tensor gram_product(const at::Tensor& components, const at::Tensor& x) {
+  auto sum = at::zeros_like(x);
+  for_blocks(components, [&](int64_t, const at::Tensor& block) { sum.addmm_(block, block.t().mm(x)); });
+  return sum;
+}
+
+/// x with V^T V x = w for each column: conjugate gradients. Components are orthonormal as computed, and
+/// nearly so when stored in f32 or 16 bits, so that one to three rounds do.
+at::Tensor solve_gram(const at::Tensor& components, const at::Tensor& w) {
+  auto x = w.clone();
+  auto rest = w - gram_product(components, x);
+  auto direction = rest.clone();
+  auto size = rest.square().sum(0);
+  const auto enough = w.square().sum(0) * 1e-14 + 1e-300;
+  for (int64_t round = 0; round < 2 * w.size(0) + 10 && (size > enough).any().item<bool>(); ++round) {
+    const auto image = gram_product(components, direction);
+    const auto step = size / (direction * image).sum(0).clamp_min(1e-300);
+    x += direction * step;
+    rest -= image * step;
+    const auto next = rest.square().sum(0);
+    direction = rest + direction * (next / size.clamp_min(1e-300));
+    size = next;
+  }
+  return x;
+}
+
+/// [P, 2 M + 1]: column m holds A_m / std, column M + m B_m / std, both at their place and zero elsewhere;
+/// the last is mean / std. With y = (t, 1 / t, -1) the standardised vector is x(t) = columns y.
+at::Tensor standardised_columns(const Space& space, const Lora& lora) {
+  const auto& targets = space.layout().targets();
+  const auto count = static_cast<int64_t>(targets.size());
+  const auto std = space.data().std.to(at::kDouble);
+  const auto weight = at::where(std > std.mean() * 1e-6, std.reciprocal(), at::zeros({}, at::kDouble));
+  auto columns = at::zeros({space.parameters(), 2 * count + 1}, at::kDouble);
+  int64_t offset = 0;
+  const auto put = [&](int64_t column, const at::Tensor& factor, double scale) {
+    const auto values = factor.to(at::kDouble).flatten() * scale;
+    columns.select(1, column)
+        .narrow(0, offset, values.numel())
+        .copy_(values * weight.narrow(0, offset, values.numel()));
+    offset += values.numel();
+  };
+  for (int64_t m = 0; m < count; ++m) {
+    const auto& factors = lora.at(targets[m].module);
+    put(m, factors.down, 1.0);
+    put(count + m, factors.up, factors.scale / space.layout().scale());
+  }
+  columns.select(1, 2 * count).copy_(space.data().mean.to(at::kDouble) * weight);
+  return columns;
+}
+
+void check_geometry(const Space& space, const Lora& lora) {
+  const auto& layout = space.layout();
+  if (layout.rank() != 1) {
+    throw Error(ErrorKind::failure,
+                fmt::format("space ({}) has rank {}: only spaces of rank 1 can be projected into",
+                            space.origin(), layout.rank()));
+  }
+  Lora ones;
+  for (const auto& [module, factors] : lora) {
+    ones[module] = {factors.down.narrow(0, 0, 1), factors.up.narrow(1, 0, 1), factors.scale};
+  }
+  layout.flatten(ones);  // refuses what does not fit, naming it
+}
+
+/// || a - b || / || a || (Frobenius) over all changes.
+double relative_difference(const Lora& a, const Lora& b) {
+  double difference = 0, size = 0;
+  for (const auto& [module, factors] : a) {
+    const double own = inner_product(factors, factors);
+    const auto& other = b.at(module);
+    size += own;
+    difference += own - 2 * inner_product(factors, other) + inner_product(other, other);
+  }
+  return size > 0 ? std::sqrt(std::max(0.0, difference) / size) : 0;
+}
+
+}  // namespace
+
+Projection project(const Space& space, const Lora& lora, int64_t count) {
+  check_geometry(space, lora);
+  const auto components = space.components(count);
+  Lora rank_one;
+  for (const auto& [module, factors] : lora) rank_one[module] = best_rank_one(factors);
+
+  const auto columns = standardised_columns(space, rank_one);
+  const auto w = scores(components, columns);
+  const auto x = solve_gram(components, w);
+  const auto all = columns.t().mm(columns);  // || x ||^2 = y^T all y
+  const auto outside = all - w.t().mm(x);    // || x - V c ||^2 = y^T outside y, c = (V^T V)^-1 V^T x
+  const auto t = best_scales(outside, all);
+  const auto y = at::cat({t, t.reciprocal(), at::full({1}, -1.0, at::kDouble)});
+  const auto square = [&](const at::Tensor& q) { return std::max(0.0, y.dot(q.mv(y)).item<double>()); };
+
+  Projection result;
+  result.coefficients = x.mv(y).to(at::kFloat);
+  const double size = square(all);
+  result.outside = size > 0 ? std::sqrt(square(outside) / size) : 0;
+  result.change_outside = relative_difference(lora, space.lora(result.coefficients));
+  result.rank_outside = relative_difference(lora, rank_one);
+  return result;
+}
+
+}  // namespace w2w

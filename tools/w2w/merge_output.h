@@ -1,0 +1,18 @@
+#pragma once
+#include <functional>
+#include <string>
+
+#include "w2w/lora/factors.h"
+#include "w2w/reporter.h"
+#include "w2w/shared_options.h"
+#include "w2w/space/identity.h"
+
+namespace w2w::cli {
+
+/// `w2w export --merge`: the model of `options` with the person that `lora` gives, as -o says: a single file,
+/// or a diffusers folder (NAME_model without -o). Refuses an output that exists, or model names that a single
+/// file does not have, before `lora` is called.
+void write_merged(const SharedOptions& options, const std::string& name, const std::function<Lora()>& lora,
+                  const Identity& identity, Reporter& reporter);
+
+}  // namespace w2w::cli
