@@ -1,0 +1,117 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/isfinite.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "w2w/base/error.h"
+#include "w2w/io/tensor_file.h"
+#include "w2w/space/direction.h"
+
+namespace w2w {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* format_version = "1";
+
+class Reader {
+ public:
+  explicit Reader(const std::filesystem::path& path) : path_(path), file_(read_safetensors(path)) {}
+
+  Directions read() {
+    if (const auto version = metadata("w2w.format"); version != format_version) {
+      fail(fmt::format("expected format {}, found {}", format_version, version));
+    }
+    Directions result;
+    result.space_hash = metadata("w2w.space");
+    try {
+      result.attributes = json::parse(metadata("w2w.attributes")).get<std::vector<std::string>>();
+    } catch (const json::exception& error) {
+      fail(fmt::format("expected a JSON list of names as 'w2w.attributes': {}", error.what()));
+    }
+    const auto count = static_cast<int64_t>(result.attributes.size());
+    if (count == 0) fail("it names no attributes");
+    if (std::set(result.attributes.begin(), result.attributes.end()).size() != result.attributes.size()) {
+      fail("it names an attribute twice");
+    }
+    const auto& vectors = tensor("directions", at::kFloat);
+    if (vectors.dim() != 2 || vectors.size(1) == 0) fail_shape("directions", {count, 1000}, vectors);
+    result.vectors = shaped("directions", at::kFloat, {count, vectors.size(1)}).to(at::kDouble);
+    result.covariance = shaped("covariance", at::kDouble, {count, count}).clone();
+    result.largest = shaped("largest", at::kDouble, {count}).clone();
+    result.counts = shaped("counts", at::kLong, {count, 2}).clone();
+    if (!(result.covariance.diagonal() > 0).all().item<bool>())
+      fail("'covariance' has a variance below zero");
+    if (!(result.vectors.norm(2, 1) > 0).all().item<bool>()) fail("a direction is zero");
+    return result;
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Error(ErrorKind::malformed,
+                fmt::format("not a readable directions file ({}): {}", path_.string(), what));
+  }
+  [[noreturn]] void fail_shape(const char* name, at::IntArrayRef shape, const at::Tensor& found) const {
+    fail(fmt::format("expected '{}' [{}], found [{}]", name, fmt::join(shape, ", "),
+                     fmt::join(found.sizes(), ", ")));
+  }
+
+  std::string metadata(const std::string& key) const {
+    const auto found = file_.metadata.find(key);
+    if (found == file_.metadata.end()) fail(fmt::format("its header lacks '{}'", key));
+    return found->second;
+  }
+
+  const at::Tensor& tensor(const char* name, at::ScalarType dtype) const {
+    const auto found = file_.tensors.find(name);
+    if (found == file_.tensors.end()) fail(fmt::format("it lacks the tensor '{}'", name));
+    if (found->second.scalar_type() != dtype) {
+      fail(fmt::format("expected '{}' of {}, found {}", name, c10::toString(dtype),
+                       c10::toString(found->second.scalar_type())));
+    }
+    return found->second;
+  }
+
+  const at::Tensor& shaped(const char* name, at::ScalarType dtype, at::IntArrayRef shape) const {
+    const auto& values = tensor(name, dtype);
+    if (values.sizes() != shape) fail_shape(name, shape, values);
+    if (!at::isfinite(values).all().item<bool>()) fail(fmt::format("'{}' is not finite everywhere", name));
+    return values;
+  }
+
+  const std::filesystem::path& path_;
+  TensorFile file_;
+};
+
+}  // namespace
+
+void write_directions(const std::filesystem::path& path, const Directions& directions) {
+  write_safetensors(path,
+                    {{"directions", directions.vectors.to(at::kFloat).contiguous()},
+                     {"covariance", directions.covariance.contiguous()},
+                     {"largest", directions.largest.contiguous()},
+                     {"counts", directions.counts.contiguous()}},
+                    {{"w2w.format", format_version},
+                     {"w2w.space", directions.space_hash},
+                     {"w2w.attributes", json(directions.attributes).dump()}});
+}
+
+Directions read_directions(const std::filesystem::path& path, const Space& space) {
+  auto directions = Reader(path).read();
+  if (directions.space_hash != space.hash() || directions.components() > space.components()) {
+    throw Error(
+        ErrorKind::failure,
+        fmt::format("directions ({}) belong to another space: expected space {} with {} components, as "
+                    "in {}, found {} with {}",
+                    path.string(), space.hash().substr(0, 16), space.components(), space.origin(),
+                    directions.space_hash.substr(0, 16), directions.components()),
+        "give the --space they were made with");
+  }
+  return directions;
+}
+
+}  // namespace w2w

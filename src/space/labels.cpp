@@ -1,0 +1,127 @@
+#include "w2w/space/labels.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "w2w/base/error.h"
+#include "w2w/base/nearest_name.h"
+#include "w2w/io/data_frame.h"
+
+namespace w2w {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// "'a', 'b', 'c', ... (17 in all)"
+std::string some_of(const std::vector<std::string>& names) {
+  const std::vector<std::string> first(
+      names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min<size_t>(3, names.size())));
+  const auto text = fmt::format("'{}'", fmt::join(first, "', '"));
+  return names.size() > 3 ? fmt::format("{}, ... ({} in all)", text, names.size()) : text;
+}
+
+/// For each name its row in `rows`. Error(failure) unless both hold the same names.
+std::vector<int64_t> rows_by_name(const std::vector<std::string>& names, const std::vector<std::string>& rows,
+                                  const std::string& path, const std::string& space) {
+  std::unordered_map<std::string_view, int64_t> row_of;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (!row_of.emplace(rows[i], static_cast<int64_t>(i)).second) {
+      throw Error(ErrorKind::malformed, fmt::format("labels ({}) name '{}' twice", path, rows[i]));
+    }
+  }
+  std::vector<int64_t> order;
+  std::vector<std::string> missing;
+  for (const auto& name : names) {
+    const auto found = row_of.find(name);
+    if (found == row_of.end()) {
+      missing.push_back(name);
+    } else {
+      order.push_back(found->second);
+      row_of.erase(found);
+    }
+  }
+  std::vector<std::string> unknown;
+  for (const auto& row : rows) {
+    if (row_of.contains(row)) unknown.push_back(row);
+  }
+  if (missing.empty() && unknown.empty()) return order;
+  std::string what;
+  if (!missing.empty()) what = "no labels for " + some_of(missing);
+  if (!unknown.empty()) what += (what.empty() ? "" : "; ") + ("unknown to the space: " + some_of(unknown));
+  throw Error(
+      ErrorKind::failure,
+      fmt::format("labels ({}) do not match the training models of the space ({}): {}", path, space, what),
+      "labels need one row for every training model, named as in projections.safetensors");
+}
+
+}  // namespace
+
+Labels Labels::read(const fs::path& path, const Space& space) {
+  const auto& data = space.data();
+  if (!data.projections.defined()) {
+    throw Error(ErrorKind::failure,
+                fmt::format("space ({}) has no projections of its training models to match labels with",
+                            space.origin()),
+                "add proj_1000pc.pt to the released folder");
+  }
+  auto table = read_label_table(path);
+  Labels labels;
+  labels.attributes_ = std::move(table.columns);
+  labels.origin_ = path.string();
+  if (!data.names.empty()) {
+    const auto order = rows_by_name(data.names, table.rows, path.string(), space.origin());
+    labels.values_ = at::index_select(table.values, 0, at::tensor(order, at::kLong));
+    return labels;
+  }
+  const auto expected = static_cast<size_t>(data.projections.size(0));
+  if (table.rows.size() != expected) {
+    throw Error(
+        ErrorKind::failure,
+        fmt::format("labels ({}) do not match the training models of the space ({}): expected {} rows, "
+                    "as the projections have, found {}",
+                    path.string(), space.origin(), expected, table.rows.size()));
+  }
+  labels.values_ = std::move(table.values);
+  return labels;
+}
+
+std::optional<fs::path> Labels::of_space(const Space& space) {
+  const fs::path folder = space.origin();
+  for (const auto& path :
+       {folder / "labels.csv", folder / "identity_df.pt", folder / "files" / "identity_df.pt"}) {
+    if (fs::exists(path)) return path;
+  }
+  return std::nullopt;
+}
+
+at::Tensor Labels::column(const std::string& attribute) const {
+  const auto found = std::find(attributes_.begin(), attributes_.end(), attribute);
+  if (found == attributes_.end()) {
+    throw Error(ErrorKind::usage, fmt::format("unknown attribute '{}' ({})", attribute, origin_),
+                suggest(attribute, attributes_));
+  }
+  const auto values = values_.select(1, found - attributes_.begin());
+  const auto count = [&](double value) { return values.eq(value).sum().item<int64_t>(); };
+  const int64_t with = count(1), without = count(-1), zero = count(0);
+  const int64_t known = values.numel() - values.isnan().sum().item<int64_t>();
+  if (with + without + zero != known || (without > 0 && zero > 0)) {
+    throw Error(ErrorKind::failure,
+                fmt::format("attribute '{}' ({}): expected labels +1 and -1, or 1 and 0, found other numbers",
+                            attribute, origin_));
+  }
+  if (with == 0 || with == known) {
+    throw Error(ErrorKind::failure,
+                fmt::format("attribute '{}' ({}) does not tell training models apart: {} with it, {} without",
+                            attribute, origin_, with, known - with));
+  }
+  return zero > 0 ? at::where(values.eq(0), -1.0F, values) : values.contiguous();
+}
+
+}  // namespace w2w
