@@ -62,13 +62,13 @@ std::string PictureJob::label(size_t index) const {
   return prompts_.size() > 1 ? prompts_[index / seeds_.size()] + "\n" + seed : seed;
 }
 
-void PictureJob::draw(TextToImage& model, const Person& person,
-                      const std::vector<std::filesystem::path>& paths, Reporter& reporter, size_t index,
-                      size_t persons) const {
+std::vector<at::Tensor> PictureJob::draw(TextToImage& model, const Person& person,
+                                         const std::vector<std::filesystem::path>& paths, Reporter& reporter,
+                                         size_t index, size_t persons) const {
   const size_t total = persons * pictures_per_person();
   size_t done = index * pictures_per_person();
   auto bar = reporter.progress();
-  auto path = paths.begin();
+  std::vector<at::Tensor> drawn;
   for (const auto& options : pictures()) {
     const auto pixels = model.run(options, [&](ProgressEvent event) {
       event.what = fmt::format("picture {} of {}", done + 1, total);
@@ -76,9 +76,11 @@ void PictureJob::draw(TextToImage& model, const Person& person,
       event.total *= static_cast<int>(total);
       report(bar, event);
     });
-    write(*path++, pixels, model, person, options, reporter);
+    if (!paths.empty()) write(paths.at(drawn.size()), pixels, model, person, options, reporter);
+    drawn.push_back(pixels);
     ++done;
   }
+  return drawn;
 }
 
 void PictureJob::write(const std::filesystem::path& path, const at::Tensor& pixels, const TextToImage& model,

@@ -38,10 +38,11 @@ class PictureJob {
   std::vector<PlannedOutput> planned(const std::string& stem) const;
   /// What is to be drawn of every person, in the same order.
   std::vector<TextToImageOptions> pictures() const;
-  /// Draws them into `paths` with the person that `model` is set to, and reports each. `persons` and `index`:
-  /// for progress over the whole run.
-  void draw(TextToImage& model, const Person& person, const std::vector<std::filesystem::path>& paths,
-            Reporter& reporter, size_t index, size_t persons) const;
+  /// Draws them into `paths` with the person that `model` is set to, and reports each; without paths they are
+  /// only returned, u8 [H, W, 3]. `persons` and `index`: for progress over the whole run.
+  std::vector<at::Tensor> draw(TextToImage& model, const Person& person,
+                               const std::vector<std::filesystem::path>& paths, Reporter& reporter,
+                               size_t index, size_t persons) const;
 
   /// Writes one picture that was drawn, with its metadata, and reports it.
   void write(const std::filesystem::path& path, const at::Tensor& pixels, const TextToImage& model,
