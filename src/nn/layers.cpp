@@ -1,5 +1,6 @@
 #include "w2w/nn/layers.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/layer_norm.h>
@@ -8,9 +9,15 @@
 namespace w2w::nn {
 
 Linear::Linear(const Scope& scope, int64_t in, int64_t out, bool with_bias)
-    : weight(scope.take("weight", {out, in})), bias(with_bias ? scope.take("bias", {out}) : Tensor()) {}
+    : weight(scope.take("weight", {out, in})),
+      bias(with_bias ? scope.take("bias", {out}) : Tensor()),
+      branch(scope.branch()) {}
 
-Tensor Linear::operator()(const Tensor& x) const { return at::linear(x, weight, bias); }
+Tensor Linear::operator()(const Tensor& x) const {
+  auto y = at::linear(x, weight, bias);
+  if (branch->down.defined()) y.add_(at::linear(at::linear(x, branch->down), branch->up), branch->scale);
+  return y;
+}
 
 Conv2d::Conv2d(const Scope& scope, int64_t in, int64_t out, int64_t kernel, int64_t stride_, int64_t padding_)
     : weight(scope.take("weight", {out, in, kernel, kernel})),

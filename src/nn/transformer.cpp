@@ -35,8 +35,23 @@ Attention::Attention(const Scope& scope, int64_t width, int64_t context_width, i
       to_out(scope / "to_out" / 0, width, width),
       heads(heads_) {}
 
-Tensor Attention::operator()(const Tensor& x, const Tensor& context) const {
-  return to_out(multi_head_attention(to_q(x), to_k(context), to_v(context), heads));
+Tensor Attention::attend(const Tensor& x, const Tensor& k, const Tensor& v) const {
+  return to_out(multi_head_attention(to_q(x), k, v, heads));
+}
+
+Tensor Attention::operator()(const Tensor& x, const Context& context) const {
+  const auto for_batch = [&](const Tensor& of_context) {
+    return of_context.size(0) == x.size(0) ? of_context : of_context.expand({x.size(0), -1, -1});
+  };
+  Tensor keys;
+  if (context.keep_keys_) {
+    auto& kept = context.keys_[this];
+    if (!kept.defined()) kept = to_k(context.embedding_);
+    keys = kept;
+  } else {
+    keys = to_k(context.embedding_);
+  }
+  return attend(x, for_batch(keys), for_batch(to_v(context.embedding_)));
 }
 
 FeedForward::FeedForward(const Scope& scope, int64_t width)
@@ -55,9 +70,8 @@ TransformerBlock::TransformerBlock(const Scope& scope, int64_t width, int64_t co
       norm3(scope / "norm3", width),
       ff(scope / "ff", width) {}
 
-Tensor TransformerBlock::operator()(Tensor x, const Tensor& context) const {
-  const auto normed = norm1(x);
-  x = x + attn1(normed, normed);
+Tensor TransformerBlock::operator()(Tensor x, const Context& context) const {
+  x = x + attn1(norm1(x));
   x = x + attn2(norm2(x), context);
   return x + ff(norm3(x));
 }
@@ -74,7 +88,7 @@ SpatialTransformer::SpatialTransformer(const Scope& scope, int64_t channels, int
   }
 }
 
-Tensor SpatialTransformer::operator()(const Tensor& x, const Tensor& context) const {
+Tensor SpatialTransformer::operator()(const Tensor& x, const Context& context) const {
   auto tokens = norm(x).permute({0, 2, 3, 1}).flatten(1, 2);  // a view when x is channels_last
   tokens = at::linear(tokens, proj_in_weight, proj_in_bias);
   for (const auto& block : transformer_blocks) tokens = block(tokens, context);

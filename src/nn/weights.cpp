@@ -8,6 +8,7 @@
 
 #include "w2w/base/error.h"
 #include "w2w/base/nearest_name.h"
+#include "w2w/nn/layers.h"
 
 namespace w2w::nn {
 namespace {
@@ -43,6 +44,12 @@ at::Tensor Weights::take(const std::string& name, at::IntArrayRef shape) {
   if (!tensor.is_same(source) && release_) release_(source);
   taken_.emplace(name, tensor);
   return tensor;
+}
+
+std::shared_ptr<LowRankBranch> Weights::branch(const std::string& module) {
+  auto& branch = branches_[module];
+  if (!branch) branch = std::make_shared<LowRankBranch>();
+  return branch;
 }
 
 void Weights::finish() const {

@@ -54,6 +54,11 @@ const Targets& TextToImage::linear_layers() {
   return linear_layers_;
 }
 
+const UNet& TextToImage::unet() {
+  load_unet();
+  return *unet_;
+}
+
 void TextToImage::set_person(const Lora& lora) {
   load_unet();
   at::NoGradGuard no_grad;
@@ -105,39 +110,53 @@ std::pair<int64_t, int64_t> TextToImage::picture_size(const TextToImageOptions& 
   return {width, height};
 }
 
-Tensor TextToImage::denoise(const TextToImageOptions& options, const Progress& progress) {
+Denoising Denoising::fork() const { return {options, scheduler->clone(), context, noise, latents, done}; }
+
+Denoising TextToImage::start(const TextToImageOptions& options) {
   options.check();
   at::NoGradGuard no_grad;
-  const auto& config = checkpoint_.unet_config();
   const auto [width, height] = picture_size(options);
   const int64_t factor = checkpoint_.vae_config().down_factor();
-  const auto scheduler = make_scheduler(scheduler_config_, options.sampler);
+  auto scheduler = make_scheduler(scheduler_config_, options.sampler);
   scheduler->set_timesteps(options.steps);
 
-  const bool guided = options.cfg_scale > 1;
   auto context = encode(options.prompt, options);
-  if (guided) context = at::cat({encode(options.negative_prompt, options), context});
-  load_unet();
+  if (options.guided()) context = at::cat({encode(options.negative_prompt, options), context});
 
-  NoiseStream stream(options.seed, options.noise);
-  const std::vector<int64_t> shape = {1, config.in_channels, height / factor, width / factor};
-  auto latents = stream.randn(shape) * scheduler->init_noise_sigma();
-  const auto noise = [&] { return stream.randn(shape); };
+  NoiseStream noise(options.seed, options.noise);
+  const auto channels = checkpoint_.unet_config().in_channels;
+  auto latents = noise.randn({1, channels, height / factor, width / factor}) * scheduler->init_noise_sigma();
+  return {options, std::move(scheduler), context, noise, latents, 0};
+}
+
+void TextToImage::advance(Denoising& denoising, size_t end, const Progress& progress) {
+  at::NoGradGuard no_grad;
+  load_unet();
+  auto& [options, scheduler, context, noise_stream, latents, done] = denoising;
   const auto& timesteps = scheduler->timesteps();
-  report(progress, {"denoising", 0, static_cast<int>(timesteps.size()), {}});
-  for (size_t i = 0; i < timesteps.size(); ++i) {
+  const auto noise = [&] { return noise_stream.randn(latents.sizes()); };
+  const auto report_done = [&] {
+    report(progress, {"denoising", static_cast<int>(done), static_cast<int>(timesteps.size()), {}});
+  };
+  if (done == 0) report_done();
+  for (; done < end; ++done, report_done()) {
     check_interrupt();
-    auto input = scheduler->scale_model_input(latents, i).to(dtype_);
-    if (guided) input = at::cat({input, input});
-    auto output = (*unet_)(input, at::full({1}, timesteps[i], at::kFloat), context).to(at::kFloat);
-    if (guided) {  // Ho & Salimans 2022, with the scale as Imagen and Stable Diffusion count it
+    auto input = scheduler->scale_model_input(latents, done).to(dtype_);
+    if (options.guided()) input = at::cat({input, input});
+    auto output = (*unet_)(input, at::full({1}, timesteps[done], at::kFloat), context).to(at::kFloat);
+    ++unet_calls_;
+    if (options.guided()) {  // Ho & Salimans 2022, with the scale as Imagen and Stable Diffusion count it
       const auto halves = output.chunk(2);
       output = halves[0] + options.cfg_scale * (halves[1] - halves[0]);
     }
-    latents = scheduler->step(output, i, latents, noise);
-    report(progress, {"denoising", static_cast<int>(i + 1), static_cast<int>(timesteps.size()), {}});
+    latents = scheduler->step(output, done, latents, noise);
   }
-  return latents;
+}
+
+Tensor TextToImage::denoise(const TextToImageOptions& options, const Progress& progress) {
+  auto denoising = start(options);
+  advance(denoising, denoising.steps(), progress);
+  return denoising.latents;
 }
 
 Tensor TextToImage::decode(const Tensor& latents, bool tiled) {

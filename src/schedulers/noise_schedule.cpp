@@ -89,14 +89,24 @@ NoiseSchedule::NoiseSchedule(const SchedulerConfig& config) {
   sigmas = ((1 - alphas_cumprod) / alphas_cumprod).sqrt();
 }
 
+at::Tensor NoiseSchedule::alpha_bar(const at::Tensor& like, const at::Tensor& timesteps) const {
+  std::vector<int64_t> shape(static_cast<size_t>(like.dim()), 1);
+  shape[0] = timesteps.numel();
+  return alphas_cumprod.to(like.device(), like.scalar_type())
+      .index_select(0, timesteps.to(like.device()).flatten())
+      .view(shape);
+}
+
 at::Tensor NoiseSchedule::add_noise(const at::Tensor& x0, const at::Tensor& noise,
                                     const at::Tensor& timesteps) const {
-  std::vector<int64_t> shape(static_cast<size_t>(x0.dim()), 1);
-  shape[0] = timesteps.numel();
-  const auto alpha_bar = alphas_cumprod.to(x0.device(), x0.scalar_type())
-                             .index_select(0, timesteps.to(x0.device()).flatten())
-                             .view(shape);
-  return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * noise;
+  const auto a = alpha_bar(x0, timesteps);
+  return a.sqrt() * x0 + (1 - a).sqrt() * noise;
+}
+
+at::Tensor NoiseSchedule::velocity(const at::Tensor& x0, const at::Tensor& noise,
+                                   const at::Tensor& timesteps) const {
+  const auto a = alpha_bar(x0, timesteps);
+  return a.sqrt() * noise - (1 - a).sqrt() * x0;
 }
 
 }  // namespace w2w

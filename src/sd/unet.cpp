@@ -72,9 +72,10 @@ UNet::UNet(const UNetConfig& config, nn::Weights& weights)
     down_blocks_.push_back(down_block(Scope(weights, "down_blocks") / index, i));
     up_blocks_.push_back(up_block(Scope(weights, "up_blocks") / index, i));
   }
+  branches_ = weights.branches();
 }
 
-Tensor UNet::operator()(const Tensor& latents, const Tensor& timesteps, const Tensor& context) const {
+Tensor UNet::operator()(const Tensor& latents, const Tensor& timesteps, const nn::Context& context) const {
   const auto embedding = nn::timestep_embedding(timesteps, config_.block_out_channels[0],
                                                 config_.flip_sin_to_cos, config_.freq_shift);
   const auto time = time_embedding_(embedding.to(latents.scalar_type()));

@@ -5,7 +5,11 @@ namespace w2w::cli {
 void add_all_commands(App& app) {
   add_sample(app);
   add_render(app);
+  add_invert(app);
   add_export(app);
+  add_import(app);
+  add_nearest(app);
+  add_interpolate(app);
   add_tokens(app);
   add_inspect(app);
   add_doctor(app);
@@ -14,8 +18,8 @@ void add_all_commands(App& app) {
 }
 
 const std::vector<std::string>& planned_commands() {
-  static const std::vector<std::string> names = {"invert", "edit",    "import", "space",
-                                                 "train",  "nearest", "interpolate", "serve",  "direction"};
+  static const std::vector<std::string> names = {"edit",    "space", "train",
+                                                 "serve", "direction"};
   return names;
 }
 

@@ -13,6 +13,12 @@ namespace w2w {
 class Generator {
  public:
   explicit Generator(uint64_t seed);
+  /// A copy goes on by itself: both draw the same numbers.
+  Generator(const Generator& other) : generator_(other.generator_.clone()) {}
+  Generator& operator=(const Generator& other) {
+    generator_ = other.generator_.clone();
+    return *this;
+  }
 
   /// torch.randn(shape, generator=self), f32.
   at::Tensor randn(at::IntArrayRef shape);

@@ -3,17 +3,28 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
+
 #include "w2w/nn/weights.h"
 
 namespace w2w::nn {
 
 using at::Tensor;
 
+/// A low-rank branch beside a linear layer, for learning: x W^T + scale * (x A^T) B^T. Empty: no branch.
+/// Inference bakes A and B into W instead (lora/adapter.h).
+struct LowRankBranch {
+  Tensor down;  ///< A, [rank, in]
+  Tensor up;    ///< B, [out, rank]
+  double scale = 1.0;
+};
+
 /// [..., in] -> [..., out]
 struct Linear {
   Linear(const Scope& scope, int64_t in, int64_t out, bool with_bias = true);
   Tensor operator()(const Tensor& x) const;
   Tensor weight, bias;
+  std::shared_ptr<LowRankBranch> branch;  ///< shared with Weights::branches
 };
 
 /// [B, in, H, W] -> [B, out, H', W'], square kernel.

@@ -1,6 +1,7 @@
 #pragma once
 // The attention blocks of Stable Diffusion's UNet.
 
+#include <map>
 #include <vector>
 
 #include "w2w/nn/layers.h"
@@ -12,12 +13,35 @@ namespace w2w::nn {
 Tensor multi_head_attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads,
                             const Tensor& mask = {}, bool causal = false);
 
-/// Self-attention (context_width == width) or cross-attention to a context [B, M, context_width].
+struct Attention;
+
+/// What cross-attention reads: embedded prompts [B, M, width], or one [1, M, width] for a whole batch.
+class Context {
+ public:
+  Context(Tensor embedding) : embedding_(std::move(embedding)) {}  // NOLINT: a tensor is a context
+
+  const Tensor& embedding() const { return embedding_; }
+  /// From here on each attention projects its keys once and finds them here again. For use with one model
+  /// whose to_k stay as they are.
+  void keep_keys() { keep_keys_ = true; }
+
+ private:
+  friend struct Attention;
+  Tensor embedding_;
+  bool keep_keys_ = false;
+  mutable std::map<const Attention*, Tensor> keys_;
+};
+
+/// Self-attention of x [B, N, width], or cross-attention to a context of any width.
 struct Attention {
   Attention(const Scope& scope, int64_t width, int64_t context_width, int64_t heads);
-  Tensor operator()(const Tensor& x, const Tensor& context) const;
+  Tensor operator()(const Tensor& x) const { return attend(x, to_k(x), to_v(x)); }
+  Tensor operator()(const Tensor& x, const Context& context) const;
   Linear to_q, to_k, to_v, to_out;
   int64_t heads;
+
+ private:
+  Tensor attend(const Tensor& x, const Tensor& k, const Tensor& v) const;
 };
 
 /// Linear to twice 4 * width, GEGLU (Shazeer 2020: value * gelu(gate)), Linear back.
@@ -30,7 +54,7 @@ struct FeedForward {
 /// Pre-norm self-attention, cross-attention, feed-forward. x: [B, N, width]
 struct TransformerBlock {
   TransformerBlock(const Scope& scope, int64_t width, int64_t context_width, int64_t heads);
-  Tensor operator()(Tensor x, const Tensor& context) const;
+  Tensor operator()(Tensor x, const Context& context) const;
   LayerNorm norm1;
   Attention attn1;
   LayerNorm norm2;
@@ -45,7 +69,7 @@ struct TransformerBlock {
 struct SpatialTransformer {
   SpatialTransformer(const Scope& scope, int64_t channels, int64_t context_width, int64_t heads,
                      int64_t layers, int64_t groups, bool linear_projection);
-  Tensor operator()(const Tensor& x, const Tensor& context) const;
+  Tensor operator()(const Tensor& x, const Context& context) const;
   GroupNorm norm;
   Tensor proj_in_weight, proj_in_bias;
   std::vector<TransformerBlock> transformer_blocks;

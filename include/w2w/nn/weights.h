@@ -5,10 +5,13 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace w2w::nn {
+
+struct LowRankBranch;
 
 /// The weights of one model on their way into its layers. Layers `take` what they need; problems are
 /// collected, and `finish` throws once about all of them.
@@ -29,8 +32,13 @@ class Weights {
   /// Everything taken so far, by key. The handles are shared with the layers.
   const std::map<std::string, at::Tensor>& taken() const { return taken_; }
 
+  /// The branches of all linear layers built so far, by module name, shared with the layers.
+  std::shared_ptr<LowRankBranch> branch(const std::string& module);
+  const std::map<std::string, std::shared_ptr<LowRankBranch>>& branches() const { return branches_; }
+
  private:
   std::map<std::string, at::Tensor> tensors_, taken_;
+  std::map<std::string, std::shared_ptr<LowRankBranch>> branches_;
   std::string origin_;
   at::ScalarType dtype_;
   std::function<void(const at::Tensor&)> release_;
@@ -49,6 +57,7 @@ class Scope {
     return weights_->take(join(name), shape);
   }
   bool has(const std::string& name) const { return weights_->has(join(name)); }
+  std::shared_ptr<LowRankBranch> branch() const { return weights_->branch(prefix_); }
 
  private:
   std::string join(const std::string& name) const { return prefix_.empty() ? name : prefix_ + "." + name; }

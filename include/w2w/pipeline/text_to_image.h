@@ -30,8 +30,24 @@ struct TextToImageOptions {
   bool prompt_weights = false;  ///< A1111's (word:1.2) syntax
   bool tiled_decode = false;    ///< VAE in tiles: less memory for large pictures
 
+  /// Whether the negative prompt takes part.
+  bool guided() const { return cfg_scale > 1; }
   /// Error(usage) for values no model takes.
   void check() const;
+};
+
+/// A picture on its way from noise. Forks go on by themselves: from a common beginning to several
+/// ends.
+struct Denoising {
+  TextToImageOptions options;
+  std::unique_ptr<Scheduler> scheduler;  ///< with its history
+  at::Tensor context;                    ///< embedded prompts, with guidance [2, 77, width]: negative first
+  NoiseStream noise;                     ///< what ancestral samplers go on drawing from
+  at::Tensor latents;                    ///< f32 [1, channels, height / f, width / f], after `done` steps
+  size_t done = 0;
+
+  size_t steps() const { return scheduler->timesteps().size(); }
+  Denoising fork() const;
 };
 
 /// A model ready to draw. Parts load when first needed; the person is set between pictures without reloading
@@ -45,6 +61,12 @@ class TextToImage {
   SamplerChoice sampler(const TextToImageOptions& options) const;
   /// Width and height in pixels that `options` mean. Error(usage) when the model cannot draw them.
   std::pair<int64_t, int64_t> picture_size(const TextToImageOptions& options) const;
+  const SchedulerConfig& scheduler_config() const { return scheduler_config_; }
+  at::ScalarType dtype() const { return dtype_; }
+  /// The UNet, loaded when first asked for.
+  const UNet& unet();
+  /// A prompt through the text encoder, [1, 77, width].
+  at::Tensor embed(const std::string& prompt) { return encode(prompt, {}); }
   /// Every linear layer of the UNet: what a LoRA may change.
   const Targets& linear_layers();
   /// From here on the model draws this person; an empty one is the base model.
@@ -53,6 +75,13 @@ class TextToImage {
   /// One picture, u8 [height, width, 3]. Reports "denoising" before the first step (0) and after each; stops
   /// with Error(interrupted) within a step. Independent of all pictures before it.
   at::Tensor run(const TextToImageOptions& options, const Progress& progress = {});
+
+  /// A picture before its first step; its prompts are encoded.
+  Denoising start(const TextToImageOptions& options);
+  /// Runs the steps before `end` with the person set now. Reports as run does.
+  void advance(Denoising& denoising, size_t end, const Progress& progress = {});
+  /// Passes through the UNet since this object was made.
+  int64_t unet_calls() const { return unet_calls_; }
 
   /// The latents before decoding, f32 [1, channels, height / f, width / f].
   at::Tensor denoise(const TextToImageOptions& options, const Progress& progress = {});
@@ -72,6 +101,7 @@ class TextToImage {
   std::optional<Adapter> adapter_;
   std::optional<VaeDecoder> decoder_;
   Targets linear_layers_;
+  int64_t unet_calls_ = 0;
   std::map<std::string, at::Tensor> encoded_;  ///< prompts seen, by prompt and how it was encoded
 };
 

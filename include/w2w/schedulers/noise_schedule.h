@@ -17,6 +17,14 @@ struct NoiseSchedule {
   /// x_t from x0 and noise [B, ...] of one shape and timesteps int64 [B] or [1], in x0's dtype and on its
   /// device.
   at::Tensor add_noise(const at::Tensor& x0, const at::Tensor& noise, const at::Tensor& timesteps) const;
+
+  /// sqrt(alpha-bar) noise - sqrt(1 - alpha-bar) x0: what a model of prediction type v_prediction predicts
+  /// (Salimans & Ho 2022, appendix D). Arguments as in add_noise.
+  at::Tensor velocity(const at::Tensor& x0, const at::Tensor& noise, const at::Tensor& timesteps) const;
+
+ private:
+  /// alpha-bar of each timestep in the dtype and on the device of `like` [B, ...], shaped to multiply it.
+  at::Tensor alpha_bar(const at::Tensor& like, const at::Tensor& timesteps) const;
 };
 
 }  // namespace w2w

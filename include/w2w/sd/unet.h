@@ -15,9 +15,12 @@ class UNet {
  public:
   UNet(const UNetConfig& config, nn::Weights& weights);
 
-  /// latents: [B, in_channels, H, W]; timesteps: [B] or [1]; context: [B, tokens, cross_attention_dim].
+  /// latents: [B, in_channels, H, W]; timesteps: [B] or [1]; context: [B or 1, tokens, cross_attention_dim].
   /// -> [B, out_channels, H, W]
-  Tensor operator()(const Tensor& latents, const Tensor& timesteps, const Tensor& context) const;
+  Tensor operator()(const Tensor& latents, const Tensor& timesteps, const nn::Context& context) const;
+
+  /// The branch of each linear layer by its name, empty at first: filled ones take part in every call.
+  const std::map<std::string, std::shared_ptr<nn::LowRankBranch>>& branches() const { return branches_; }
 
   const UNetConfig& config() const { return config_; }
 
@@ -54,6 +57,7 @@ class UNet {
   std::vector<UpBlock> up_blocks_;
   nn::GroupNorm conv_norm_out_;
   nn::Conv2d conv_out_;
+  std::map<std::string, std::shared_ptr<nn::LowRankBranch>> branches_;
 };
 
 }  // namespace w2w

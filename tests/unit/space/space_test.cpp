@@ -146,7 +146,8 @@ TEST(Space, ThetaOverSeveralBlocks) {  // 300 rows of 28 kB: more than one 8 MB 
     EXPECT_LT(distance(Space(data, "here").theta(c), exact_theta(data, c)),
               2e-4);  // sums of 700 terms near 100
     const auto exact = at::mv(components.to(at::kDouble), data.mean.to(at::kDouble));
-    EXPECT_LT(distance(Space(data, "here").scores(data.mean, 700), exact), 2e-4);
+    EXPECT_LT(distance(Space(data, "here").scores(data.mean, 700), exact),
+              1e-3);  // sums of 7,000 terms near 100, rows of V.pt added one by one
   }
 }
 

@@ -1,0 +1,85 @@
+#pragma once
+// The person of one or several pictures as coefficients in the space: the algorithm of weights2weights
+// (Dravid et al. 2024, section 3.3; reference.md, "Inversion").
+
+#include <functional>
+#include <vector>
+
+#include "w2w/nn/adam.h"
+#include "w2w/pipeline/inversion_picture.h"
+#include "w2w/pipeline/text_to_image.h"
+#include "w2w/schedulers/noise_schedule.h"
+#include "w2w/space/space.h"
+
+namespace w2w {
+
+/// The defaults are the paper's for photographs.
+struct InversionOptions {
+  int64_t components = 10000;   ///< principal components that may change
+  int64_t steps = 400;          ///< of the optimiser
+  double learning_rate = 0.1;   ///< in units of the coefficients
+  double weight_decay = 1e-10;  ///< L2, added to the gradient
+  int64_t batch = 1;            ///< noised pictures in one pass through the UNet
+  int64_t accumulate = 1;       ///< passes whose gradients are averaged into one step
+  uint64_t seed = 0;            ///< of all random numbers
+  std::string prompt = "sks person";
+  int64_t width = 0, height = 0;  ///< pixels; 0: the model's size
+
+  /// Error(usage) for values that make no sense.
+  void check() const;
+};
+
+/// Everything the next step depends on, besides the options and the pictures.
+struct InversionState {
+  at::Tensor coefficients;  ///< f32 [k]
+  nn::Adam optimiser;
+  at::Tensor generator;        ///< Generator::state
+  std::vector<double> losses;  ///< of the steps done
+
+  int64_t steps() const { return static_cast<int64_t>(losses.size()); }
+};
+
+/// Minimises over c the mean of (mask * (predicted - target))^2 for noised latents of the pictures, where the
+/// model's weights are those of theta(c). A step costs one forward and backward pass per `accumulate` and two
+/// products with the components. Random numbers follow the contract of cli.md.
+class Inversion {
+ public:
+  /// Error(usage) for more components than the space has. `model` must stay as long as this object; its
+  /// person is reset at every run.
+  Inversion(TextToImage& model, const Space& space, InversionOptions options);
+
+  const InversionOptions& options() const { return options_; }
+  /// Width and height in pixels that pictures must have.
+  std::pair<int64_t, int64_t> picture_size() const { return size_; }
+
+  /// Zero coefficients, the generator seeded.
+  InversionState initial_state() const;
+
+  /// From `state` to options().steps. `after_step` sees the state after each step and may use the model to
+  /// draw. Stops with Error(interrupted) between steps; Error(failure) when the loss is no longer a number.
+  InversionState run(const std::vector<InversionPicture>& pictures, InversionState state,
+                     const std::function<void(const InversionState&)>& after_step = {});
+
+ private:
+  struct Encoded {
+    at::Tensor mean, std;  ///< of the posterior, f32 [1, 4, h, w], unscaled
+    at::Tensor mask;       ///< f32 [1, 1, h, w] or undefined
+  };
+  struct Batch {
+    at::Tensor latents, noise, timesteps, mask;
+  };
+  Encoded encode(const InversionPicture& picture);
+  Batch draw(const std::vector<Encoded>& pictures, int64_t first, Generator& generator) const;
+  at::Tensor loss(const Batch& batch) const;
+  void step(const std::vector<Encoded>& pictures, InversionState& state, Generator& generator);
+
+  TextToImage& model_;
+  const Space& space_;
+  InversionOptions options_;
+  std::pair<int64_t, int64_t> size_;
+  NoiseSchedule schedule_;
+  nn::Context context_;
+  std::optional<VaeEncoder> encoder_;
+};
+
+}  // namespace w2w

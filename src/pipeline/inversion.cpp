@@ -1,0 +1,186 @@
+#include "w2w/pipeline/inversion.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/IListRef.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <fmt/format.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "w2w/base/error.h"
+
+namespace w2w {
+namespace {
+
+using at::Tensor;
+
+/// A person's factors as leaves of the gradient, in the branches of a UNet while this object lives.
+class LearnedFactors {
+ public:
+  LearnedFactors(const UNet& unet, const Layout& layout, const Tensor& theta, at::ScalarType dtype)
+      : unet_(unet), layout_(layout), lora_(layout.factors(theta)) {
+    for (auto& [module, factors] : lora_) {
+      auto& branch = *unet_.branches().at(module);
+      branch.scale = factors.scale;
+      for (auto* factor : {&factors.down, &factors.up}) {
+        *factor = factor->detach().set_requires_grad(true);
+        leaves_.push_back(*factor);
+      }
+      branch.down = factors.down.to(dtype);
+      branch.up = factors.up.to(dtype);
+    }
+  }
+  ~LearnedFactors() {
+    for (const auto& [module, factors] : lora_) *unet_.branches().at(module) = {};
+  }
+  LearnedFactors(const LearnedFactors&) = delete;
+  LearnedFactors& operator=(const LearnedFactors&) = delete;
+
+  /// d loss / d theta, f32 [P]
+  Tensor gradient(const Tensor& loss) const {
+    const auto gradients = torch::autograd::grad({loss}, leaves_);
+    auto lora = lora_;
+    auto next = gradients.begin();
+    for (auto& [module, factors] : lora) {
+      factors.down = *next++;
+      factors.up = *next++;
+    }
+    return layout_.flatten(lora);
+  }
+
+ private:
+  const UNet& unet_;
+  const Layout& layout_;
+  Lora lora_;
+  std::vector<Tensor> leaves_;
+};
+
+}  // namespace
+
+void InversionOptions::check() const {
+  const auto require = [](bool good, const char* what, auto found) {
+    if (!good) throw Error(ErrorKind::usage, fmt::format("{}, found {}", what, found));
+  };
+  require(components >= 1, "components must be 1 or more", components);
+  require(steps >= 1, "steps must be 1 or more", steps);
+  require(std::isfinite(learning_rate) && learning_rate > 0, "learning rate must be above 0", learning_rate);
+  require(std::isfinite(weight_decay) && weight_decay >= 0, "weight decay must be 0 or more", weight_decay);
+  require(batch >= 1, "batch must be 1 or more", batch);
+  require(accumulate >= 1, "accumulate must be 1 or more", accumulate);
+}
+
+Inversion::Inversion(TextToImage& model, const Space& space, InversionOptions options)
+    : model_(model),
+      space_(space),
+      options_(std::move(options)),
+      schedule_(model.scheduler_config()),
+      context_(model.embed(options_.prompt)) {
+  options_.check();
+  space_.components(options_.components);  // refuses more than there are
+  TextToImageOptions picture;
+  picture.width = options_.width;
+  picture.height = options_.height;
+  size_ = model_.picture_size(picture);
+  context_.keep_keys();
+}
+
+InversionState Inversion::initial_state() const {
+  return {at::zeros({options_.components}, at::kFloat), {}, Generator(options_.seed).state(), {}};
+}
+
+Inversion::Encoded Inversion::encode(const InversionPicture& picture) {
+  at::NoGradGuard no_grad;
+  if (!encoder_) encoder_.emplace(model_.checkpoint().vae_encoder(model_.dtype()));
+  const auto posterior = (*encoder_)(picture.image.unsqueeze(0).to(model_.dtype()));
+  return {posterior.mean.to(at::kFloat), posterior.std.to(at::kFloat),
+          picture.mask.defined() ? picture.mask.view({1, 1, picture.mask.size(0), picture.mask.size(1)})
+                                 : Tensor()};
+}
+
+/// The next options().batch elements, of which the first is number `first` of the whole run, in the order of
+/// random numbers that cli.md promises.
+Inversion::Batch Inversion::draw(const std::vector<Encoded>& pictures, int64_t first,
+                                 Generator& generator) const {
+  const double scaling = model_.checkpoint().vae_config().scaling_factor;
+  const int64_t levels = schedule_.alphas_cumprod.numel();
+  const bool masked =
+      std::any_of(pictures.begin(), pictures.end(), [](const auto& p) { return p.mask.defined(); });
+  std::vector<Tensor> latents, noise, masks;
+  std::vector<int64_t> timesteps;
+  for (int64_t j = 0; j < options_.batch; ++j) {
+    const auto& picture = pictures[static_cast<size_t>(first + j) % pictures.size()];
+    const auto shape = picture.mean.sizes();
+    latents.push_back((picture.mean + picture.std * generator.randn(shape)) * scaling);
+    noise.push_back(generator.randn(shape));
+    timesteps.push_back(generator.randint(0, levels));
+    if (masked) {
+      masks.push_back(picture.mask.defined() ? picture.mask : at::ones({1, 1, shape[2], shape[3]}));
+    }
+  }
+  return {at::cat(latents), at::cat(noise), at::tensor(timesteps, at::kLong),
+          masked ? at::cat(masks) : Tensor()};
+}
+
+/// The mean squared error of what the UNet predicts, with whatever its branches hold.
+Tensor Inversion::loss(const Batch& batch) const {
+  const auto noisy = schedule_.add_noise(batch.latents, batch.noise, batch.timesteps);
+  const auto& type = model_.scheduler_config().prediction_type;
+  const auto target = type == "epsilon" ? batch.noise
+                      : type == "v_prediction"
+                          ? schedule_.velocity(batch.latents, batch.noise, batch.timesteps)
+                          : batch.latents;
+  const auto predicted = model_.unet()(noisy.to(model_.dtype()), batch.timesteps, context_).to(at::kFloat);
+  auto error = predicted - target;
+  if (batch.mask.defined()) error = error * batch.mask;
+  return error.square().mean();
+}
+
+void Inversion::step(const std::vector<Encoded>& pictures, InversionState& state, Generator& generator) {
+  const auto theta = space_.theta(state.coefficients);
+  const LearnedFactors factors(model_.unet(), space_.layout(), theta, model_.dtype());
+  Tensor gradient;
+  double total = 0;
+  for (int64_t pass = 0; pass < options_.accumulate; ++pass) {
+    const int64_t first = (state.steps() * options_.accumulate + pass) * options_.batch;
+    const auto loss = this->loss(draw(pictures, first, generator)) / static_cast<double>(options_.accumulate);
+    const auto part = factors.gradient(loss);
+    gradient = gradient.defined() ? gradient.add_(part) : part;
+    total += loss.item<double>();
+  }
+  if (!std::isfinite(total)) {
+    throw Error(ErrorKind::failure,
+                fmt::format("the loss is no longer a number at step {}", state.steps() + 1),
+                fmt::format("a learning rate below {} may help", options_.learning_rate));
+  }
+  const auto of_coefficients = space_.scores(gradient.mul_(space_.data().std), options_.components);
+  const nn::AdamOptions adam{options_.learning_rate, 0.9, 0.999, 1e-8, options_.weight_decay};
+  state.optimiser.step(state.coefficients, of_coefficients, adam);
+  state.losses.push_back(total);
+}
+
+InversionState Inversion::run(const std::vector<InversionPicture>& pictures, InversionState state,
+                              const std::function<void(const InversionState&)>& after_step) {
+  if (pictures.empty()) throw Error(ErrorKind::usage, "inversion needs a picture");
+  std::vector<Encoded> encoded;
+  for (const auto& picture : pictures) encoded.push_back(encode(picture));
+  encoder_
+      .reset();  // as large as a tenth of the model; a caller with many people pays milliseconds to map it
+  Generator generator(0);
+  generator.set_state(state.generator);
+  while (state.steps() < options_.steps) {
+    check_interrupt();
+    model_.set_person({});  // after_step may have drawn somebody
+    step(encoded, state, generator);
+    state.generator = generator.state();
+    if (after_step) after_step(state);
+  }
+  return state;
+}
+
+}  // namespace w2w

@@ -1,0 +1,251 @@
+"""`invert`: what it writes, how it goes on after interruptions, what it refuses. Its numbers are in tests/parity."""
+import csv
+import json
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+STEPS = 40
+
+
+@pytest.fixture
+def picture(tmp_path):
+    return draw(tmp_path / "anna.png", 1)
+
+
+def draw(path, seed, size=(64, 64), mode="RGB"):
+    channels = {"RGB": 3, "RGBA": 4}[mode]
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (8, 8, channels), np.uint8)
+    Image.fromarray(coarse, mode).resize(size, Image.BICUBIC).save(path)
+    return path
+
+
+@pytest.fixture
+def invert(w2w, world):
+    def run(*arguments, steps=4, seed=5, **options):
+        return w2w("invert", "--model", world.model, "--space", world.folder, "--steps", steps, "--seed", seed,
+                   *arguments, **options)
+    return run
+
+
+@pytest.fixture
+def start(w2w, world):
+    """An inversion in the background, the process."""
+    def run(*arguments):
+        command = [w2w.path, "invert", "--model", world.model, "--space", world.folder, "--seed", 5, *arguments]
+        return subprocess.Popen([str(c) for c in command], cwd=w2w.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                text=True, env=w2w.environment())
+    return run
+
+
+def coefficients(path):
+    return load_file(path)["coefficients"]
+
+
+def losses(path):
+    with open(path) as file:
+        return [float(row["loss"]) for row in csv.DictReader(file)]
+
+
+def test_writes_coefficients_and_losses(invert, picture, world, tmp_path):
+    done = invert(picture, "-o", "out")
+    assert done.stdout.splitlines() == ["out/anna_loss.csv", "out/anna.safetensors"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["anna.safetensors", "anna_loss.csv"]
+    assert (tmp_path / "out/anna_loss.csv").read_text().splitlines()[0] == "step,loss,smoothed"
+    assert len(losses(tmp_path / "out/anna_loss.csv")) == 4
+    with safe_open(tmp_path / "out/anna.safetensors", "pt") as file:
+        metadata = file.metadata()
+        assert file.get_tensor("coefficients").shape == (world.space.components.shape[0],)
+    (entry,) = json.loads(metadata["w2w.history"])
+    assert entry["command"] == "invert" and entry["images"] == ["anna.png"] and entry["seed"] == 5
+    assert metadata["w2w.space"] == world.space.hash
+    assert "all are used" in done.stderr and "loss" in done.stderr
+
+
+def test_output_names_the_coefficients(invert, picture, tmp_path):
+    invert(picture, "-o", "people/she.safetensors")
+    assert sorted(p.name for p in (tmp_path / "people").iterdir()) == ["she.safetensors", "she_loss.csv"]
+
+
+def test_json(invert, picture):
+    done = json.loads(invert(picture, "--json", "--lora", "kohya", "--preview-every", 2, "--preview-steps", 2).stdout)
+    assert [(o["kind"], o["path"]) for o in done["outputs"]] == [
+        ("picture", "anna_preview_0002.png"), ("picture", "anna_preview_0004.png"), ("log", "anna_loss.csv"),
+        ("lora", "anna_lora.safetensors"), ("coefficients", "anna.safetensors")]
+
+
+def test_the_last_preview_is_the_person(invert, w2w, picture, world, tmp_path):
+    invert(picture, "--preview-every", 3, "--preview-steps", 2)
+    assert not (tmp_path / "anna_preview_0002.png").exists()
+    w2w("render", "anna.safetensors", *world.options, "-s", 5, "-o", "shown.png")
+    a, b = (np.asarray(Image.open(tmp_path / n)) for n in ("anna_preview_0004.png", "shown.png"))
+    assert (a == b).all()
+
+
+def test_previews_change_nothing(invert, picture, tmp_path):
+    invert(picture, "-o", "plain")
+    invert(picture, "--preview-every", 1, "--preview-steps", 1, "-o", "watched")
+    assert (tmp_path / "plain/anna.safetensors").read_bytes() == (tmp_path / "watched/anna.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_interrupted_and_resumed_is_the_uninterrupted_run(invert, start, picture, tmp_path, how):
+    invert(picture, "-o", "whole", steps=STEPS)
+    state = tmp_path / "state.safetensors"
+    process = start(picture, "--steps", STEPS, "--checkpoint", state, "-o", "parts")
+    deadline = time.time() + 120
+    while not state.exists() and process.poll() is None and time.time() < deadline:
+        time.sleep(0.002)
+    process.send_signal(how)
+    _, error = process.communicate()
+    assert process.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL), error
+    if how == signal.SIGINT:
+        assert "hint: the same command with --resume goes on after step" in error
+    assert not (tmp_path / "parts/anna.safetensors").exists()
+    done = invert(picture, "--checkpoint", state, "--resume", "-o", "parts", steps=STEPS)
+    assert "going on after step" in done.stderr
+    for file in ("anna.safetensors", "anna_loss.csv"):
+        assert (tmp_path / "parts" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+
+
+def test_state_without_a_name_lies_beside_the_output_until_finished(invert, start, picture, tmp_path):
+    process = start(picture, "--steps", STEPS, "-o", "out")
+    state = tmp_path / "out/anna_checkpoint.safetensors"
+    while not state.exists() and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert state.exists()
+    invert(picture, "--resume", "-o", "out", steps=STEPS)
+    assert not state.exists() and (tmp_path / "out/anna.safetensors").exists()
+
+
+def test_a_finished_run_goes_on_for_longer(invert, picture, tmp_path):
+    invert(picture, "--checkpoint", "s.safetensors", "-o", "short", steps=3)
+    invert(picture, "--checkpoint", "s.safetensors", "--resume", "-o", "long", steps=8)
+    invert(picture, "-o", "whole", steps=8)
+    assert coefficients(tmp_path / "long/anna.safetensors").equal(coefficients(tmp_path / "whole/anna.safetensors"))
+
+
+@pytest.mark.parametrize("other, says", [(["--lr", "0.5"], "--lr is 0.1 there, 0.5 here"),
+                                         (["--batch", "2"], "--batch is 1 there, 2 here"),
+                                         (["--fit", "pad", "wide.png"], "made with other pictures")])
+def test_a_checkpoint_of_another_run_is_refused(invert, picture, tmp_path, other, says):
+    draw(tmp_path / "wide.png", 2, (96, 64))
+    invert(picture, "--checkpoint", "s.safetensors", "-o", "a")
+    images = [] if "wide.png" in other else [picture]
+    done = invert(*images, *other, "--checkpoint", "s.safetensors", "--resume", "-o", "b", code=1)
+    assert f"the checkpoint is of another run (s.safetensors): {says}" in done.stderr
+
+
+def test_a_damaged_checkpoint(invert, picture, tmp_path):
+    (tmp_path / "s.safetensors").write_bytes(b"\0" * 30)
+    invert(picture, "--checkpoint", "s.safetensors", "--resume", code=3)
+    save_file({"x": torch.zeros(3)}, tmp_path / "s.safetensors")
+    done = invert(picture, "--checkpoint", "s.safetensors", "--resume", code=3)
+    assert "not a checkpoint of an inversion" in done.stderr
+
+
+def test_the_same_command_gives_the_same_bytes_anywhere(invert, picture, tmp_path):
+    for folder in ("a", "b/c"):
+        (tmp_path / folder).parent.mkdir(exist_ok=True)
+        invert(picture, "-o", folder)
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b/c" / file.name).read_bytes()
+
+
+def test_a_seed_nobody_chose_is_recorded(invert, picture, tmp_path):
+    done = invert(picture, seed=-1)
+    with safe_open(tmp_path / "anna.safetensors", "pt") as file:
+        seed = json.loads(file.metadata()["w2w.history"])[0]["seed"]
+    assert str(seed) in done.stderr
+
+
+def test_many_people_from_a_table(invert, picture, tmp_path):
+    draw(tmp_path / "b1.png", 2), draw(tmp_path / "b2.png", 3)
+    (tmp_path / "people.csv").write_text("name,image,mask\n,anna.png,\nbert,b1.png,b2.png\nbert,b2.png,\n")
+    done = invert("--batch-file", "people.csv", "-o", "out")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "anna.safetensors", "anna_loss.csv", "bert.safetensors", "bert_loss.csv"]
+    invert(picture, "-o", "alone")
+    assert coefficients(tmp_path / "out/anna.safetensors").equal(coefficients(tmp_path / "alone/anna.safetensors"))
+    (tmp_path / "out/bert.safetensors").unlink()
+    done = invert("--batch-file", "people.csv", "-o", "out")
+    assert done.stdout.splitlines() == ["out/bert_loss.csv", "out/bert.safetensors"]
+    assert "anna is finished" in done.stderr
+    assert invert("--batch-file", "people.csv", "-o", "out").stdout == ""
+
+
+def test_one_bad_picture_does_not_stop_the_others(invert, picture, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    (tmp_path / "people.csv").write_text("image\nbad.png\nanna.png\n")
+    done = invert("--batch-file", "people.csv", code=1)
+    assert "1 of 2 people could not be inverted: bad" in done.stderr and (tmp_path / "anna.safetensors").exists()
+
+
+@pytest.mark.parametrize("table, code, says", [
+    ("img\nanna.png\n", 3, "found 'img'"),
+    ("name,mask\na,anna.png\n", 3, "names no column 'image'"),
+    ("image\n", 3, "it names nobody"),
+    ("", 3, "it is empty"),
+    ("image\nnone.png\n", 4, "named in line 2 of people.csv"),
+    ("image,name\nanna.png,a/b\n", 3, "expected a name that can be a file's, found 'a/b'"),
+    ("image,name\nanna.png\n", 3, "line 2 has 1 cells, expected 2")])
+def test_bad_tables(invert, picture, tmp_path, table, code, says):
+    (tmp_path / "people.csv").write_text(table)
+    assert says in invert("--batch-file", "people.csv", code=code).stderr
+
+
+@pytest.mark.parametrize("arguments, code, says", [
+    ([], 2, "invert needs a picture"),
+    (["none.png"], 4, "no such picture (none.png)"),
+    (["text.png"], 3, "text.png"),
+    (["anna.png", "--mask", "none.png"], 4, "no such picture (none.png)"),
+    (["anna.png", "--mask", "black.png"], 3, "the mask hides the whole picture (black.png)"),
+    (["anna.png", "--mask", "anna.png", "--mask", "anna.png"], 2, "--mask expects one per picture, found 2 for 1"),
+    (["anna.png", "--components", "21"], 2, "21"),
+    (["anna.png", "--lr", "0"], 2, "learning rate must be above 0"),
+    (["anna.png", "--preset", "rael"], 2, "did you mean 'real'"),
+    (["anna.png", "--fit", "squash"], 2, "--fit"),
+    (["anna.png", "--seed", "1,2"], 2, "--seed takes one number"),
+    (["--batch-file", "people.csv", "anna.png"], 2, "--batch-file names all pictures"),
+    (["--batch-file", "people.csv", "--checkpoint", "x"], 2, "--checkpoint is for one person")])
+def test_refusals(invert, picture, tmp_path, arguments, code, says):
+    (tmp_path / "text.png").write_text("hello")
+    Image.new("L", (64, 64)).save(tmp_path / "black.png")
+    done = invert(*arguments, code=code)
+    assert says in done.stderr
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_existing_results_are_kept(invert, picture):
+    invert(picture)
+    assert "the output exists already" in invert(picture, code=1).stderr
+    assert "the output exists already" in invert(picture, "--resume", code=1).stderr
+    invert(picture, "--force")
+
+
+def test_a_mask_of_another_size_is_resized_with_a_notice(invert, picture, tmp_path):
+    Image.new("L", (32, 48), 255).save(tmp_path / "white.png")
+    done = invert(picture, "--mask", "white.png", "-o", "masked")
+    assert "the mask (white.png) is 32x48, its picture 64x64: the mask is resized" in done.stderr
+    invert(picture, "-o", "plain")
+    assert coefficients(tmp_path / "masked/anna.safetensors").equal(coefficients(tmp_path / "plain/anna.safetensors"))
+
+
+def test_what_the_mask_hides_does_not_count_for_the_loss(invert, tmp_path):
+    """Alpha of a cut-out picture is its mask: the loss falls to about the visible share."""
+    picture = np.array(Image.open(draw(tmp_path / "anna.png", 1)).convert("RGBA"))
+    picture[:, 32:, 3] = 0
+    Image.fromarray(picture).save(tmp_path / "half.png")
+    invert("anna.png", "-o", "a", steps=8), invert("half.png", "-o", "a", steps=8)
+    ratio = sum(losses(tmp_path / "a/half_loss.csv")) / sum(losses(tmp_path / "a/anna_loss.csv"))
+    assert .35 < ratio < .65

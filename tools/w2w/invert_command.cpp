@@ -1,0 +1,323 @@
+// w2w invert: the person of a picture as coefficients in the space.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <span>
+
+#include "w2w/app.h"
+#include "w2w/base/atomic_file.h"
+#include "w2w/base/error.h"
+#include "w2w/base/log.h"
+#include "w2w/invert_manifest.h"
+#include "w2w/invert_options.h"
+#include "w2w/io/image.h"
+#include "w2w/locate.h"
+#include "w2w/lora_output.h"
+#include "w2w/output_paths.h"
+#include "w2w/pictures.h"
+#include "w2w/pipeline/inversion_checkpoint.h"
+
+namespace w2w::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A person of the run and where the files go.
+struct Task {
+  InversionJob job;
+  fs::path coefficients, losses, checkpoint;
+  std::optional<fs::path> lora;
+  std::vector<std::pair<int64_t, fs::path>> previews;  ///< after that many steps
+};
+
+/// The loss as an exponential average over about the last 50 steps, free of the bias of its start.
+class SmoothedLoss {
+ public:
+  double operator()(double loss) {
+    sum_ = decay * sum_ + (1 - decay) * loss;
+    weight_ *= decay;
+    return sum_ / (1 - weight_);
+  }
+
+ private:
+  static constexpr double decay = 0.98;
+  double sum_ = 0, weight_ = 1;
+};
+
+class InvertRun {
+ public:
+  InvertRun(const InvertOptions& options, Reporter& reporter)
+      : options_(options),
+        reporter_(reporter),
+        space_path_(locate_space(options.shared.space)),
+        space_(Space::open(space_path_)),
+        inversion_options_(resolve(options, space_)) {}
+
+  void run() {
+    plan();
+    if (tasks_.empty()) return;
+    model_.emplace(open_model(options_.shared));
+    const auto targets = attention_targets(model_->linear_layers());
+    space_ = Space::open(space_path_, &targets);
+    Inversion inversion(*model_, space_, inversion_options_);
+    std::vector<std::string> failed;
+    for (size_t i = 0; i < tasks_.size(); ++i) {
+      try {
+        invert(inversion, tasks_[i], i);
+      } catch (const Error& error) {
+        const bool one_of_many = options_.batch_file && error.kind() != ErrorKind::interrupted &&
+                                 error.kind() != ErrorKind::out_of_memory;
+        if (!one_of_many) throw;
+        warn(fmt::format("{}: {}", tasks_[i].job.name, error.what()));
+        failed.push_back(tasks_[i].job.name);
+      }
+    }
+    if (!failed.empty()) {
+      throw Error(ErrorKind::failure,
+                  fmt::format("{} of {} people could not be inverted: {}", failed.size(), tasks_.size(),
+                              fmt::join(failed, ", ")),
+                  "the same command again tries only these");
+    }
+  }
+
+ private:
+  std::vector<InversionJob> jobs() const {
+    if (options_.batch_file) return read_manifest(*options_.batch_file);
+    InversionJob job{options_.name.value_or(fs::path(options_.images.front()).stem().string()), {}, {}};
+    for (size_t i = 0; i < options_.images.size(); ++i) {
+      job.images.emplace_back(options_.images[i]);
+      job.masks.push_back(options_.masks.empty() ? std::nullopt : std::optional<fs::path>(options_.masks[i]));
+    }
+    return {job};
+  }
+
+  /// Names everything and refuses what cannot be written, before any work.
+  void plan() {
+    std::vector<PlannedOutput> outputs;
+    const auto all = jobs();
+    const auto suffixes = planned_suffixes();
+    for (const auto& job : all) {
+      for (const auto& [kind, suffix] : suffixes) outputs.push_back({kind, job.name, suffix});
+    }
+    const bool may_exist = options_.shared.force || options_.resume || options_.batch_file;
+    const auto paths = plan_outputs(options_.shared.output, outputs, may_exist);
+    for (size_t i = 0; i < all.size(); ++i) {
+      auto task = task_of(
+          all[i], {paths.begin() + static_cast<std::ptrdiff_t>(i * suffixes.size()), suffixes.size()});
+      if (fs::exists(task.coefficients) && !options_.shared.force) {
+        if (!options_.batch_file) {
+          throw Error(ErrorKind::failure, "the output exists already (" + task.coefficients.string() + ")",
+                      "it is finished; pass --force to replace it");
+        }
+        notice(fmt::format("{} is finished", task.job.name));
+        continue;
+      }
+      tasks_.push_back(std::move(task));
+    }
+  }
+
+  /// Kind and suffix of each output of one person.
+  std::vector<std::pair<std::string, std::string>> planned_suffixes() const {
+    std::vector<std::pair<std::string, std::string>> suffixes = {{"coefficients", ".safetensors"},
+                                                                 {"log", "_loss.csv"}};
+    if (options_.lora) suffixes.emplace_back("lora", lora_suffix(*options_.lora));
+    for (const auto step : preview_steps()) {
+      suffixes.emplace_back("picture", fmt::format("_preview_{:04}.png", step));
+    }
+    return suffixes;
+  }
+
+  std::vector<int64_t> preview_steps() const {
+    std::vector<int64_t> steps;
+    if (options_.preview_every == 0) return steps;
+    for (int64_t step = options_.preview_every; step < inversion_options_.steps;
+         step += options_.preview_every) {
+      steps.push_back(step);
+    }
+    steps.push_back(inversion_options_.steps);
+    return steps;
+  }
+
+  Task task_of(const InversionJob& job, std::span<const fs::path> paths) const {
+    Task task{job, paths[0], paths[1], paths[0], {}, {}};
+    size_t next = 2;
+    if (options_.lora) task.lora = paths[next++];
+    for (const auto step : preview_steps()) task.previews.emplace_back(step, paths[next++]);
+    task.checkpoint.replace_extension();
+    task.checkpoint += "_checkpoint.safetensors";
+    if (options_.checkpoint) task.checkpoint = *options_.checkpoint;
+    return task;
+  }
+
+  std::vector<InversionPicture> read_pictures(const InversionJob& job, std::pair<int64_t, int64_t> size) {
+    std::vector<InversionPicture> pictures;
+    const auto factor = model_->checkpoint().vae_config().down_factor();
+    for (size_t i = 0; i < job.images.size(); ++i) {
+      std::optional<Image> mask;
+      if (job.masks[i]) mask = read_image(*job.masks[i]);
+      pictures.push_back(fit_picture(read_image(job.images[i]), job.images[i].string(), mask,
+                                     job.masks[i] ? job.masks[i]->string() : "", parse_fit(options_.fit),
+                                     size.first, size.second, factor));
+    }
+    return pictures;
+  }
+
+  void invert(Inversion& inversion, const Task& task, size_t index) {
+    const auto pictures = read_pictures(task.job, inversion.picture_size());
+    const auto run = describe_run(inversion_options_, pictures, space_, *model_);
+    auto state = inversion.initial_state();
+    if ((options_.resume || options_.batch_file) && fs::exists(task.checkpoint)) {
+      state = read_inversion_checkpoint(task.checkpoint, run);
+      notice(fmt::format("going on after step {} ({})", state.steps(), task.checkpoint.string()));
+    }
+    const int64_t total = inversion_options_.steps;
+    const int64_t save_every = std::max<int64_t>(1, total / 20);
+    SmoothedLoss smoothed;
+    for (const double loss : state.losses) smoothed(loss);
+    auto bar = reporter_.progress();
+    const auto what = tasks_.size() == 1
+                          ? std::string("inverting")
+                          : fmt::format("{} ({} of {})", task.job.name, index + 1, tasks_.size());
+    const auto after_step = [&](const InversionState& now) {
+      state = now;
+      report(bar, {what, static_cast<int>(now.steps()), static_cast<int>(total),
+                   fmt::format("loss {:.4f}", smoothed(now.losses.back()))});
+      if (now.steps() % save_every == 0) write_inversion_checkpoint(task.checkpoint, now, run);
+      for (const auto& [step, path] : task.previews) {
+        if (step == now.steps()) preview(now, path);
+      }
+    };
+    try {
+      state = inversion.run(pictures, state, after_step);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::interrupted) throw;
+      write_inversion_checkpoint(task.checkpoint, state, run);
+      throw Error(error.kind(), error.what(),
+                  fmt::format("the same command with --resume goes on after step {}", state.steps()));
+    }
+    write_results(task, state);
+    if (options_.checkpoint) {
+      write_inversion_checkpoint(task.checkpoint, state, run);
+    } else {
+      fs::remove(task.checkpoint);
+    }
+  }
+
+  void write_results(const Task& task, const InversionState& state) {
+    std::string table = "step,loss,smoothed\n";
+    SmoothedLoss smoothed;
+    for (size_t i = 0; i < state.losses.size(); ++i) {
+      table += fmt::format("{},{:.9g},{:.9g}\n", i + 1, state.losses[i], smoothed(state.losses[i]));
+    }
+    write_file(task.losses, table);
+    reporter_.output(task.losses, "log", {{"steps", state.steps()}});
+
+    Identity identity;
+    identity.coefficients = state.coefficients;
+    identity.space_hash = space_.hash();
+    identity.model = space_.data().base_model;
+    identity.trigger = inversion_options_.prompt;
+    identity.history = Json::array({history(task.job)}).dump();
+    if (task.lora) {
+      write_lora(*task.lora, *options_.lora, space_.lora(identity.coefficients), task.job.name, identity,
+                 options_.shared.no_metadata);
+      reporter_.output(*task.lora, "lora", {{"name", task.job.name}});
+    }
+    write_identity(task.coefficients, identity);  // last: it marks the person as finished
+    reporter_.output(task.coefficients, "coefficients",
+                     {{"name", task.job.name}, {"seed", inversion_options_.seed}});
+  }
+
+  Json history(const InversionJob& job) const {
+    Json images = Json::array();
+    for (const auto& image : job.images) images.push_back(image.filename().string());
+    return {{"command", "invert"},
+            {"images", images},
+            {"seed", inversion_options_.seed},
+            {"components", inversion_options_.components},
+            {"steps", inversion_options_.steps},
+            {"lr", inversion_options_.learning_rate},
+            {"weight_decay", inversion_options_.weight_decay},
+            {"batch", inversion_options_.batch * inversion_options_.accumulate}};
+  }
+
+  void preview(const InversionState& state, const fs::path& path) {
+    model_->set_person(space_.lora(state.coefficients));
+    TextToImageOptions picture;
+    picture.prompt = inversion_options_.prompt;
+    picture.negative_prompt = space_.data().defaults.negative_prompt;
+    picture.cfg_scale = space_.data().defaults.cfg_scale;
+    picture.steps = options_.preview_steps;
+    picture.width = inversion_options_.width;
+    picture.height = inversion_options_.height;
+    picture.seed = inversion_options_.seed;
+    write_image(path, model_->run(picture));
+    reporter_.output(path, "picture", {{"step", state.steps()}, {"seed", picture.seed}});
+  }
+
+  const InvertOptions& options_;
+  Reporter& reporter_;
+  fs::path space_path_;
+  Space space_;
+  InversionOptions inversion_options_;
+  std::vector<Task> tasks_;
+  std::optional<TextToImage> model_;
+};
+
+/// What can be refused before anything is opened.
+void check(const InvertOptions& options) {
+  check_shared_options(options.shared);
+  const auto refuse = [](const std::string& what, const std::string& hint) {
+    throw Error(ErrorKind::usage, what, hint);
+  };
+  if (options.images.empty() && !options.batch_file) {
+    refuse("invert needs a picture", "w2w invert photo.jpg, or --batch-file for many people");
+  }
+  if (options.batch_file && (!options.images.empty() || !options.masks.empty())) {
+    refuse("--batch-file names all pictures and masks itself", "leave out the others");
+  }
+  if (options.batch_file && (options.checkpoint || options.name)) {
+    refuse(fmt::format("{} is for one person, --batch-file for many",
+                       options.checkpoint ? "--checkpoint" : "--name"),
+           "the states of many are saved beside their outputs");
+  }
+  if (!options.masks.empty() && options.masks.size() != options.images.size()) {
+    refuse(fmt::format("--mask expects one per picture, found {} for {} pictures", options.masks.size(),
+                       options.images.size()),
+           "an all-white picture masks nothing");
+  }
+  for (const auto* paths : {&options.images, &options.masks}) {
+    for (const auto& path : *paths) {
+      if (!fs::exists(path)) throw Error(ErrorKind::not_found, "no such picture (" + path + ")");
+    }
+  }
+}
+
+}  // namespace
+
+void add_invert(App& app) {
+  auto options = std::make_shared<InvertOptions>();
+  auto& parser = app.add_command(
+      {"invert",
+       "find the person of a picture",
+       "IMAGE...",
+       {{"w2w invert photo.jpg", "coefficients of the person in photo.safetensors"},
+        {"w2w invert photo.jpg --mask head.png --preview-every 100 -o anna",
+         "look at the head only, and watch"},
+        {"w2w invert painting.png --preset ood", "a person who is not a photograph"},
+        {"w2w invert a.jpg b.jpg c.jpg --name anna", "three pictures of one person"},
+        {"w2w invert photo.jpg --resume", "go on after an interruption"},
+        {"w2w invert --batch-file people.csv -o people", "many people, one after the other"}}},
+      [options](Reporter& reporter) {
+        check(*options);
+        InvertRun(*options, reporter).run();
+      });
+  add_invert_options(parser, *options);
+  add_model_options(parser, options->shared);
+  add_space_option(parser, options->shared);
+  add_output_options(parser, options->shared);
+}
+
+}  // namespace w2w::cli
