@@ -54,6 +54,11 @@ const Targets& TextToImage::linear_layers() {
   return linear_layers_;
 }
 
+const UNet& TextToImage::unet() {
+  load_unet();
+  return *unet_;
+}
+
 void TextToImage::set_person(const Lora& lora) {
   load_unet();
   at::NoGradGuard no_grad;

@@ -61,6 +61,12 @@ class TextToImage {
   SamplerChoice sampler(const TextToImageOptions& options) const;
   /// Width and height in pixels that `options` mean. Error(usage) when the model cannot draw them.
   std::pair<int64_t, int64_t> picture_size(const TextToImageOptions& options) const;
+  const SchedulerConfig& scheduler_config() const { return scheduler_config_; }
+  at::ScalarType dtype() const { return dtype_; }
+  /// The UNet, loaded when first asked for.
+  const UNet& unet();
+  /// A prompt through the text encoder, [1, 77, width].
+  at::Tensor embed(const std::string& prompt) { return encode(prompt, {}); }
   /// Every linear layer of the UNet: what a LoRA may change.
   const Targets& linear_layers();
   /// From here on the model draws this person; an empty one is the base model.
