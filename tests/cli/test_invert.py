@@ -249,3 +249,12 @@ def test_what_the_mask_hides_does_not_count_for_the_loss(invert, tmp_path):
     invert("anna.png", "-o", "a", steps=8), invert("half.png", "-o", "a", steps=8)
     ratio = sum(losses(tmp_path / "a/half_loss.csv")) / sum(losses(tmp_path / "a/anna_loss.csv"))
     assert .35 < ratio < .65
+
+
+def test_settings_of_pictures_do_not_change_the_inversion(w2w, world, picture, tmp_path):
+    (tmp_path / "c.toml").write_text('steps = 3\nprompt = "a cat"\n[invert]\nlr = 0.5\n')
+    w2w("invert", picture, "-m", world.model, "--space", world.folder, "--config", "c.toml", "-s", 1, W2W_STEPS="2", timeout=600)
+    with safe_open(tmp_path / "anna.safetensors", "pt") as file:
+        (entry,) = json.loads(file.metadata()["w2w.history"])
+        assert file.metadata()["w2w.trigger"] == "sks person"
+    assert entry["steps"] == 400 and entry["lr"] == 0.5

@@ -91,6 +91,15 @@ void check_key(const App& app, const ConfigEntry& entry, const std::string& sour
               near ? fmt::format("did you mean '{}'?", *near) : "a setting is the long name of an option");
 }
 
+/// Whether `--key` is an option of some command that all its kind share: "steps" is, though `invert` has a
+/// --steps of its own that counts something else.
+bool is_shared(const App& app, const std::string& key) {
+  return std::any_of(app.commands().begin(), app.commands().end(), [&](const auto& command) {
+    const auto* option = command->parser->get_option_no_throw("--" + key);
+    return option && option->get_group() != command_group;
+  });
+}
+
 }  // namespace
 
 std::string environment_name(const CLI::Option& option) {
@@ -123,8 +132,11 @@ void fill_from_config(const App& app, const Command& command) {
   for (const auto& section : {command.text.name, std::string()}) {
     for (const auto& entry : entries) {
       if (entry.section != section) continue;
-      auto* option = command.parser->get_option_no_throw("--" + option_key(entry.key));
-      if (option && !given(*option)) set_option(*option, entry.values, source(entry));
+      const auto key = option_key(entry.key);
+      auto* option = command.parser->get_option_no_throw("--" + key);
+      if (!option || given(*option)) continue;
+      const bool another = section.empty() && option->get_group() == command_group && is_shared(app, key);
+      if (!another) set_option(*option, entry.values, source(entry));
     }
   }
 }

@@ -4,7 +4,6 @@
 
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
-#include "w2w/option_groups.h"
 #include "w2w/option_values.h"
 #include "w2w/seeds.h"
 
@@ -55,8 +54,10 @@ void add_invert_options(CLI::App& parser, InvertOptions& options) {
   add_choice(parser, "--fit", options.fit, fit_names(),
              "pictures of another shape than the model's: keep the centre, add borders that do not count, or "
              "distort; default: crop");
-  add_text(parser, "--batch-file", options.batch_file, "FILE",
-           "many people: a CSV table with the columns name, image and mask; finished ones are skipped");
+  add_text(
+      parser, "--batch-file", options.batch_file, "FILE",
+      "many people: a CSV table with the columns name, image and mask (a name twice: two pictures of one "
+      "person; paths start at the table's folder); finished people are skipped");
   add_text(parser, "--name", options.name, "NAME", "of the outputs; default: the first picture's");
   add_choice(parser, "--preset", options.preset, {"real", "ood", "reference"},
              "real: photographs (10000 components, 400 steps, lr 0.1); ood: paintings and cartoons (1000 "
@@ -84,17 +85,16 @@ void add_invert_options(CLI::App& parser, InvertOptions& options) {
   add_integer(parser, "-W,--width", options.shared.width, {1, 16'384},
               "pixels the pictures are brought to; default: the model's");
   add_integer(parser, "-H,--height", options.shared.height, {1, 16'384}, "pixels; default: the model's");
-  const auto output = [](CLI::Option* option) { option->group(output_group); };
-  output(add_text(parser, "--checkpoint", options.checkpoint, "FILE",
-                  "where the state is saved, at least every 20th of the steps; default: beside the output, "
-                  "until it is finished"));
-  output(add_switch(parser, "--resume", options.resume, "go on from the saved state, if there is one"));
-  output(add_integer(parser, "--preview-every", options.preview_every, {0, 1'000'000},
-                     "draw the person every N steps and at the end; default: 0, never"));
-  output(add_integer(parser, "--preview-steps", options.preview_steps, {1, 1000},
-                     "denoising steps of a preview; default: 20"));
-  output(add_choice(parser, "--lora", options.lora, {"kohya", "peft", "diffusers"},
-                    "write the person as a LoRA too"));
+  add_text(parser, "--checkpoint", options.checkpoint, "FILE",
+           "where the state is saved, at least every 20th of the steps; default: beside the output, "
+           "until it is finished");
+  add_switch(parser, "--resume", options.resume, "go on from the saved state, if there is one");
+  add_integer(parser, "--preview-every", options.preview_every, {0, 1'000'000},
+              "draw the person every N steps and at the end; default: 0, never");
+  add_integer(parser, "--preview-steps", options.preview_steps, {1, 1000},
+              "denoising steps of a preview; default: 20");
+  add_choice(parser, "--lora", options.lora, {"kohya", "peft", "diffusers"},
+             "write the person as a LoRA too");
 }
 
 }  // namespace w2w::cli
