@@ -92,6 +92,16 @@ std::optional<LoraKey> LoraKeyReader::read(const std::string& raw_key) const {
   return {};
 }
 
+std::optional<LoraKey> LoraKeyReader::read_other(const std::string& raw_key) {
+  const auto key = without_processor(raw_key);
+  for (const auto& row : spellings) {
+    if (auto name = strip_marker(key, row.down)) return LoraKey{row.dialect, *name, LoraPart::down};
+    if (auto name = strip_marker(key, row.up)) return LoraKey{row.dialect, *name, LoraPart::up};
+  }
+  if (!key.ends_with(alpha)) return {};
+  return LoraKey{LoraDialect::kohya, key.substr(0, key.size() - alpha.size()), LoraPart::alpha};
+}
+
 std::string LoraKeyReader::hint(const std::string& raw_key) const {
   const auto key = without_processor(raw_key);
   if (key.starts_with("lora_te") || key.starts_with("text_encoder")) {

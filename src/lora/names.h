@@ -30,6 +30,10 @@ class LoraKeyReader {
   /// Nothing when no spelling or no module fits.
   std::optional<LoraKey> read(const std::string& key) const;
 
+  /// A low-rank factor of any other matrix; `module` as the file spells it. Nothing for other kinds of
+  /// tensors.
+  static std::optional<LoraKey> read_other(const std::string& key);
+
   /// What to tell someone whose `key` was not understood.
   std::string hint(const std::string& key) const;
 

@@ -49,17 +49,23 @@ struct Found {
   LoraDialect dialect = LoraDialect::diffusers;
 };
 
-std::map<std::string, Found> collect(const fs::path& path, const TensorMap& tensors, const Targets& modules) {
+using FoundModules = std::map<std::string, Found>;
+
+/// What the file says of `modules`; of other ones into `others`, which are an error without it.
+FoundModules collect(const fs::path& path, const TensorMap& tensors, const Targets& modules,
+                     FoundModules* others) {
   const LoraKeyReader reader(modules);
-  std::map<std::string, Found> found;
+  FoundModules found;
   std::vector<std::string> unknown;
   for (const auto& [name, tensor] : tensors) {
-    const auto key = reader.read(name);
+    auto key = reader.read(name);
+    const bool other = !key && others;
+    if (other) key = LoraKeyReader::read_other(name);
     if (!key) {
       unknown.push_back(name);
       continue;
     }
-    auto& entry = found[key->module];
+    auto& entry = (other ? *others : found)[key->module];
     auto& slot = key->part == LoraPart::down ? entry.down
                  : key->part == LoraPart::up ? entry.up
                                              : entry.alpha;
@@ -82,18 +88,21 @@ std::map<std::string, Found> collect(const fs::path& path, const TensorMap& tens
       reader.hint(unknown.front()));
 }
 
-void check_shapes(const fs::path& path, const Target& target, const Found& found) {
+/// `target`: the matrix expected, or null for one whose shape is not known.
+void check_shapes(const fs::path& path, const std::string& module, const Target* target, const Found& found) {
   const auto refuse = [&](const std::string& what) {
     throw Error(ErrorKind::malformed,
-                fmt::format("LoRA file ({}), module {}: {}", path.string(), target.module, what));
+                fmt::format("LoRA file ({}), module {}: {}", path.string(), module, what));
   };
   if (!found.down.defined()) refuse("expected a pair of factors, found no down factor");
   if (!found.up.defined()) refuse("expected a pair of factors, found no up factor");
   const auto &down = found.down, &up = found.up;
-  if (down.dim() != 2 || up.dim() != 2 || down.size(0) < 1 || down.size(0) != up.size(1) ||
-      down.size(1) != target.in || up.size(0) != target.out) {
-    refuse(fmt::format("expected down [r, {}] and up [{}, r], found down [{}] and up [{}]", target.in,
-                       target.out, fmt::join(down.sizes(), ", "), fmt::join(up.sizes(), ", ")));
+  const bool pair = down.dim() == 2 && up.dim() == 2 && down.size(0) >= 1 && down.size(0) == up.size(1);
+  if (!pair || (target && (down.size(1) != target->in || up.size(0) != target->out))) {
+    refuse(fmt::format("expected down [r, {}] and up [{}, r], found down [{}] and up [{}]",
+                       target ? std::to_string(target->in) : "in",
+                       target ? std::to_string(target->out) : "out", fmt::join(down.sizes(), ", "),
+                       fmt::join(up.sizes(), ", ")));
   }
   for (const auto& tensor : {down, up, found.alpha}) {
     if (!tensor.defined()) continue;
@@ -104,6 +113,47 @@ void check_shapes(const fs::path& path, const Target& target, const Found& found
   if (found.alpha.defined() && found.alpha.numel() != 1) {
     refuse(fmt::format("expected one value as alpha, found [{}]", fmt::join(found.alpha.sizes(), ", ")));
   }
+}
+
+Factors factors_of(const fs::path& path, const std::string& module, const Found& entry,
+                   const std::optional<PeftConfig>& config) {
+  Factors factors{entry.down.to(at::kFloat, false, true), entry.up.to(at::kFloat, false, true), 1.0};
+  if (entry.alpha.defined()) {
+    factors.scale = entry.alpha.item<double>() / static_cast<double>(factors.rank());
+  } else if (config) {
+    factors.scale = config->scale(module, factors.rank());
+  } else if (entry.dialect == LoraDialect::peft) {
+    throw Error(
+        ErrorKind::malformed,
+        fmt::format(
+            "LoRA file ({}) is PEFT's, whose scale stands in an adapter_config.json beside it: there is none",
+            path.string()),
+        "give the whole PEFT folder");
+  }
+  return factors;
+}
+
+LoraContents read(const fs::path& path_or_folder, const Targets& modules, bool others_allowed) {
+  const auto path = lora_file(path_or_folder);
+  const auto file = read_tensor_file(path);
+  const auto config = configuration(path, file);
+  FoundModules others;
+  const auto found = collect(path, file.tensors, modules, others_allowed ? &others : nullptr);
+  LoraContents contents;
+  for (const auto& target : modules) {
+    const auto at = found.find(target.module);
+    if (at == found.end()) continue;
+    check_shapes(path, target.module, &target, at->second);
+    contents.lora[target.module] = factors_of(path, target.module, at->second, config);
+  }
+  for (auto& [module, entry] : others) {
+    for (auto* factor : {&entry.down, &entry.up}) {
+      if (factor->defined() && factor->dim() == 4) *factor = factor->flatten(1);
+    }
+    check_shapes(path, module, nullptr, entry);
+    contents.others[module] = factors_of(path, module, entry, config);
+  }
+  return contents;
 }
 
 }  // namespace
@@ -120,33 +170,10 @@ bool is_lora_folder(const fs::path& folder) {
   return fs::is_directory(folder) && file_in(folder).has_value();
 }
 
-Lora read_lora(const fs::path& path_or_folder, const Targets& modules) {
-  const auto path = lora_file(path_or_folder);
-  const auto file = read_tensor_file(path);
-  const auto config = configuration(path, file);
-  auto found = collect(path, file.tensors, modules);
-  Lora lora;
-  for (const auto& target : modules) {
-    const auto at = found.find(target.module);
-    if (at == found.end()) continue;
-    const auto& entry = at->second;
-    check_shapes(path, target, entry);
-    Factors factors{entry.down.to(at::kFloat, false, true), entry.up.to(at::kFloat, false, true), 1.0};
-    if (entry.alpha.defined()) {
-      factors.scale = entry.alpha.item<double>() / static_cast<double>(factors.rank());
-    } else if (config) {
-      factors.scale = config->scale(target.module, factors.rank());
-    } else if (entry.dialect == LoraDialect::peft) {
-      throw Error(
-          ErrorKind::malformed,
-          fmt::format("LoRA file ({}) is PEFT's, whose scale stands in an adapter_config.json beside it: "
-                      "there is none",
-                      path.string()),
-          "give the whole PEFT folder");
-    }
-    lora[target.module] = std::move(factors);
-  }
-  return lora;
+Lora read_lora(const fs::path& path, const Targets& modules) { return read(path, modules, false).lora; }
+
+LoraContents read_lora_contents(const fs::path& path, const Targets& modules) {
+  return read(path, modules, true);
 }
 
 }  // namespace w2w

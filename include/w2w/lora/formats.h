@@ -23,6 +23,16 @@ namespace w2w {
 /// or a value does not fit.
 Lora read_lora(const std::filesystem::path& path, const Targets& modules);
 
+/// A LoRA file against a list of modules.
+struct LoraContents {
+  Lora lora;    ///< of those modules
+  Lora others;  ///< of any others, such as the text encoder's; named as the file does, kernels [out, in, h,
+                ///< w] flat
+};
+
+/// As read_lora, but a low-rank change of another matrix is no error.
+LoraContents read_lora_contents(const std::filesystem::path& path, const Targets& modules);
+
 /// The file of tensors that read_lora reads: `path` itself, or the one in that folder. Error(not_found).
 std::filesystem::path lora_file(const std::filesystem::path& path);
 

@@ -1,0 +1,202 @@
+// w2w interpolate: the people between two people.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/constant_pad_nd.h>
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "w2w/app.h"
+#include "w2w/base/error.h"
+#include "w2w/import_lora.h"
+#include "w2w/io/picture_sheet.h"
+#include "w2w/lora_output.h"
+#include "w2w/option_values.h"
+#include "w2w/pictures.h"
+#include "w2w/space/interpolation.h"
+#include "w2w/space_choice.h"
+
+namespace w2w::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct InterpolateOptions {
+  SharedOptions shared;
+  std::vector<std::string> ends;
+  int64_t points = 5;
+  bool slerp = false, no_images = false;
+  std::optional<std::string> lora;
+};
+
+/// One person on the way and where the files go: coefficients, LoRA if asked for, pictures.
+struct Point {
+  double position;
+  Person person;
+  std::vector<fs::path> paths;
+};
+
+class InterpolateRun {
+ public:
+  InterpolateRun(const InterpolateOptions& options, Reporter& reporter)
+      : options_(options),
+        reporter_(reporter),
+        from_(open_identity(options.ends[0])),
+        to_(open_identity(options.ends[1])),
+        space_(open_fitted_space(options.shared)) {}
+
+  void run() {
+    plan();
+    const auto from = coefficients_of(from_, space_), to = coefficients_of(to_, space_);
+    if (from.coefficients.numel() != to.coefficients.numel()) {
+      notice(fmt::format("{} has {} coefficients, {} has {}: the missing ones count as 0", from_.path,
+                         from.coefficients.numel(), to_.path, to.coefficients.numel()));
+    }
+    if (!options_.no_images) {
+      model_.emplace(open_model(options_.shared));
+      const auto targets = attention_targets(model_->linear_layers());
+      space_ = Space::open(space_.origin(), &targets);
+      sheet_.cells.resize(pictures_->pictures_per_person());
+      for (size_t i = 0; i < pictures_->pictures_per_person(); ++i)
+        sheet_.rows.push_back(pictures_->label(i));
+    }
+    for (size_t i = 0; i < points_.size(); ++i) {
+      check_interrupt();
+      make(points_[i], i, from, to);
+    }
+    if (model_) pictures_->write_sheet(sheet_path_, draw_sheet(sheet_), *model_, maker(), reporter_);
+  }
+
+ private:
+  std::string name() const { return from_.person() + "-to-" + to_.person(); }
+
+  std::vector<std::string> arguments() const {
+    std::vector<std::string> words = {"interpolate", from_.path, to_.path, "--points",
+                                      std::to_string(options_.points)};
+    if (options_.slerp) words.emplace_back("--slerp");
+    return words;
+  }
+
+  Person maker() const { return {name(), arguments(), {{"from", from_.path}, {"to", to_.path}}}; }
+
+  /// Names everything and refuses what cannot be written, before any work.
+  void plan() {
+    if (!options_.no_images) pictures_.emplace(options_.shared, space_.data().defaults);
+    const auto digits = std::max<size_t>(2, std::to_string(options_.points).size());
+    std::vector<PlannedOutput> planned;
+    for (int64_t i = 0; i < options_.points; ++i) {
+      Point point;
+      point.position = static_cast<double>(i) / static_cast<double>(options_.points - 1);
+      point.person = maker();
+      point.person.stem = fmt::format("{}_{:0{}}", name(), i + 1, digits);
+      point.person.facts["position"] = point.position;
+      planned.push_back({"coefficients", point.person.stem, ".safetensors"});
+      if (options_.lora) planned.push_back({"lora", point.person.stem, lora_suffix(*options_.lora)});
+      if (pictures_) {
+        for (auto& picture : pictures_->planned(point.person.stem)) planned.push_back(std::move(picture));
+      }
+      points_.push_back(std::move(point));
+    }
+    if (pictures_) planned.push_back({"sheet", name(), "_sheet.png"});
+    auto paths = plan_outputs(options_.shared.output, planned, options_.shared.force);
+    const size_t each = paths.size() / points_.size();
+    for (size_t i = 0; i < points_.size(); ++i) {
+      const auto first = paths.begin() + static_cast<std::ptrdiff_t>(i * each);
+      points_[i].paths.assign(first, first + static_cast<std::ptrdiff_t>(each));
+    }
+    if (pictures_) sheet_path_ = paths.back();
+  }
+
+  Identity between(const Identity& from, const Identity& to, double position) const {
+    Identity identity = from;
+    identity.coefficients = options_.slerp
+                                ? spherical_between(from.coefficients, to.coefficients, position,
+                                                    space_.projection_statistics().mean)
+                                : between_coefficients(from.coefficients, to.coefficients, position);
+    const auto past = [](const Identity& one) {
+      const auto history = Json::parse(one.history, nullptr, false);
+      return history.is_array() ? history : Json::array();
+    };
+    identity.space_hash = space_.hash();
+    identity.model = space_.data().base_model;
+    identity.history = Json::array({{{"command", "interpolate"},
+                                     {"position", position},
+                                     {"path", options_.slerp ? "arc" : "line"},
+                                     {"from", past(from)},
+                                     {"to", past(to)}}})
+                           .dump();
+    return identity;
+  }
+
+  void make(const Point& point, size_t index, const Identity& from, const Identity& to) {
+    const auto identity = between(from, to, point.position);
+    auto path = point.paths.begin();
+    write_identity(*path, identity);
+    reporter_.output(*path++, "coefficients", point.person.facts);
+    if (!options_.lora && !model_) return;
+    const auto lora = space_.lora(identity.coefficients);
+    if (options_.lora) {
+      write_lora(*path, *options_.lora, lora, point.person.stem, identity, options_.shared.no_metadata);
+      reporter_.output(*path++, "lora", point.person.facts);
+    }
+    if (!model_) return;
+    model_->set_person(lora);
+    const auto drawn =
+        pictures_->draw(*model_, point.person, {path, point.paths.end()}, reporter_, index, points_.size());
+    for (size_t i = 0; i < drawn.size(); ++i) sheet_.cells[i].push_back(drawn[i]);
+    sheet_.columns.push_back(index == 0                    ? from_.person()
+                             : index + 1 == points_.size() ? to_.person()
+                                                           : fmt::format("{:.2f}", point.position));
+  }
+
+  const InterpolateOptions& options_;
+  Reporter& reporter_;
+  IdentitySource from_, to_;
+  Space space_;
+  std::optional<PictureJob> pictures_;
+  std::vector<Point> points_;
+  fs::path sheet_path_;
+  PictureSheet sheet_;
+  std::optional<TextToImage> model_;
+};
+
+}  // namespace
+
+void add_interpolate(App& app) {
+  auto options = std::make_shared<InterpolateOptions>();
+  auto& parser = app.add_command(
+      {"interpolate",
+       "the people between two people",
+       "A B",
+       {{"w2w interpolate person-7.safetensors person-8.safetensors -s 5",
+         "five people from 7 to 8: coefficients, pictures, and a sheet of all"},
+        {"w2w interpolate a.safetensors b.safetensors --points 9 -p 'sks person on the beach' -o way",
+         "nine people in one scene"},
+        {"w2w interpolate a.safetensors b_lora.safetensors --no-images",
+         "coefficients only; an end may be a LoRA"}}},
+      [options](Reporter& reporter) {
+        check_shared_options(options->shared);
+        if (options->ends.size() != 2) {
+          throw Error(ErrorKind::usage,
+                      fmt::format("interpolate takes two identities, found {}", options->ends.size()),
+                      "w2w interpolate a.safetensors b.safetensors");
+        }
+        InterpolateRun(*options, reporter).run();
+      });
+  add_arguments(parser, "IDENTITY", options->ends, "two coefficient files (.safetensors, .pt) or LoRAs");
+  add_integer(parser, "--points", options->points, {2, 1000},
+              "how many people, both ends included; default: 5");
+  add_switch(
+      parser, "--slerp", options->slerp,
+      "along an arc around the mean person instead of a straight line: people in between stay as distinct "
+      "as the ends");
+  add_choice(parser, "--lora", options->lora, {"kohya", "peft", "diffusers"},
+             "write each person as a LoRA too");
+  add_switch(parser, "--no-images", options->no_images, "write no pictures");
+  add_picture_options(parser, options->shared);
+  add_model_options(parser, options->shared);
+  add_space_option(parser, options->shared);
+  add_output_options(parser, options->shared);
+}
+
+}  // namespace w2w::cli

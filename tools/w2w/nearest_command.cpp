@@ -1,0 +1,147 @@
+// w2w nearest: the training models most like a person.
+
+#include <fmt/format.h>
+
+#include "w2w/app.h"
+#include "w2w/base/error.h"
+#include "w2w/import_lora.h"
+#include "w2w/io/data_frame.h"
+#include "w2w/io/picture_sheet.h"
+#include "w2w/option_values.h"
+#include "w2w/pictures.h"
+#include "w2w/space/labels.h"
+#include "w2w/space/neighbours.h"
+#include "w2w/space_choice.h"
+
+namespace w2w::cli {
+namespace {
+
+struct NearestOptions {
+  SharedOptions shared;
+  std::string identity;
+  std::optional<int64_t> count;
+};
+
+constexpr int64_t default_count = 10;
+
+struct Named {
+  std::string name;
+  Neighbour neighbour;
+};
+
+/// Names of the training models: the space's own, or those of the table of labels that lies beside a released
+/// space; empty when nobody says.
+std::vector<std::string> training_names(const Space& space) {
+  if (!space.data().names.empty()) return space.data().names;
+  const auto labels = Labels::of_space(space);
+  if (!labels) return {};
+  auto rows = read_label_table(*labels).rows;
+  if (static_cast<int64_t>(rows.size()) == space.data().projections.size(0)) return rows;
+  warn(fmt::format("{} names {} people, the space has {} training models: rows are shown by number",
+                   labels->string(), rows.size(), space.data().projections.size(0)));
+  return {};
+}
+
+std::vector<Named> find(const NearestOptions& options, const Space& space, const Identity& person) {
+  const auto& projections = space.data().projections;
+  const auto models = projections.defined() ? projections.size(0) : default_count;
+  const auto found =
+      nearest_models(space, person.coefficients,
+                     options.count.value_or(std::min(default_count, std::max<int64_t>(1, models))));
+  const auto names = training_names(space);
+  std::vector<Named> named;
+  for (const auto& neighbour : found) {
+    const auto row = static_cast<size_t>(neighbour.row);
+    named.push_back({names.empty() ? fmt::format("row {}", row) : names[row], neighbour});
+  }
+  return named;
+}
+
+void print(const std::vector<Named>& found, Reporter& reporter) {
+  Json list = Json::array();
+  reporter.line("rank  cosine  person");
+  for (size_t i = 0; i < found.size(); ++i) {
+    const auto& [name, neighbour] = found[i];
+    reporter.line(fmt::format("{:4}  {:6.3f}  {}", i + 1, neighbour.cosine, name));
+    list.push_back({{"rank", i + 1}, {"name", name}, {"row", neighbour.row}, {"cosine", neighbour.cosine}});
+  }
+  reporter.field("neighbours", list);
+}
+
+/// The person and the neighbours side by side, a row for each prompt and seed.
+void draw(const NearestOptions& options, const PictureJob& job, const std::filesystem::path& path,
+          const std::string& stem, const Identity& person, const std::vector<Named>& found,
+          const Space& unfitted, Reporter& reporter) {
+  auto model = open_model(options.shared);
+  const auto targets = attention_targets(model.linear_layers());
+  const auto space = Space::open(unfitted.origin(), &targets);
+  PictureSheet sheet;
+  sheet.columns.push_back(stem);
+  for (const auto& [name, neighbour] : found)
+    sheet.columns.push_back(fmt::format("{}\n{:.2f}", name, neighbour.cosine));
+  for (size_t i = 0; i < job.pictures_per_person(); ++i) sheet.rows.push_back(job.label(i));
+  sheet.cells.resize(job.pictures_per_person());
+  for (size_t column = 0; column <= found.size(); ++column) {
+    check_interrupt();
+    const auto coefficients = column == 0
+                                  ? person.coefficients
+                                  : space.data().projections[found[column - 1].neighbour.row].to(at::kFloat);
+    model.set_person(space.lora(coefficients));
+    const auto drawn = job.draw(model, {}, {}, reporter, column, found.size() + 1);
+    for (size_t i = 0; i < drawn.size(); ++i) sheet.cells[i].push_back(drawn[i]);
+  }
+  const Person maker{stem,
+                     {"nearest", options.identity, "--count", std::to_string(found.size())},
+                     {{"identity", options.identity}}};
+  job.write_sheet(path, draw_sheet(sheet), model, maker, reporter);
+}
+
+void run_nearest(const NearestOptions& options, Reporter& reporter) {
+  check_shared_options(options.shared);
+  const auto source = open_identity(options.identity);
+  const auto space = open_fitted_space(options.shared);
+  std::optional<PictureJob> job;
+  std::vector<std::filesystem::path> paths;
+  if (options.shared.output) {
+    job.emplace(options.shared, space.data().defaults);
+    paths = plan_outputs(options.shared.output, {{"sheet", source.person(), "_nearest.png"}},
+                         options.shared.force);
+  }
+  const auto person = coefficients_of(source, space);
+  const auto found = find(options, space, person);
+  print(found, reporter);
+  if (job) draw(options, *job, paths.front(), source.person(), person, found, space, reporter);
+}
+
+}  // namespace
+
+void add_nearest(App& app) {
+  auto options = std::make_shared<NearestOptions>();
+  auto& parser = app.add_command({"nearest",
+                                  "the training people most like a person",
+                                  "IDENTITY",
+                                  {{"w2w nearest person-7.safetensors", "the ten nearest, by cosine"},
+                                   {"w2w nearest me_lora.safetensors --count 3 -s 5 -o nearest.png",
+                                    "of a LoRA, with a picture of them all"},
+                                   {"w2w nearest person-7.safetensors --json", "for scripts"}}},
+                                 [options](Reporter& reporter) {
+                                   if (options->identity.empty()) {
+                                     throw Error(ErrorKind::usage, "nearest takes one identity",
+                                                 "w2w nearest person.safetensors");
+                                   }
+                                   run_nearest(*options, reporter);
+                                 });
+  add_text(parser, "IDENTITY", options->identity, "",
+           "coefficient file (.safetensors, .pt), LoRA file, or PEFT folder");
+  add_integer(parser, "--count", options->count, {1, 1'000'000'000}, "how many neighbours; default: 10");
+  add_picture_options(parser, options->shared);
+  add_model_options(parser, options->shared);
+  add_space_option(parser, options->shared);
+  add_output_options(parser, options->shared);
+  parser.get_option("--output")
+      ->description(
+          "draw the person and the neighbours on one sheet: the file, or a folder to put NAME_nearest.png "
+          "into");
+}
+
+}  // namespace w2w::cli
