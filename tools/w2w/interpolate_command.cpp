@@ -4,8 +4,6 @@
 #include <ATen/ops/constant_pad_nd.h>
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "w2w/app.h"
 #include "w2w/base/error.h"
 #include "w2w/import_lora.h"
@@ -13,7 +11,6 @@
 #include "w2w/lora_output.h"
 #include "w2w/option_values.h"
 #include "w2w/pictures.h"
-#include "w2w/space/interpolation.h"
 #include "w2w/space_choice.h"
 
 namespace w2w::cli {
@@ -25,7 +22,7 @@ struct InterpolateOptions {
   SharedOptions shared;
   std::vector<std::string> ends;
   int64_t points = 5;
-  bool slerp = false, no_images = false;
+  bool no_images = false;
   std::optional<std::string> lora;
 };
 
@@ -35,6 +32,13 @@ struct Point {
   Person person;
   std::vector<fs::path> paths;
 };
+
+/// The straight line of the space; of two lengths the shorter is padded with the mean person's values, zeros.
+at::Tensor on_line(const at::Tensor& from, const at::Tensor& to, double position) {
+  const auto length = std::max(from.numel(), to.numel());
+  const auto padded = [&](const at::Tensor& c) { return at::constant_pad_nd(c, {0, length - c.numel()}); };
+  return padded(from) * (1 - position) + padded(to) * position;
+}
 
 class InterpolateRun {
  public:
@@ -70,14 +74,11 @@ class InterpolateRun {
  private:
   std::string name() const { return from_.person() + "-to-" + to_.person(); }
 
-  std::vector<std::string> arguments() const {
-    std::vector<std::string> words = {"interpolate", from_.path, to_.path, "--points",
-                                      std::to_string(options_.points)};
-    if (options_.slerp) words.emplace_back("--slerp");
-    return words;
+  Person maker() const {
+    return {name(),
+            {"interpolate", from_.path, to_.path, "--points", std::to_string(options_.points)},
+            {{"from", from_.path}, {"to", to_.path}}};
   }
-
-  Person maker() const { return {name(), arguments(), {{"from", from_.path}, {"to", to_.path}}}; }
 
   /// Names everything and refuses what cannot be written, before any work.
   void plan() {
@@ -109,22 +110,17 @@ class InterpolateRun {
 
   Identity between(const Identity& from, const Identity& to, double position) const {
     Identity identity = from;
-    identity.coefficients = options_.slerp
-                                ? spherical_between(from.coefficients, to.coefficients, position,
-                                                    space_.projection_statistics().mean)
-                                : between_coefficients(from.coefficients, to.coefficients, position);
+    identity.coefficients = on_line(from.coefficients, to.coefficients, position);
     const auto past = [](const Identity& one) {
       const auto history = Json::parse(one.history, nullptr, false);
       return history.is_array() ? history : Json::array();
     };
     identity.space_hash = space_.hash();
     identity.model = space_.data().base_model;
-    identity.history = Json::array({{{"command", "interpolate"},
-                                     {"position", position},
-                                     {"path", options_.slerp ? "arc" : "line"},
-                                     {"from", past(from)},
-                                     {"to", past(to)}}})
-                           .dump();
+    identity.history =
+        Json::array(
+            {{{"command", "interpolate"}, {"position", position}, {"from", past(from)}, {"to", past(to)}}})
+            .dump();
     return identity;
   }
 
@@ -186,10 +182,6 @@ void add_interpolate(App& app) {
   add_arguments(parser, "IDENTITY", options->ends, "two coefficient files (.safetensors, .pt) or LoRAs");
   add_integer(parser, "--points", options->points, {2, 1000},
               "how many people, both ends included; default: 5");
-  add_switch(
-      parser, "--slerp", options->slerp,
-      "along an arc around the mean person instead of a straight line: people in between stay as distinct "
-      "as the ends");
   add_choice(parser, "--lora", options->lora, {"kohya", "peft", "diffusers"},
              "write each person as a LoRA too");
   add_switch(parser, "--no-images", options->no_images, "write no pictures");
