@@ -68,7 +68,9 @@ class App {
 /// One function a command, each in the file of its name; commands.cpp calls them all in the order help shows.
 void add_all_commands(App& app);
 void add_completion(App& app);
+void add_direction(App& app);
 void add_doctor(App& app);
+void add_edit(App& app);
 void add_export(App& app);
 void add_help(App& app);
 void add_import(App& app);

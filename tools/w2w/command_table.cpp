@@ -6,10 +6,12 @@ void add_all_commands(App& app) {
   add_sample(app);
   add_render(app);
   add_invert(app);
+  add_edit(app);
   add_export(app);
   add_import(app);
   add_nearest(app);
   add_interpolate(app);
+  add_direction(app);
   add_tokens(app);
   add_inspect(app);
   add_doctor(app);
@@ -18,8 +20,7 @@ void add_all_commands(App& app) {
 }
 
 const std::vector<std::string>& planned_commands() {
-  static const std::vector<std::string> names = {"edit",    "space", "train",
-                                                 "serve", "direction"};
+  static const std::vector<std::string> names = {"space", "train", "serve"};
   return names;
 }
 

@@ -1,0 +1,200 @@
+"""Edited coefficients by the program against numpy: least squares, debiasing, units. Strengths and labels are those a user types.
+
+Bounds are relative to the largest change. Run with -s to see the measured figures.
+"""
+import json
+
+import numpy as np
+import pandas
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from parity.tiny_spaces import make_space
+
+BOUND = 2e-7
+ATTRIBUTES = ["Male", "Young", "Eyeglasses", "Bald"]
+MODELS = 80
+
+
+def orthogonal_projections(generator):
+    """What PCA of standardised models gives: centred, orthogonal columns of falling size."""
+    draw = torch.randn(MODELS, 20, generator=generator, dtype=torch.float64)
+    q, _ = torch.linalg.qr(draw - draw.mean(0))
+    return (q * torch.logspace(1.5, -0.5, 20, dtype=torch.float64)).float().contiguous()
+
+
+def correlated_projections(generator):
+    """Off-centre columns, all correlated: only true least squares is right."""
+    mixing = torch.randn(20, 20, generator=generator)
+    return torch.randn(MODELS, 20, generator=generator) @ mixing + 0.5
+
+
+@pytest.fixture(params=["orthogonal", "correlated", "few models"])
+def space(request, models):
+    generator = torch.Generator().manual_seed(1)
+    made = make_space(models("sd1").pipeline.unet)
+    made.projections = {"orthogonal": orthogonal_projections, "correlated": correlated_projections,
+                        "few models": lambda g: torch.randn(12, 20, generator=g)}[request.param](generator)
+    return made
+
+
+@pytest.fixture
+def labels(space):
+    """+1/-1 that follow the projections, so that attributes are correlated with each other."""
+    generator = np.random.default_rng(3)
+    p = space.projections.double().numpy()
+    common = (p @ generator.normal(size=20)) / p.std()
+    return np.where(common[:, None] + generator.normal(size=(len(p), 4)) * common.std() > 0, 1, -1)
+
+
+def write_labels(path, labels, names, columns=ATTRIBUTES):
+    rows = [f"{name}," + ",".join(str(v) for v in row) for name, row in zip(names, labels)]
+    path.write_text("\n".join(["name," + ",".join(columns), *rows]) + "\n")
+    return path
+
+
+def names_of(space):
+    return [f"person_{i}" for i in range(len(space.projections))]
+
+
+@pytest.fixture
+def edit(w2w, space, labels, tmp_path):
+    """edit(OPTIONS..., k, folder): the change of the coefficients, f64 [k]."""
+    folder = space.save_compact(tmp_path / "space")
+    shuffled = np.random.default_rng(0).permutation(len(labels))
+    write_labels(folder / "labels.csv", labels[shuffled], np.array(names_of(space))[shuffled])
+
+    def run(*options, k=20, where=folder):
+        start = torch.randn(k, generator=torch.Generator().manual_seed(8))
+        save_file({"coefficients": start}, tmp_path / "me.safetensors")
+        w2w("edit", tmp_path / "me.safetensors", "--space", where, "--no-images", "-o", tmp_path / "out.safetensors", "--force",
+            *options)
+        after = load_file(tmp_path / "out.safetensors")["coefficients"].double()
+        before = torch.zeros(len(after), dtype=torch.float64)
+        before[:k] = start.double()
+        return (after - before).numpy()
+    return run
+
+
+def lstsq(space, column, k=20):
+    return np.linalg.lstsq(space.projections[:, :k].double().numpy(), column.astype(np.float64), rcond=None)[0]
+
+
+def step(space, direction):
+    """One unbiased standard deviation of the projections on the unit direction."""
+    unit = direction / np.linalg.norm(direction)
+    return unit * (space.projections[:, :len(unit)].double().numpy() @ unit).std(ddof=1)
+
+
+def without(direction, others):
+    others = np.stack(others, 1)
+    return direction - others @ np.linalg.lstsq(others, direction, rcond=None)[0]
+
+
+def debias(direction, other):
+    """As the notebooks do it."""
+    return direction - (direction @ other) / (other @ other) * other
+
+
+def check(found, expected):
+    error = np.abs(found - expected).max() / np.abs(expected).max()
+    print(f"\ncoefficients: {error:.1e}")
+    assert error <= BOUND
+
+
+
+def test_one_attribute(edit, space, labels):
+    check(edit("--add", "Young=1000"), 1000 * step(space, lstsq(space, labels[:, 1])))
+    check(edit("--add", "Young=-2000"), -2000 * step(space, lstsq(space, labels[:, 1])))
+
+
+def test_raw(edit, space, labels):
+    check(edit("--add", "Bald=1e6", "--raw"), 1e6 * lstsq(space, labels[:, 3]))
+
+
+def test_fewer_components(edit, space, labels):
+    change = edit("--add", "Bald=1000", "--components", 7)
+    check(change[:7], 1000 * step(space, lstsq(space, labels[:, 3], 7)))
+    assert not change[7:].any(), "coefficients beyond the direction's stay"
+
+
+def test_identity_with_fewer_coefficients(edit, space, labels):
+    check(edit("--add", "Bald=1000", k=5), 1000 * step(space, lstsq(space, labels[:, 3])))
+
+
+def test_several_at_once_without_others(edit, space, labels):
+    d = [lstsq(space, labels[:, i]) for i in range(4)]
+    joint = [step(space, without(d[i], [d[0], d[1]])) for i in (2, 3)]
+    check(edit("--add", "Eyeglasses=1500", "--add", "Bald=-500", "--without", "Male,Young"), 1500 * joint[0] - 500 * joint[1])
+    check(edit("--add", "Eyeglasses=1e6", "--without", "Male", "--without", "Young", "--raw"),
+          1e6 * without(d[2], [d[0], d[1]]))
+
+
+def test_sequential_debiasing_as_in_the_notebooks(edit, space, labels):
+    d = [lstsq(space, labels[:, i]) for i in range(4)]
+    expected = debias(debias(d[2], d[0]), d[1])
+    check(edit("--add", "Eyeglasses=1e6", "--without", "Male,Young", "--sequential", "--raw"), 1e6 * expected)
+    check(edit("--add", "Eyeglasses=1000", "--without", "Male,Young", "--sequential"), 1000 * step(space, expected))
+
+
+def test_labels_of_zeros_and_ones_and_empty_cells(edit, space, labels, tmp_path):
+    values = (labels + 1) // 2
+    cells = [[str(v) for v in row] for row in values]
+    for row in cells[::7]:
+        row[1] = ""
+    write_labels(tmp_path / "mine.csv", cells, names_of(space))
+    known = [i for i in range(len(labels)) if i % 7]
+    p = space.projections.double().numpy()
+    direction = np.linalg.lstsq(p[known], labels[known, 1].astype(float), rcond=None)[0]
+    check(edit("--add", "Young=1000", "--labels", tmp_path / "mine.csv"), 1000 * step(space, direction))
+
+
+def test_a_released_folder(edit, space, labels, tmp_path):
+    """No names there: rows are in order, in the release's own table or in CSV."""
+    released = space.save_released(tmp_path / "files")
+    torch.save(pandas.DataFrame(labels, index=[str(7 * i) for i in range(len(labels))], columns=ATTRIBUTES), released / "identity_df.pt")
+    expected = 1000 * step(space, lstsq(space, labels[:, 1]))
+    check(edit("--add", "Young=1000", where=released), expected)
+    write_labels(tmp_path / "mine.csv", labels, range(len(labels)))
+    check(edit("--add", "Young=1000", "--labels", tmp_path / "mine.csv", where=released), expected)
+
+
+def test_a_directions_file(edit, space, labels, tmp_path):
+    """Made by hand, as the format's description says."""
+    p = space.projections.double().numpy()
+    d = np.stack([lstsq(space, labels[:, i]) for i in range(4)])
+    answers = p @ d.T
+    norms = np.linalg.norm(d, axis=1)
+    save_file({"directions": torch.tensor(d).float(), "covariance": torch.tensor(np.cov(answers.T)),
+               "largest": torch.tensor(answers.max(0) / norms),
+               "counts": torch.tensor(np.stack([(labels > 0).sum(0), (labels < 0).sum(0)], 1))},
+              tmp_path / "d.safetensors",
+              {"w2w.format": "1", "w2w.space": space.hash, "w2w.attributes": json.dumps(ATTRIBUTES)})
+    options = ("--add", "Eyeglasses=1000", "--without", "Male,Young")
+    check(edit(*options, "--directions", tmp_path / "d.safetensors"), 1000 * step(space, without(d[2], [d[0], d[1]])))
+    (tmp_path / "d.safetensors").rename(tmp_path / "space" / "directions.safetensors")
+    (tmp_path / "space" / "labels.csv").unlink()
+    check(edit(*options), 1000 * step(space, without(d[2], [d[0], d[1]])))
+
+
+def test_direction_list(w2w, edit, space, labels, tmp_path):
+    listed = json.loads(w2w("direction", "list", "--space", tmp_path / "space", "--json").stdout)["attributes"]
+    assert [entry["attribute"] for entry in listed] == ATTRIBUTES
+    p, d = space.projections.double().numpy(), [lstsq(space, labels[:, i]) for i in range(4)]
+    for i, entry in enumerate(listed):
+        on_unit = p @ d[i] / np.linalg.norm(d[i])
+        assert (entry["with"], entry["without"]) == ((labels[:, i] > 0).sum(), (labels[:, i] < 0).sum())
+        np.testing.assert_allclose([entry["std"], entry["largest"]], [on_unit.std(ddof=1), on_unit.max()], rtol=1e-6)
+        for name, cosine in entry["related"].items():
+            other = d[ATTRIBUTES.index(name)]
+            np.testing.assert_allclose(cosine, d[i] @ other / np.linalg.norm(d[i]) / np.linalg.norm(other), rtol=1e-5)
+
+
+def test_history_tells_the_edit(edit, tmp_path):
+    edit("--add", "Bald=2", "--without", "Male")
+    with safe_open(tmp_path / "out.safetensors", "pt") as file:
+        (entry,) = json.loads(file.metadata()["w2w.history"])
+    assert entry == {"command": "edit", "add": {"Bald": 2.0}, "unit": "std", "without": ["Male"], "debias": "joint",
+                     "components": 20, "attributes": "labels.csv"}

@@ -1,0 +1,52 @@
+#pragma once
+// Where attributes come from: a directions file, or labels of the training models.
+
+#include <CLI/App.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "w2w/space/direction.h"
+
+namespace w2w::cli {
+
+struct AttributeOptions {
+  std::optional<std::string> labels, directions;
+  std::optional<int64_t> components;
+
+  /// The same on a command line.
+  std::vector<std::string> arguments() const;
+};
+
+/// `options` must live as long as `parser` is used.
+void add_attribute_options(CLI::App& parser, AttributeOptions& options);
+
+/// --directions, else --labels, else directions.safetensors of the space, else its labels.
+class AttributeSource {
+ public:
+  /// Error(usage) for options that contradict each other or components the space does not have,
+  /// Error(not_found) when there is no source at all; the errors of reading it.
+  AttributeSource(const AttributeOptions& options, const Space& space);
+
+  const std::string& origin() const { return origin_; }
+  const std::vector<std::string>& attributes() const;
+  int64_t components() const { return components_; }
+
+  /// Error(usage) with the nearest name for one that is unknown; of labels, the errors of Labels::column.
+  Directions directions(const std::vector<std::string>& names) const;
+  /// All that can be used; others are reported as notices.
+  Directions all() const;
+
+ private:
+  int64_t components_of(const AttributeOptions& options) const;
+
+  const Space& space_;
+  std::string origin_;
+  std::optional<Directions> directions_;
+  std::optional<Labels> labels_;
+  int64_t components_ = 0;
+};
+
+}  // namespace w2w::cli

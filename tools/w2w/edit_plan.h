@@ -1,0 +1,56 @@
+#pragma once
+// What an edit is: its options as typed, and the points it leads to.
+
+#include <string>
+#include <vector>
+
+#include "w2w/reporter.h"
+#include "w2w/space/direction.h"
+
+namespace w2w::cli {
+
+struct AttributeStrength {
+  std::string attribute;
+  double strength;
+};
+
+/// "Eyeglasses=1.5". Error(usage) naming `option`.
+AttributeStrength parse_strength(const std::string& text, const std::string& option = "--add");
+
+/// One attribute in steps.
+struct Sweep {
+  std::string attribute;
+  std::vector<double> strengths;
+};
+
+/// "Eyeglasses=-3:3:7": 7 strengths from -3 to 3. Error(usage).
+Sweep parse_sweep(const std::string& text);
+
+/// "Male,Young" -> Male Young, of all `texts`. Error(usage) for an empty name.
+std::vector<std::string> parse_names(const std::vector<std::string>& texts, const std::string& option);
+
+/// "+1.5", "0", with a real minus sign.
+std::string signed_text(double strength);
+
+/// Everything that decides how coefficients change.
+struct Edit {
+  std::vector<AttributeStrength> adds;
+  std::vector<std::string> without;
+  Debias debias = Debias::joint;
+  bool raw = false;
+
+  /// The attributes that take part, each once. Error(usage) for one that is added twice, or added and taken
+  /// out.
+  std::vector<std::string> attributes() const;
+  /// The sum of all added directions, each without the others in `without`, f64 [k].
+  at::Tensor step(const Directions& directions) const;
+  /// The same as options of `w2w edit`.
+  std::vector<std::string> arguments() const;
+  /// The same for an identity's history.
+  Json history() const;
+};
+
+/// `history`, a JSON list, with one entry more; what is no list is replaced, with a warning.
+std::string longer_history(const std::string& history, const Json& entry);
+
+}  // namespace w2w::cli
