@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "w2w/base/error.h"
 
@@ -61,6 +62,13 @@ class LearnedFactors {
   std::vector<Tensor> leaves_;
 };
 
+/// Standard deviations of the training models' first k coefficients, the last known one repeated.
+Tensor spread_of(const Space& space, int64_t k) {
+  const auto& known = space.projection_statistics().std;
+  if (known.numel() >= k) return known.narrow(0, 0, k);
+  return at::cat({known, known[-1].expand({k - known.numel()})});
+}
+
 }  // namespace
 
 void InversionOptions::check() const {
@@ -88,10 +96,15 @@ Inversion::Inversion(TextToImage& model, const Space& space, InversionOptions op
   picture.height = options_.height;
   size_ = model_.picture_size(picture);
   context_.keep_keys();
+  if (options_.whitened) spread_ = spread_of(space_, options_.components);
 }
 
 InversionState Inversion::initial_state() const {
   return {at::zeros({options_.components}, at::kFloat), {}, Generator(options_.seed).state(), {}};
+}
+
+Tensor Inversion::coefficients(const InversionState& state) const {
+  return spread_.defined() ? state.position * spread_ : state.position;
 }
 
 Inversion::Encoded Inversion::encode(const InversionPicture& picture) {
@@ -142,7 +155,7 @@ Tensor Inversion::loss(const Batch& batch) const {
 }
 
 void Inversion::step(const std::vector<Encoded>& pictures, InversionState& state, Generator& generator) {
-  const auto theta = space_.theta(state.coefficients);
+  const auto theta = space_.theta(coefficients(state));
   const LearnedFactors factors(model_.unet(), space_.layout(), theta, model_.dtype());
   Tensor gradient;
   double total = 0;
@@ -158,9 +171,14 @@ void Inversion::step(const std::vector<Encoded>& pictures, InversionState& state
                 fmt::format("the loss is no longer a number at step {}", state.steps() + 1),
                 fmt::format("a learning rate below {} may help", options_.learning_rate));
   }
-  const auto of_coefficients = space_.scores(gradient.mul_(space_.data().std), options_.components);
-  const nn::AdamOptions adam{options_.learning_rate, 0.9, 0.999, 1e-8, options_.weight_decay};
-  state.optimiser.step(state.coefficients, of_coefficients, adam);
+  auto of_position = space_.scores(gradient.mul_(space_.data().std), options_.components);
+  if (spread_.defined()) of_position.mul_(spread_);
+  nn::AdamOptions adam{options_.learning_rate, 0.9, 0.999, 1e-8, options_.weight_decay};
+  if (options_.cosine) {
+    const double done = static_cast<double>(state.steps()) / static_cast<double>(options_.steps);
+    adam.learning_rate *= (1 + std::cos(std::numbers::pi * done)) / 2;
+  }
+  state.optimiser.step(state.position, of_position, adam);
   state.losses.push_back(total);
 }
 

@@ -40,24 +40,27 @@ std::string hash_of(TextToImage& model) {
 
 RunDescription describe_run(const InversionOptions& options, const std::vector<InversionPicture>& pictures,
                             const Space& space, TextToImage& model) {
-  return {{"--components", fmt::format("{}", options.components)},
-          {"--lr", fmt::format("{}", options.learning_rate)},
-          {"--weight-decay", fmt::format("{}", options.weight_decay)},
-          {"--batch", fmt::format("{}", options.batch)},
-          {"--accumulate", fmt::format("{}", options.accumulate)},
-          {"--seed", fmt::format("{}", options.seed)},
-          {"--prompt", options.prompt},
-          {"--dtype", c10::toString(model.dtype())},
-          {"pictures", hash_of(pictures)},
-          {"space", space.hash()},
-          {"model", hash_of(model)}};
+  RunDescription run = {{"--components", fmt::format("{}", options.components)},
+                        {"--lr", fmt::format("{}", options.learning_rate)},
+                        {"--weight-decay", fmt::format("{}", options.weight_decay)},
+                        {"--batch", fmt::format("{}", options.batch)},
+                        {"--accumulate", fmt::format("{}", options.accumulate)},
+                        {"--seed", fmt::format("{}", options.seed)},
+                        {"--prompt", options.prompt},
+                        {"--dtype", c10::toString(model.dtype())},
+                        {"pictures", hash_of(pictures)},
+                        {"space", space.hash()},
+                        {"model", hash_of(model)},
+                        {"--method", options.whitened ? "fast" : "reference"}};
+  if (options.cosine) run["--steps"] = fmt::format("{}", options.steps);
+  return run;
 }
 
 void write_inversion_checkpoint(const std::filesystem::path& path, const InversionState& state,
                                 const RunDescription& run) {
   Metadata metadata = {{"w2w.format", format}};
   for (const auto& [name, value] : run) metadata[prefix + name] = value;
-  TensorMap tensors = {{"coefficients", state.coefficients},
+  TensorMap tensors = {{"position", state.position},
                        {"generator", state.generator},
                        {"losses", at::tensor(state.losses, at::kDouble)}};
   if (state.optimiser.steps > 0) {
@@ -92,7 +95,7 @@ InversionState read_inversion_checkpoint(const std::filesystem::path& path, cons
                 "give the options it was started with, or leave out --resume to start anew");
   }
   InversionState state;
-  state.coefficients = tensor("coefficients", at::kFloat);
+  state.position = tensor("position", at::kFloat);
   state.generator = tensor("generator", at::kByte);
   const auto losses = tensor("losses", at::kDouble);
   state.losses.assign(losses.data_ptr<double>(), losses.data_ptr<double>() + losses.numel());

@@ -96,11 +96,12 @@ def test_previews_change_nothing(invert, picture, tmp_path):
     assert (tmp_path / "plain/anna.safetensors").read_bytes() == (tmp_path / "watched/anna.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_interrupted_and_resumed_is_the_uninterrupted_run(invert, start, picture, tmp_path, how):
-    invert(picture, "-o", "whole", steps=STEPS)
+@pytest.mark.parametrize("how, method", [(signal.SIGKILL, "reference"), (signal.SIGINT, "reference"), (signal.SIGKILL, "fast")])
+def test_interrupted_and_resumed_is_the_uninterrupted_run(invert, start, picture, tmp_path, how, method):
+    chosen = ["--method", method, picture]
+    invert(*chosen, "-o", "whole", steps=STEPS)
     state = tmp_path / "state.safetensors"
-    process = start(picture, "--steps", STEPS, "--checkpoint", state, "-o", "parts")
+    process = start(*chosen, "--steps", STEPS, "--checkpoint", state, "-o", "parts")
     deadline = time.time() + 120
     while not state.exists() and process.poll() is None and time.time() < deadline:
         time.sleep(0.002)
@@ -110,7 +111,7 @@ def test_interrupted_and_resumed_is_the_uninterrupted_run(invert, start, picture
     if how == signal.SIGINT:
         assert "hint: the same command with --resume goes on after step" in error
     assert not (tmp_path / "parts/anna.safetensors").exists()
-    done = invert(picture, "--checkpoint", state, "--resume", "-o", "parts", steps=STEPS)
+    done = invert(*chosen, "--checkpoint", state, "--resume", "-o", "parts", steps=STEPS)
     assert "going on after step" in done.stderr
     for file in ("anna.safetensors", "anna_loss.csv"):
         assert (tmp_path / "parts" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
@@ -137,6 +138,8 @@ def test_a_finished_run_goes_on_for_longer(invert, picture, tmp_path):
 
 @pytest.mark.parametrize("other, says", [(["--lr", "0.5"], "--lr is 0.1 there, 0.5 here"),
                                          (["--batch", "2"], "--batch is 1 there, 2 here"),
+                                         (["--method", "fast", "--lr", "0.1", "--weight-decay", "1e-10"],
+                                          "--method is reference there, fast here"),
                                          (["--fit", "pad", "wide.png"], "made with other pictures")])
 def test_a_checkpoint_of_another_run_is_refused(invert, picture, tmp_path, other, says):
     draw(tmp_path / "wide.png", 2, (96, 64))
@@ -214,6 +217,7 @@ def test_bad_tables(invert, picture, tmp_path, table, code, says):
     (["anna.png", "--components", "21"], 2, "21"),
     (["anna.png", "--lr", "0"], 2, "learning rate must be above 0"),
     (["anna.png", "--preset", "rael"], 2, "did you mean 'real'"),
+    (["anna.png", "--preset", "reference", "--method", "fast"], 2, "--preset reference is the reference's method"),
     (["anna.png", "--fit", "squash"], 2, "--fit"),
     (["anna.png", "--seed", "1,2"], 2, "--seed takes one number"),
     (["--batch-file", "people.csv", "anna.png"], 2, "--batch-file names all pictures"),

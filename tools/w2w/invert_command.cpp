@@ -61,11 +61,11 @@ class InvertRun {
     model_.emplace(open_model(options_.shared));
     const auto targets = attention_targets(model_->linear_layers());
     space_ = Space::open(space_path_, &targets);
-    Inversion inversion(*model_, space_, inversion_options_);
+    inversion_.emplace(*model_, space_, inversion_options_);
     std::vector<std::string> failed;
     for (size_t i = 0; i < tasks_.size(); ++i) {
       try {
-        invert(inversion, tasks_[i], i);
+        invert(tasks_[i], i);
       } catch (const Error& error) {
         const bool one_of_many = options_.batch_file && error.kind() != ErrorKind::interrupted &&
                                  error.kind() != ErrorKind::out_of_memory;
@@ -164,10 +164,10 @@ class InvertRun {
     return pictures;
   }
 
-  void invert(Inversion& inversion, const Task& task, size_t index) {
-    const auto pictures = read_pictures(task.job, inversion.picture_size());
+  void invert(const Task& task, size_t index) {
+    const auto pictures = read_pictures(task.job, inversion_->picture_size());
     const auto run = describe_run(inversion_options_, pictures, space_, *model_);
-    auto state = inversion.initial_state();
+    auto state = inversion_->initial_state();
     if ((options_.resume || options_.batch_file) && fs::exists(task.checkpoint)) {
       state = read_inversion_checkpoint(task.checkpoint, run);
       notice(fmt::format("going on after step {} ({})", state.steps(), task.checkpoint.string()));
@@ -190,7 +190,7 @@ class InvertRun {
       }
     };
     try {
-      state = inversion.run(pictures, state, after_step);
+      state = inversion_->run(pictures, state, after_step);
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::interrupted) throw;
       write_inversion_checkpoint(task.checkpoint, state, run);
@@ -215,7 +215,7 @@ class InvertRun {
     reporter_.output(task.losses, "log", {{"steps", state.steps()}});
 
     Identity identity;
-    identity.coefficients = state.coefficients;
+    identity.coefficients = inversion_->coefficients(state);
     identity.space_hash = space_.hash();
     identity.model = space_.data().base_model;
     identity.trigger = inversion_options_.prompt;
@@ -235,6 +235,7 @@ class InvertRun {
     for (const auto& image : job.images) images.push_back(image.filename().string());
     return {{"command", "invert"},
             {"images", images},
+            {"method", options_.method},
             {"seed", inversion_options_.seed},
             {"components", inversion_options_.components},
             {"steps", inversion_options_.steps},
@@ -244,7 +245,7 @@ class InvertRun {
   }
 
   void preview(const InversionState& state, const fs::path& path) {
-    model_->set_person(space_.lora(state.coefficients));
+    model_->set_person(space_.lora(inversion_->coefficients(state)));
     TextToImageOptions picture;
     picture.prompt = inversion_options_.prompt;
     picture.negative_prompt = space_.data().defaults.negative_prompt;
@@ -264,6 +265,7 @@ class InvertRun {
   InversionOptions inversion_options_;
   std::vector<Task> tasks_;
   std::optional<TextToImage> model_;
+  std::optional<Inversion> inversion_;
 };
 
 /// What can be refused before anything is opened.
@@ -282,6 +284,10 @@ void check(const InvertOptions& options) {
     refuse(fmt::format("{} is for one person, --batch-file for many",
                        options.checkpoint ? "--checkpoint" : "--name"),
            "the states of many are saved beside their outputs");
+  }
+  if (options.preset == "reference" && options.method != "reference") {
+    refuse("--preset reference is the reference's method, found --method " + options.method,
+           "--preset real and ood choose the components of either method");
   }
   if (!options.masks.empty() && options.masks.size() != options.images.size()) {
     refuse(fmt::format("--mask expects one per picture, found {} for {} pictures", options.masks.size(),

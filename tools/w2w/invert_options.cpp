@@ -10,14 +10,19 @@
 namespace w2w::cli {
 namespace {
 
-/// The paper's settings (reference.md, "Inversion").
-InversionOptions preset(const std::string& name) {
-  InversionOptions options;  // photographs: "real", "reference"
-  if (name == "ood") {       // paintings, cartoons
+InversionOptions defaults_of(const InvertOptions& given) {
+  InversionOptions options;  // the paper's for photographs (reference.md, "Inversion"): "real", "reference"
+  if (given.preset == "ood") {  // paintings, cartoons
     options.components = 1000;
     options.steps = 800;
     options.learning_rate = 1;
     options.weight_decay = 0;
+  }
+  if (given.method == "fast") {  // measured on the demo world: scripts/demo_world/README.md, "Inversion"
+    options.steps = 100;
+    options.learning_rate = 0.2;
+    options.weight_decay = 0;
+    options.whitened = options.cosine = true;
   }
   return options;
 }
@@ -25,7 +30,7 @@ InversionOptions preset(const std::string& name) {
 }  // namespace
 
 InversionOptions resolve(const InvertOptions& options, const Space& space) {
-  auto resolved = preset(options.preset);
+  auto resolved = defaults_of(options);
   if (options.components) {
     resolved.components = *options.components;
     space.components(resolved.components);  // refuses a number above the space's
@@ -62,14 +67,18 @@ void add_invert_options(CLI::App& parser, InvertOptions& options) {
   add_choice(parser, "--preset", options.preset, {"real", "ood", "reference"},
              "real: photographs (10000 components, 400 steps, lr 0.1); ood: paintings and cartoons (1000 "
              "components, 800 steps, lr 1); reference: the paper's, as real; default: real");
+  add_choice(
+      parser, "--method", options.method, {"reference", "fast"},
+      "reference: the paper's; fast: 100 steps (lr 0.2, falling) in units of the training models' spread; "
+      "default: reference");
   add_integer(parser, "--components", options.components, {1, 1'000'000},
               "principal components that may change; default: the preset's, or all the space has");
   add_integer(parser, "--steps,--epochs", options.steps, {1, 1'000'000},
-              "of the optimiser; default: the preset's");
+              "of the optimiser; default: the method's or preset's");
   add_number(parser, "--lr,--learning-rate", options.learning_rate, {0, 1e6},
-             "step size of the coefficients; default: the preset's");
+             "step size; default: the method's or preset's");
   add_number(parser, "--weight-decay", options.weight_decay, {0, 1e6},
-             "pull towards zero coefficients; default: the preset's");
+             "pull towards zero coefficients; default: the method's or preset's");
   add_integer(parser, "--batch", options.batch, {1, 4096}, "noised pictures at once in a step; default: 1");
   add_integer(parser, "--accumulate", options.accumulate, {1, 4096},
               "batches whose gradients make one step: as a larger batch, with less memory; default: 1");

@@ -17,7 +17,7 @@ struct InvertOptions {
   std::optional<std::string> batch_file, name;
   std::string fit = "crop";
 
-  std::string preset = "real";
+  std::string preset = "real", method = "reference";
   std::optional<int64_t> components, steps;
   std::optional<double> learning_rate, weight_decay;
   int64_t batch = 1, accumulate = 1;

@@ -17,11 +17,16 @@ namespace w2w {
 struct InversionOptions {
   int64_t components = 10000;   ///< principal components that may change
   int64_t steps = 400;          ///< of the optimiser
-  double learning_rate = 0.1;   ///< in units of the coefficients
+  double learning_rate = 0.1;   ///< in units of what the optimiser moves
   double weight_decay = 1e-10;  ///< L2, added to the gradient
   int64_t batch = 1;            ///< noised pictures in one pass through the UNet
   int64_t accumulate = 1;       ///< passes whose gradients are averaged into one step
-  uint64_t seed = 0;            ///< of all random numbers
+  /// The optimiser moves z, where c = spread * z with the training models' standard deviations (components
+  /// beyond the statistics take the last one), instead of c: then a step means as much to every component,
+  /// and one learning rate suits every space.
+  bool whitened = false;
+  bool cosine = false;  ///< the learning rate falls to 0 along half a cosine
+  uint64_t seed = 0;    ///< of all random numbers
   std::string prompt = "sks person";
   int64_t width = 0, height = 0;  ///< pixels; 0: the model's size
 
@@ -31,7 +36,7 @@ struct InversionOptions {
 
 /// Everything the next step depends on, besides the options and the pictures.
 struct InversionState {
-  at::Tensor coefficients;  ///< f32 [k]
+  at::Tensor position;  ///< f32 [k]: what the optimiser moves
   nn::Adam optimiser;
   at::Tensor generator;        ///< Generator::state
   std::vector<double> losses;  ///< of the steps done
@@ -44,8 +49,8 @@ struct InversionState {
 /// products with the components. Random numbers follow the contract of cli.md.
 class Inversion {
  public:
-  /// Error(usage) for more components than the space has. `model` must stay as long as this object; its
-  /// person is reset at every run.
+  /// Error(usage) for more components than the space has; Error(failure) when `whitened` lacks statistics.
+  /// `model` must stay as long as this object; its person is reset at every run.
   Inversion(TextToImage& model, const Space& space, InversionOptions options);
 
   const InversionOptions& options() const { return options_; }
@@ -54,6 +59,8 @@ class Inversion {
 
   /// Zero coefficients, the generator seeded.
   InversionState initial_state() const;
+  /// f32 [k]
+  at::Tensor coefficients(const InversionState& state) const;
 
   /// From `state` to options().steps. `after_step` sees the state after each step and may use the model to
   /// draw. Stops with Error(interrupted) between steps; Error(failure) when the loss is no longer a number.
@@ -79,6 +86,7 @@ class Inversion {
   std::pair<int64_t, int64_t> size_;
   NoiseSchedule schedule_;
   nn::Context context_;
+  at::Tensor spread_;  ///< f32 [k]; undefined unless whitened
   std::optional<VaeEncoder> encoder_;
 };
 
