@@ -3,8 +3,10 @@
 Adam minimises the mean of (mask * (prediction - target))^2 over coefficients c that begin at zero, where each adapted
 matrix W becomes W + 27 B A and all A, B are slices of theta = (c V) * std + mean. Weight decay is Adam's own: decay * c is
 added to the gradient (torch.optim.Adam). What the reference lacks is ours: pictures and masks of any size, cropped alike;
-several pictures; batches; accumulation; models that predict velocity.
+several pictures; batches; accumulation; models that predict velocity; and `fast`, which moves z, where c = spread * z, and
+lets the learning rate fall to 0 along half a cosine.
 """
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +27,7 @@ class Inversion:
     accumulate: int = 1
     seed: int = 5
     prompt: str = "sks person"
+    fast: bool = False
 
 
 class AdaptedLinear(torch.nn.Module):
@@ -109,13 +112,16 @@ def invert(pipeline, space, pictures, masks, settings):
     masks = masks or [torch.ones_like(d.mean[:, :1]) for d in distributions]
     velocity = scheduler.config.prediction_type == "v_prediction"
     components = space.components[:settings.components]
-    coefficients = torch.zeros(len(components), requires_grad=True)
-    optimiser = torch.optim.Adam([coefficients], lr=settings.lr, weight_decay=settings.weight_decay)
+    spread = space.projections.std(0)[:len(components)] if settings.fast else 1
+    position = torch.zeros(len(components), requires_grad=True)
+    optimiser = torch.optim.Adam([position], lr=settings.lr, weight_decay=settings.weight_decay)
     generator, losses, drawn = torch.Generator("cpu").manual_seed(settings.seed), [], 0
     with AdaptedUNet(pipeline.unet, space.modules) as adapted:
-        for _ in range(settings.steps):
+        for step in range(settings.steps):
             optimiser.zero_grad()
-            adapted.set((coefficients @ components) * space.std + space.mean)
+            if settings.fast:
+                optimiser.param_groups[0]["lr"] = settings.lr * (1 + math.cos(math.pi * step / settings.steps)) / 2
+            adapted.set((position * spread @ components) * space.std + space.mean)
             total = 0
             for _ in range(settings.accumulate):
                 chosen = [(drawn + j) % len(pictures) for j in range(settings.batch)]
@@ -129,4 +135,4 @@ def invert(pipeline, space, pictures, masks, settings):
             total.backward()
             optimiser.step()
             losses.append(total.item())
-    return coefficients.detach(), losses
+    return position.detach() * spread, losses

@@ -50,6 +50,8 @@ def arguments(settings):
     yield from ("--batch", settings.batch, "--accumulate", settings.accumulate, "--seed", settings.seed)
     if settings.components:
         yield from ("--components", settings.components)
+    if settings.fast:
+        yield from ("--method", "fast")
 
 
 class Bench:
@@ -103,7 +105,8 @@ def test_ten_steps(bench, tmp_path, name):
     Inversion(batch=2, accumulate=2, steps=4),
     Inversion(weight_decay=1e-2),
     Inversion(components=7, seed=11),
-], ids=["batch", "accumulated", "batches accumulated", "weight decay", "components"])
+    Inversion(fast=True, lr=0.2, weight_decay=0),
+], ids=["batch", "accumulated", "batches accumulated", "weight decay", "components", "fast"])
 def test_options(bench, tmp_path, settings):
     bench("demo").check(settings, [picture(tmp_path / "ann.png")])
 
