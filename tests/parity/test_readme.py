@@ -1,0 +1,37 @@
+"""The README's section "The same person in diffusers": its commands and its Python are run as they stand there."""
+import re
+import shlex
+
+import numpy as np
+from PIL import Image
+
+from conftest import ROOT
+
+
+def section(title):
+    text = (ROOT / "README.md").read_text()
+    assert f"\n## {title}\n" in text, f"README.md has no section '{title}'"
+    return text.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def code(text, language):
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", text, re.S | re.M)
+    assert len(blocks) == 1, f"expected one block of ```{language} in the section, found {len(blocks)}"
+    return blocks[0]
+
+
+def test_the_same_person_in_diffusers(w2w, tmp_path, monkeypatch):
+    text = section("The same person in diffusers")
+    (tmp_path / "share").symlink_to(ROOT / "share")
+    for line in code(text, "").splitlines():
+        program, *arguments = shlex.split(line, comments=True)
+        assert program == "build/w2w"
+        w2w(*arguments)
+    lines = code(text, "python").splitlines()
+    assert len([line for line in lines if line.strip() and not line.startswith(("import", "from"))]) <= 5
+    monkeypatch.chdir(tmp_path)
+    exec(compile("\n".join(lines), "README.md", "exec"), {})
+    ours, theirs = (np.asarray(Image.open(tmp_path / path)).astype(int)
+                    for path in ("people/person-7_p1_s5.png", "people/diffusers.png"))
+    print(f"\nlargest difference: {np.abs(ours - theirs).max()} of 255")
+    assert ours.shape == theirs.shape and np.abs(ours - theirs).max() <= 1
