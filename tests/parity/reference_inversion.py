@@ -126,8 +126,8 @@ def invert(pipeline, space, pictures, masks, settings):
             for _ in range(settings.accumulate):
                 chosen = [(drawn + j) % len(pictures) for j in range(settings.batch)]
                 drawn += settings.batch
-                samples = [noisy_sample(scheduler.alphas_cumprod, distributions[i], vae.config.scaling_factor, velocity, generator)
-                           for i in chosen]
+                samples = [noisy_sample(scheduler.alphas_cumprod, distributions[i], vae.config.scaling_factor, velocity,
+                                        generator) for i in chosen]
                 noisy, target, timestep = (torch.cat(parts) for parts in zip(*samples))
                 mask = torch.cat([masks[i] for i in chosen])
                 prediction = pipeline.unet(noisy, timestep, text.expand(len(noisy), -1, -1)).sample

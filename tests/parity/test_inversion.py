@@ -1,7 +1,6 @@
 """`w2w invert` against the reference's algorithm, with the same random numbers.
 
-Coefficients are compared relative to their largest, losses each to itself. Run with -s to see
-the figures.
+Coefficients are compared relative to their largest, losses each to itself. Run with -s to see the figures.
 """
 import csv
 
@@ -48,6 +47,7 @@ def mask(path, kind, width, height, seed=9):
 def arguments(settings):
     yield from ("--steps", settings.steps, "--lr", settings.lr, "--weight-decay", settings.weight_decay)
     yield from ("--batch", settings.batch, "--accumulate", settings.accumulate, "--seed", settings.seed)
+    yield from ("--method", "fast" if settings.fast else "reference")
     if settings.components:
         yield from ("--components", settings.components)
     if settings.fast:
