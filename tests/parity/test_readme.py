@@ -1,4 +1,4 @@
-"""The README's section "The same person in diffusers": its commands and its Python are run as they stand there."""
+"""The README's sections "Tour" and "The same person in diffusers": what stands there is run as it stands."""
 import re
 import shlex
 
@@ -20,13 +20,26 @@ def code(text, language):
     return blocks[0]
 
 
-def test_the_same_person_in_diffusers(w2w, tmp_path, monkeypatch):
-    text = section("The same person in diffusers")
-    (tmp_path / "share").symlink_to(ROOT / "share")
-    for line in code(text, "").splitlines():
+def run_commands(w2w, text):
+    """Lines "build/w2w ...", in a folder where share/ lies as in the source tree."""
+    (w2w.home / "share").symlink_to(ROOT / "share")
+    for line in text.splitlines():
         program, *arguments = shlex.split(line, comments=True)
         assert program == "build/w2w"
         w2w(*arguments)
+
+
+def test_tour(w2w, tmp_path):
+    text = section("Tour")
+    run_commands(w2w, "".join(re.findall(r"^```\n(.*?)^```", text, re.S | re.M)))
+    assert {"photo.safetensors", "photo-to-person-7_sheet.png", "photo_nearest.png"} <= {p.name for p in (tmp_path / "tour").iterdir()}
+    for picture in re.findall(r"\]\((docs/.*?)\)", text):
+        assert (ROOT / picture).exists(), picture
+
+
+def test_the_same_person_in_diffusers(w2w, tmp_path, monkeypatch):
+    text = section("The same person in diffusers")
+    run_commands(w2w, code(text, ""))
     lines = code(text, "python").splitlines()
     assert len([line for line in lines if line.strip() and not line.startswith(("import", "from"))]) <= 5
     monkeypatch.chdir(tmp_path)
