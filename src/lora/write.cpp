@@ -7,6 +7,7 @@
 #include "names.h"
 #include "peft_config.h"
 #include "w2w/base/atomic_file.h"
+#include "w2w/base/atomic_folder.h"
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
 #include "w2w/io/tensor_file.h"
@@ -100,14 +101,20 @@ void write_kohya(const fs::path& path, const Lora& lora, const LoraFileOptions& 
 void write_peft(const fs::path& folder, const Lora& lora, const LoraFileOptions& options) {
   const auto stored = lora.empty() || uniform(lora) ? lora : folded(lora);
   const auto tensors = named(LoraDialect::peft, stored, options.dtype);
+  const auto write_into = [&](const fs::path& place) {
+    write_safetensors(place / "adapter_model.safetensors", tensors, with_framework(options));
+    write_file(place / "adapter_config.json", PeftConfig::write(stored));
+  };
+  if (fs::exists(folder)) return write_into(folder);  // whatever else is in it stays
   std::error_code error;
-  fs::create_directories(folder, error);
+  if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
   if (error) {
     throw Error(ErrorKind::failure,
                 fmt::format("cannot make folder ({}): {}", folder.string(), error.message()));
   }
-  write_safetensors(folder / "adapter_model.safetensors", tensors, with_framework(options));
-  write_file(folder / "adapter_config.json", PeftConfig::write(stored));
+  AtomicFolder whole(folder);
+  write_into(whole.temporary());
+  whole.commit();
 }
 
 void write_diffusers(const fs::path& path, const Lora& lora, const LoraFileOptions& options) {

@@ -8,6 +8,7 @@
 #include "sd/ldm_names.h"
 #include "w2w/base/atomic_folder.h"
 #include "w2w/base/error.h"
+#include "w2w/base/log.h"
 #include "w2w/lora/algebra.h"
 
 namespace w2w {
@@ -77,6 +78,11 @@ void check_single_file_names(const Checkpoint& model) {
   expect("levels of the VAE", vae.block_out_channels.size(), expected_vae.block_out_channels.size());
   expect("layers of the VAE's levels", vae.layers_per_block, expected_vae.layers_per_block);
   expect("quantisation layers of the VAE", vae.use_quant_conv && vae.use_post_quant_conv, true);
+  if (unet.block_out_channels != expected_unet.block_out_channels) {
+    notice(
+        "the model's layers are not as wide as Stable Diffusion 1.5's: whoever loads the file needs its "
+        "config.json");
+  }
 }
 
 void merge_into_folder(const Checkpoint& model, const Lora& lora, const fs::path& path) {

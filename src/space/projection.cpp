@@ -18,43 +18,57 @@
 namespace w2w {
 namespace {
 
-/// Calls work(first parameter, V^T of a block [k, n] in f64) over all parameters, some 32 MB at a time.
-template <typename Work>
-void for_blocks(const at::Tensor& components, Work work) {
-  const int64_t block = std::max<int64_t>(16, (int64_t{4} << 20) / components.size(0));
-  for (int64_t first = 0; first < components.size(1); first += block) {
-    check_interrupt();
-    const auto count = std::min(block, components.size(1) - first);
-    work(first, components.narrow(1, first, count).to(at::kDouble));
+/// The components, read from end to end some 32 MB at a time.
+class Passes {
+ public:
+  Passes(const at::Tensor& components, const Progress& progress)
+      : components_(components), progress_(progress) {}
+
+  /// V^T u for u [P, n].
+  at::Tensor scores(const at::Tensor& u) const {
+    return sum(u.size(1), [&](at::Tensor& total, int64_t first, const at::Tensor& block) {
+      total.addmm_(block, u.narrow(0, first, block.size(1)));
+    });
   }
-}
 
-/// V^T u for u [P, n].
-at::Tensor scores(const at::Tensor& components, const at::Tensor& u) {
-  auto sum = at::zeros({components.size(0), u.size(1)}, at::kDouble);
-  for_blocks(components, [&](int64_t first, const at::Tensor& block) {
-    sum.addmm_(block, u.narrow(0, first, block.size(1)));
-  });
-  return sum;
-}
+  /// V^T V x for x [k, n].
+  at::Tensor gram_product(const at::Tensor& x) const {
+    return sum(x.size(1), [&](at::Tensor& total, int64_t, const at::Tensor& block) {
+      total.addmm_(block, block.t().mm(x));
+    });
+  }
 
-/// V^T V x for x [k, n].
-at::Tensor gram_product(const at::Tensor& components, const at::Tensor& x) {
-  auto sum = at::zeros_like(x);
-  for_blocks(components, [&](int64_t, const at::Tensor& block) { sum.addmm_(block, block.t().mm(x)); });
-  return sum;
-}
+ private:
+  /// Calls add(total [k, columns], first parameter, V^T of a block [k, n] in f64) for all blocks.
+  template <typename Add>
+  at::Tensor sum(int64_t columns, Add add) const {
+    auto total = at::zeros({components_.size(0), columns}, at::kDouble);
+    const int64_t parameters = components_.size(1);
+    const int64_t length = std::max<int64_t>(16, (int64_t{4} << 20) / components_.size(0));
+    const auto blocks = static_cast<int>((parameters + length - 1) / length);
+    for (int block = 0; block < blocks; ++block) {
+      check_interrupt();
+      const int64_t first = block * length;
+      add(total, first, components_.narrow(1, first, std::min(length, parameters - first)).to(at::kDouble));
+      if (blocks > 8) report(progress_, {"reading the components", block + 1, blocks, {}});
+    }
+    return total;
+  }
+
+  const at::Tensor& components_;
+  const Progress& progress_;
+};
 
 /// x with V^T V x = w for each column: conjugate gradients. Components are orthonormal as computed, and
 /// nearly so when stored in f32 or 16 bits, so that one to three rounds do.
-at::Tensor solve_gram(const at::Tensor& components, const at::Tensor& w) {
+at::Tensor solve_gram(const Passes& passes, const at::Tensor& w) {
   auto x = w.clone();
-  auto rest = w - gram_product(components, x);
+  auto rest = w - passes.gram_product(x);
   auto direction = rest.clone();
   auto size = rest.square().sum(0);
   const auto enough = w.square().sum(0) * 1e-14 + 1e-300;
   for (int64_t round = 0; round < 2 * w.size(0) + 10 && (size > enough).any().item<bool>(); ++round) {
-    const auto image = gram_product(components, direction);
+    const auto image = passes.gram_product(direction);
     const auto step = size / (direction * image).sum(0).clamp_min(1e-300);
     x += direction * step;
     rest -= image * step;
@@ -118,15 +132,16 @@ double relative_difference(const Lora& a, const Lora& b) {
 
 }  // namespace
 
-Projection project(const Space& space, const Lora& lora, int64_t count) {
+Projection project(const Space& space, const Lora& lora, int64_t count, const Progress& progress) {
   check_geometry(space, lora);
   const auto components = space.components(count);
   Lora rank_one;
   for (const auto& [module, factors] : lora) rank_one[module] = best_rank_one(factors);
 
   const auto columns = standardised_columns(space, rank_one);
-  const auto w = scores(components, columns);
-  const auto x = solve_gram(components, w);
+  const Passes passes(components, progress);
+  const auto w = passes.scores(columns);
+  const auto x = solve_gram(passes, w);
   const auto all = columns.t().mm(columns);  // || x ||^2 = y^T all y
   const auto outside = all - w.t().mm(x);    // || x - V c ||^2 = y^T outside y, c = (V^T V)^-1 V^T x
   const auto t = best_scales(outside, all);

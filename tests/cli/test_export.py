@@ -114,6 +114,7 @@ EXPORT_REFUSED = [
     (["--merge", "--format", "peft"], 2, "give one of them", ""),
     (["--merge", "--dtype", "f16"], 2, "keeps the dtype", ""),
     (["--merge", "-o", "x.ckpt"], 2, "merged models are written as .safetensors, not .ckpt", ""),
+    (["--merge", "--name", "Ada"], 2, "no LoRA is written", ""),
     (["--dtype", "f64"], 2, "unknown value 'f64' of --dtype", ""),
     (["-o", "/proc/x"], 1, "/proc/x", ""),
 ]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ["sample", "render", "tokens", "inspect", "doctor", "completion", "help"]
+COMMANDS = ["sample", "render", "invert", "edit", "direction", "export", "import", "nearest",
+            "interpolate", "tokens", "inspect", "doctor", "completion", "help"]
 SHELLS = ["bash", "zsh", "fish"]
 
 
@@ -26,7 +27,7 @@ def error(done):
 @pytest.mark.parametrize("arguments, what, hint", [
     (["tokns", "x"], "unknown command 'tokns'", "did you mean 'tokens'?"),
     (["zzzzzzzz"], "unknown command 'zzzzzzzz'", "one of: sample, render"),
-    (["invert", "me.png"], "no command 'invert' yet", "run `w2w`"),
+    (["train", "me.png"], "no command 'train' yet", "run `w2w`"),
     (["help", "tokns"], "unknown command 'tokns'", "did you mean 'tokens'?"),
     (["-q", "tokens"], "unknown option '-q' before the command", "options follow the command"),
     (["tokens", "--peices", "x"], "unknown option '--peices' of `w2w tokens`", "did you mean '--pieces'?"),

@@ -4,7 +4,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import CLIPTokenizer
 
-from parity.ldm_names import checkpoint
+from parity.ldm_names import checkpoint, unet_name
 from parity.test_models import TEXT_BOUND, UNET_BOUND, VAE_BOUND, assert_close, ours, randn
 from parity.test_pipeline import NEGATIVE, PROMPT, SEED, assert_same_picture, theirs, with_person
 from parity.test_tokens import clip_entries, write_folder
@@ -71,3 +71,41 @@ def test_picture_from_a_ckpt_file_and_a_released_space(pipeline, tensors, w2w, t
     coefficients = mean + std * torch.randn(len(mean), generator=torch.Generator("cpu").manual_seed(7))
     expected = theirs(with_person(pipeline, space.deltas(space.theta(coefficients))), num_inference_steps=4, width=128, height=64)
     assert_same_picture(next((tmp_path / "out").glob("*.png")), expected)
+
+
+def test_merge_from_a_file_to_a_folder_and_back(pipeline, tensors, w2w, tmp_path):
+    """file -> folder that diffusers and w2w load -> file: everything but the person's 64 matrices keeps its bytes on the way."""
+    from diffusers import StableDiffusionPipeline
+    from parity.test_lora import difference, output_of
+    from parity.test_merge import assert_only_touched
+    from safetensors.torch import load_file
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, tmp_path / "model.safetensors")
+    space = make_space(pipeline.unet, components=5)
+    space.mean *= 0.2
+    save_file({"coefficients": space.projections[0].clone()}, tmp_path / "p.safetensors")
+    folder, deltas = space.save_compact(tmp_path / "space"), space.deltas(space.theta(space.projections[0]))
+    merge = lambda model, output: w2w("export", "p.safetensors", "--merge", "-m", model, "--space", folder, "-o", output)
+    merge("model.safetensors", "one.safetensors")
+    merge("model.safetensors", "folder")
+    one = load_file(tmp_path / "one.safetensors")
+    touched = {f"model.diffusion_model.{unet_name(name)}.weight" for name in deltas}
+    assert_only_touched(dict(tensors), one, touched)
+
+    loaded = StableDiffusionPipeline.from_pretrained(tmp_path / "folder", torch_dtype=torch.float32)
+    assert loaded.tokenizer(PROMPT).input_ids == pipeline.tokenizer(PROMPT).input_ids
+    for name, delta in deltas.items():
+        base = pipeline.unet.get_submodule(name).weight
+        weight = loaded.unet.get_submodule(name).weight
+        exact = base.double() + delta
+        assert ((weight.double() - exact).abs() <= 2**-11 * 1.001 * exact.abs() + 2**-25).all()
+        weight.data = base.data
+    assert difference(output_of(loaded.unet), output_of(pipeline.unet)) <= 1e-5  # all other weights are the model's
+
+    nobody = {"lora_unet_" + name.replace(".", "_") + part: torch.zeros(shape) for name, columns, rows in space.modules
+              for part, shape in ((".lora_down.weight", (1, columns)), (".lora_up.weight", (rows, 1)))}
+    save_file(nobody, tmp_path / "nobody.safetensors")
+    w2w("export", "nobody.safetensors", "--merge", "-m", "folder", "-o", "back.safetensors")
+    back = load_file(tmp_path / "back.safetensors")
+    extras = one.keys() - back.keys()  # what a folder has no place for
+    assert extras == {"model_ema.decay", "betas", "cond_stage_model.transformer.text_model.embeddings.position_ids"}
+    assert_only_touched({name: tensor for name, tensor in one.items() if name not in extras}, back, set())

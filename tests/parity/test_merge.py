@@ -234,3 +234,20 @@ def test_existing_folders_are_safe(merging, tmp_path):
     assert "--force" in merging("out", code=1).stderr
     merging("out", "--force")
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".out")]
+
+
+@pytest.mark.parametrize("output", ["out", "out.safetensors"])
+def test_a_full_disk_leaves_nothing(merging, w2w, tmp_path, output):
+    """A limit on file size stands in for a full disk: writing fails in the middle."""
+    import resource
+    import signal
+    import subprocess
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    before = {path.name for path in tmp_path.iterdir()}
+    done = subprocess.run([w2w.path, "export", "person.safetensors", "--merge", "-m", merging.source, "--space", merging.folder,
+                           "-o", output], cwd=tmp_path, env=w2w.environment(), capture_output=True, text=True, preexec_fn=limit)
+    assert done.returncode == 1 and "cannot write" in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == before

@@ -45,6 +45,9 @@ void check(const ExportOptions& options) {
   if (options.as_coefficients() && options.dtype && *options.dtype != "f32") {
     refuse(fmt::format("--format pt holds f32 coefficients, found --dtype {}", *options.dtype));
   }
+  if (options.name && (options.merge || options.as_coefficients())) {
+    refuse("--name is the title of a LoRA, and no LoRA is written");
+  }
   if (options.name && options.identities.size() > 1) {
     refuse(fmt::format("--name names one LoRA, found {} identities", options.identities.size()));
   }
@@ -176,6 +179,7 @@ void add_export(App& app) {
   add_model_option(parser, options->shared);
   add_space_option(parser, options->shared);
   add_output_options(parser, options->shared);
+  parser.get_option("--no-metadata")->description("write nothing about the person's making into the files");
 }
 
 }  // namespace w2w::cli

@@ -36,13 +36,13 @@ void run_import(const ImportOptions& options, Reporter& reporter) {
   for (size_t i = 0; i < sources.size(); ++i) {
     check_interrupt();
     if (sources[i].coefficients) {  // of a w2wmodel.pt: the same numbers with the space's hash beside them
-      auto identity = coefficients_of(sources[i], space);
+      auto identity = coefficients_of(sources[i], space, {});
       if (identity.model.empty()) identity.model = space.data().base_model;
       write_identity(paths[i], identity);
       reporter.output(paths[i], "coefficients", {{"identity", sources[i].path}});
       continue;
     }
-    const auto imported = import_lora(sources[i], space, components, options.partial);
+    const auto imported = import_lora(sources[i], space, components, options.partial, reporter.progress());
     write_identity(paths[i], imported.identity);
     reporter.output(paths[i], "coefficients", imported.facts);
   }

@@ -86,10 +86,11 @@ void say(const std::string& path, const Json& facts, int64_t rank) {
 
 }  // namespace
 
-ImportedLora import_lora(const IdentitySource& source, const Space& space, int64_t components, bool partial) {
+ImportedLora import_lora(const IdentitySource& source, const Space& space, int64_t components, bool partial,
+                         const Progress& progress) {
   const auto contents = read_lora_contents(source.path, space.layout().targets());
   if (!contents.others.empty() && !partial) refuse_others(source.path, contents);
-  const auto projection = project(space, contents.lora, components);
+  const auto projection = project(space, contents.lora, components, progress);
 
   ImportedLora imported{describe_lora(source.path), {}};
   auto& identity = imported.identity;
@@ -113,8 +114,8 @@ ImportedLora import_lora(const IdentitySource& source, const Space& space, int64
   return imported;
 }
 
-Identity coefficients_of(const IdentitySource& source, const Space& space) {
-  if (!source.coefficients) return import_lora(source, space, space.components(), false).identity;
+Identity coefficients_of(const IdentitySource& source, const Space& space, const Progress& progress) {
+  if (!source.coefficients) return import_lora(source, space, space.components(), false, progress).identity;
   check_identity_fits(*source.coefficients, space, source.path);
   auto identity = *source.coefficients;
   identity.space_hash = space.hash();

@@ -51,7 +51,8 @@ class InterpolateRun {
 
   void run() {
     plan();
-    const auto from = coefficients_of(from_, space_), to = coefficients_of(to_, space_);
+    const auto from = coefficients_of(from_, space_, reporter_.progress());
+    const auto to = coefficients_of(to_, space_, reporter_.progress());
     if (from.coefficients.numel() != to.coefficients.numel()) {
       notice(fmt::format("{} has {} coefficients, {} has {}: the missing ones count as 0", from_.path,
                          from.coefficients.numel(), to_.path, to.coefficients.numel()));

@@ -107,7 +107,7 @@ void run_nearest(const NearestOptions& options, Reporter& reporter) {
     paths = plan_outputs(options.shared.output, {{"sheet", source.person(), "_nearest.png"}},
                          options.shared.force);
   }
-  const auto person = coefficients_of(source, space);
+  const auto person = coefficients_of(source, space, reporter.progress());
   const auto found = find(options, space, person);
   print(found, reporter);
   if (job) draw(options, *job, paths.front(), source.person(), person, found, space, reporter);

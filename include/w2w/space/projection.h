@@ -6,6 +6,7 @@
 // are found together, as those that leave the least outside:
 //   minimise over c, t   || x(t) - V c ||,   x(t) = (theta(t) - mean) / std
 
+#include "w2w/base/progress.h"
 #include "w2w/space/space.h"
 
 namespace w2w {
@@ -27,6 +28,6 @@ struct Projection {
 /// from end to end, in f64. Error(failure) naming the module when `lora` lacks one of the space or has
 /// others, or when the space is not of rank 1; Error(usage) for a number of components the space does not
 /// have.
-Projection project(const Space& space, const Lora& lora, int64_t components);
+Projection project(const Space& space, const Lora& lora, int64_t components, const Progress& progress = {});
 
 }  // namespace w2w
