@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <span>
 
 #include "w2w/app.h"
@@ -23,6 +24,7 @@ namespace w2w::cli {
 namespace {
 
 namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
 
 /// A person of the run and where the files go.
 struct Task {
@@ -174,6 +176,7 @@ class InvertRun {
     }
     const int64_t total = inversion_options_.steps;
     const int64_t save_every = std::max<int64_t>(1, total / 20);
+    auto saved = Clock::now();
     SmoothedLoss smoothed;
     for (const double loss : state.losses) smoothed(loss);
     auto bar = reporter_.progress();
@@ -184,11 +187,13 @@ class InvertRun {
       state = now;
       report(bar, {what, static_cast<int>(now.steps()), static_cast<int>(total),
                    fmt::format("loss {:.4f}", smoothed(now.losses.back()))});
-      if (now.steps() % save_every == 0) write_inversion_checkpoint(task.checkpoint, now, run);
-      for (const auto& [step, path] : task.previews) {
-        if (step == now.steps()) preview(now, path);
+      if (now.steps() % save_every == 0 || Clock::now() - saved > std::chrono::minutes(1)) {
+        write_inversion_checkpoint(task.checkpoint, now, run);
+        saved = Clock::now();
       }
+      draw_previews(task, now);
     };
+    draw_previews(task, state);  // one that an interruption may have cut off
     try {
       state = inversion_->run(pictures, state, after_step);
     } catch (const Error& error) {
@@ -242,6 +247,12 @@ class InvertRun {
             {"lr", inversion_options_.learning_rate},
             {"weight_decay", inversion_options_.weight_decay},
             {"batch", inversion_options_.batch * inversion_options_.accumulate}};
+  }
+
+  void draw_previews(const Task& task, const InversionState& state) {
+    for (const auto& [step, path] : task.previews) {
+      if (step == state.steps()) preview(state, path);
+    }
   }
 
   void preview(const InversionState& state, const fs::path& path) {
