@@ -108,6 +108,19 @@ def test_several_at_once(w2w, world, tmp_path):
     assert done.stdout.splitlines() == ["out/person-7_lora.safetensors", "out/person-8_lora.safetensors"]
 
 
+def test_a_merged_model_draws_the_person_without_a_lora(w2w, world, person, tmp_path):
+    """A LoRA of zeros on the merged model against the person on the base model."""
+    w2w("render", person.name, *world.options, "-s", 5, "-o", "expected.png")
+    run(w2w, world, "export", person.name, "--merge", "-o", "merged")
+    nobody = {}
+    for name, columns, rows in world.space.modules:
+        nobody[f"unet.{name}.lora_A.weight"], nobody[f"unet.{name}.lora_B.weight"] = torch.zeros(1, columns), torch.zeros(rows, 1)
+    save_file(nobody, tmp_path / "nobody.safetensors")
+    w2w("render", "nobody.safetensors", "--model", "merged", "--steps", 2, "-s", 5, "--cfg-scale", 3, "-o", "found.png")
+    found, expected = (np.asarray(Image.open(tmp_path / f"{name}.png")).astype(int) for name in ("found", "expected"))
+    assert np.abs(found - expected).max() <= 1
+
+
 EXPORT_REFUSED = [
     (["--format", "koyha"], 2, "unknown value 'koyha' of --format", "did you mean 'kohya'?"),
     (["--format", "pt", "--dtype", "f16"], 2, "--format pt holds f32 coefficients", ""),
@@ -259,6 +272,18 @@ def test_nearest_in_the_released_space(w2w, world, person, tmp_path):
     done = w2w("nearest", person.name, "--space", folder, "--model", world.model, "--count", 1)
     row = cosines(world.space, load_file(person)["coefficients"]).argmax().item()
     assert done.stdout.splitlines()[1].endswith(f"row {row}")
+
+
+def test_names_come_from_the_labels_of_the_release(w2w, world, person, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    folder = world.space.save_released(tmp_path / "files")
+    row = cosines(world.space, load_file(person)["coefficients"]).argmax().item()
+    near = lambda: w2w("nearest", person.name, "--space", folder, "--model", world.model, "--count", 1)
+    torch.save(pandas.DataFrame({"Male": [1.0, -1.0] * 15}, index=[f"model-{i}" for i in range(30)]), folder / "identity_df.pt")
+    assert near().stdout.splitlines()[1].endswith(f" model-{row}")
+    torch.save(pandas.DataFrame({"Male": [1.0] * 29}, index=[f"model-{i}" for i in range(29)]), folder / "identity_df.pt")
+    done = near()
+    assert "names 29 people, the space has 30" in done.stderr and done.stdout.splitlines()[1].endswith(f" row {row}")
 
 
 def test_nearest_draws_everybody(w2w, world, person, tmp_path):
