@@ -80,14 +80,14 @@ void run_direction(const DirectionOptions& options, Reporter& reporter) {
     const auto with = directions.counts[i][0].item<int64_t>(),
                without = directions.counts[i][1].item<int64_t>();
     const double std = directions.deviation(i), largest = directions.largest[i].item<double>();
-    std::string related;
+    std::string related;  // as text, with its own indent: lines without it do not end in spaces
     auto related_json = Json::object();
     for (const auto& [attribute, cosine] : relatives(directions, i)) {
-      related += fmt::format("{}{} {:+.2f}", related.empty() ? "" : ", ", attribute, cosine);
+      related += fmt::format("{}{} {:+.2f}", related.empty() ? "  " : ", ", attribute, cosine);
       related_json[attribute] = cosine;
     }
-    reporter.line(fmt::format("{:<{}}  {:>6}  {:>7}  {:>9.4g}  {:>7.2f}  {}", name, widest, with, without,
-                              std, largest / std, related));
+    reporter.line(fmt::format("{:<{}}  {:>6}  {:>7}  {:>9.4g}  {:>7.2f}{}", name, widest, with, without, std,
+                              largest / std, related));
     list.push_back({{"attribute", name},
                     {"with", with},
                     {"without", without},

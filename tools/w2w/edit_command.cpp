@@ -40,29 +40,6 @@ struct EditOptions {
   }
 };
 
-/// One edited person of the run.
-struct Point {
-  Edit edit;
-  std::string suffix;   ///< "_edit", in a sweep "_edit-3"
-  std::string heading;  ///< on the sheet
-  Person person = {};
-  Identity identity = {};
-};
-
-std::vector<Point> points_of(const EditOptions& options) {
-  const auto common = options.edit();
-  if (!options.sweep) return {{common, "_edit", "edited"}};
-  const auto sweep = parse_sweep(*options.sweep);
-  const auto digits = std::to_string(sweep.strengths.size()).size();
-  std::vector<Point> points;
-  for (const double strength : sweep.strengths) {
-    auto edit = common;
-    edit.adds.push_back({sweep.attribute, strength});
-    points.push_back({edit, fmt::format("_edit-{:0{}}", points.size() + 1, digits), signed_text(strength)});
-  }
-  return points;
-}
-
 /// Error(usage) for a LoRA, which has no place in the space yet.
 Identity read_coefficients(const IdentitySource& source) {
   if (source.coefficients) return *source.coefficients;
@@ -83,7 +60,7 @@ class EditRun {
   EditRun(const EditOptions& options, Reporter& reporter)
       : options_(options),
         reporter_(reporter),
-        points_(points_of(options)),
+        points_(points_of(options.edit(), options.sweep)),
         source_(open_identity(options.identities.front())),
         original_(read_coefficients(source_)),
         space_path_(locate_space(options.shared.space)),
@@ -94,23 +71,25 @@ class EditRun {
   void run() {
     edit_coefficients();
     plan();
-    for (const auto& point : points_) {
-      write_identity(*path_, point.identity);
-      reporter_.output(*path_++, "coefficients", point.person.facts);
+    std::optional<TextToImage> model;
+    if (job_ || options_.lora) {
+      model.emplace(open_model(options_.shared));
+      const auto targets = attention_targets(model->linear_layers());
+      space_ = Space::open(space_path_, &targets);  // the same, checked against the model
     }
-    if (options_.no_images && !options_.lora) return;
-    auto model = open_model(options_.shared);
-    const auto targets = attention_targets(model.linear_layers());
-    const auto space = Space::open(space_path_, &targets);  // the same, checked against the model
+    for (size_t i = 0; i < points_.size(); ++i) {
+      write_identity(*path_, points_[i].identity);
+      reporter_.output(*path_++, "coefficients", people_[i].facts);
+    }
+    if (!model) return;
     std::vector<Lora> edits;
-    for (const auto& point : points_) {
-      edits.push_back(space.lora(point.identity.coefficients));
-      if (!options_.lora) continue;
-      write_lora(*path_, *options_.lora, edits.back(), point.person.stem, point.identity,
+    for (const auto& point : points_) edits.push_back(space_.lora(point.identity.coefficients));
+    for (size_t i = 0; options_.lora && i < points_.size(); ++i) {
+      write_lora(*path_, *options_.lora, edits[i], people_[i].stem, points_[i].identity,
                  options_.shared.no_metadata);
-      reporter_.output(*path_++, "lora", point.person.facts);
+      reporter_.output(*path_++, "lora", people_[i].facts);
     }
-    if (job_) draw(model, space.lora(original_.coefficients), edits);
+    if (job_) draw(*model, space_.lora(original_.coefficients), edits);
   }
 
  private:
@@ -118,9 +97,9 @@ class EditRun {
   void edit_coefficients() {
     const AttributeSource source(options_.attributes, space_);
     if (points_.front().edit.adds.empty()) {
-      throw Error(ErrorKind::usage, "edit needs --add ATTRIBUTE=STRENGTH or --sweep ATTRIBUTE=FROM:TO:N",
-                  fmt::format("attributes are {}; `w2w direction list` shows all",
-                              suggest_some(source.attributes())));
+      throw Error(
+          ErrorKind::usage, "edit needs --add ATTRIBUTE=STRENGTH or --sweep ATTRIBUTE=FROM:TO:N",
+          fmt::format("attributes are {}; `w2w direction list` shows all", first_names(source.attributes())));
     }
     const auto directions = source.directions(points_.front().edit.attributes());
     for (auto& point : points_) {
@@ -132,15 +111,8 @@ class EditRun {
       entry["components"] = source.components();
       entry["attributes"] = fs::path(source.origin()).filename().string();
       point.identity.history = longer_history(original_.history, entry);
-      point.person = person(point.edit, source_.stem + point.suffix);
+      people_.push_back(person(point.edit, source_.stem + point.suffix));
     }
-  }
-
-  static std::string suggest_some(const std::vector<std::string>& names) {
-    constexpr size_t shown = 6;
-    const std::vector<std::string> first(
-        names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(shown, names.size())));
-    return fmt::format("{}{}", fmt::join(first, ", "), names.size() > shown ? ", ..." : "");
   }
 
   Person person(const Edit& edit, const std::string& stem) const {
@@ -184,7 +156,8 @@ class EditRun {
                         {"render", source_.path},
                         {{"identity", source_.path}, {"edit", Json::object()}}};
     const auto pictures = job_->pictures();
-    PictureSheet sheet = empty_sheet();
+    auto sheet = empty_sheet(source_.stem, points_, options_.sweep.has_value(), shows_original(),
+                             options_.editing.inject_at);
     const int64_t calls = model.unet_calls();
     auto bar = reporter_.progress();
     for (size_t i = 0; i < pictures.size(); ++i) {
@@ -198,7 +171,7 @@ class EditRun {
       sheet.cells.emplace_back();
       if (shows_original()) sheet.cells.back().push_back(drawn.original);
       for (size_t p = 0; p < points_.size(); ++p) {
-        job_->write(*path_++, drawn.edited[p], model, points_[p].person, pictures[i], reporter_);
+        job_->write(*path_++, drawn.edited[p], model, people_[p], pictures[i], reporter_);
         sheet.cells.back().push_back(drawn.edited[p]);
       }
       sheet.rows.push_back(job_->label(i));
@@ -209,30 +182,9 @@ class EditRun {
 
   /// A sweep over zero holds the original already.
   bool shows_original() const {
-    return std::none_of(points_.begin(), points_.end(), [&](const Point& point) {
+    return std::none_of(points_.begin(), points_.end(), [&](const EditPoint& point) {
       return point.identity.coefficients.equal(original_.coefficients);
     });
-  }
-
-  PictureSheet empty_sheet() const {
-    PictureSheet sheet;
-    const auto& edit = points_.front().edit;
-    for (const auto& [attribute, strength] : edit.adds) {
-      const bool swept = options_.sweep && attribute == edit.adds.back().attribute;
-      const auto text = swept ? attribute : fmt::format("{} {}", attribute, signed_text(strength));
-      sheet.title += (sheet.title.empty() ? source_.stem + ": " : ", ") + text;
-    }
-    const double from = options_.editing.inject_at;
-    sheet.note = from >= 1000 ? "edited from the first step on" : fmt::format("edited from t = {} on", from);
-    if (!edit.without.empty()) {
-      sheet.note += fmt::format(", without {}{}", fmt::join(edit.without, ", "),
-                                edit.debias == Debias::sequential ? ", one after the other" : "");
-    }
-    sheet.note += edit.raw ? "; strengths multiply the raw direction"
-                           : "; 1 is one standard deviation of the training models";
-    if (shows_original()) sheet.columns.push_back("original");
-    for (const auto& point : points_) sheet.columns.push_back(point.heading);
-    return sheet;
   }
 
   /// The command as it was given, for the sheet.
@@ -248,7 +200,8 @@ class EditRun {
 
   const EditOptions& options_;
   Reporter& reporter_;
-  std::vector<Point> points_;
+  std::vector<EditPoint> points_;
+  std::vector<Person> people_;  ///< of the points
   IdentitySource source_;
   Identity original_;
   fs::path space_path_;

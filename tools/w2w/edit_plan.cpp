@@ -38,7 +38,7 @@ AttributeStrength parse_strength(const std::string& text, const std::string& opt
   return {attribute, parse_number(fmt::format("{} {}=STRENGTH", option, attribute), strength, any_strength)};
 }
 
-Sweep parse_sweep(const std::string& text) {
+std::vector<AttributeStrength> parse_sweep(const std::string& text) {
   const auto [attribute, range] = split_assignment(text);
   const size_t first = range.find(':'), last = range.rfind(':');
   if (attribute.empty() || first == std::string::npos || first == last ||
@@ -48,13 +48,13 @@ Sweep parse_sweep(const std::string& text) {
   const double from = parse_number("--sweep FROM", range.substr(0, first), any_strength);
   const double to = parse_number("--sweep TO", range.substr(first + 1, last - first - 1), any_strength);
   const int64_t count = parse_integer("--sweep N", range.substr(last + 1), {2, most_points});
-  Sweep sweep{attribute, {}};
+  std::vector<AttributeStrength> points;
   for (int64_t i = 0; i < count; ++i) {
     const double strength = from + (to - from) * static_cast<double>(i) / static_cast<double>(count - 1);
-    sweep.strengths.push_back(std::stod(fmt::format("{:.12g}", strength)) +
-                              0.0);  // 0.3, not 0.30000000000000004
+    // 0.3, not 0.30000000000000004; and no minus zero
+    points.push_back({attribute, std::stod(fmt::format("{:.12g}", strength)) + 0.0});
   }
-  return sweep;
+  return points;
 }
 
 std::vector<std::string> parse_names(const std::vector<std::string>& texts, const std::string& option) {
@@ -120,6 +120,48 @@ Json Edit::history() const {
     entry["debias"] = debias == Debias::joint ? "joint" : "sequential";
   }
   return entry;
+}
+
+std::vector<EditPoint> points_of(const Edit& common, const std::optional<std::string>& sweep) {
+  if (!sweep) return {{common, "_edit", "edited"}};
+  const auto strengths = parse_sweep(*sweep);
+  const auto digits = std::to_string(strengths.size()).size();
+  std::vector<EditPoint> points;
+  for (const auto& strength : strengths) {
+    auto edit = common;
+    edit.adds.push_back(strength);
+    points.push_back(
+        {edit, fmt::format("_edit-{:0{}}", points.size() + 1, digits), signed_text(strength.strength)});
+  }
+  return points;
+}
+
+PictureSheet empty_sheet(const std::string& stem, const std::vector<EditPoint>& points, bool is_sweep,
+                         bool original, double inject_at) {
+  PictureSheet sheet;
+  const auto& edit = points.front().edit;
+  for (const auto& add : edit.adds) {
+    const bool swept = is_sweep && &add == &edit.adds.back();
+    sheet.title += (sheet.title.empty() ? stem + ": " : ", ") + add.attribute;
+    if (!swept) sheet.title += " " + signed_text(add.strength);
+  }
+  sheet.note =
+      inject_at >= 1000 ? "edited from the first step on" : fmt::format("edited from t = {} on", inject_at);
+  if (!edit.without.empty()) {
+    sheet.note += fmt::format(", without {}{}", fmt::join(edit.without, ", "),
+                              edit.debias == Debias::sequential ? ", one after the other" : "");
+  }
+  sheet.note += edit.raw ? "; strengths multiply the raw direction"
+                         : "; 1 is one standard deviation of the training models";
+  if (original) sheet.columns.push_back("original");
+  for (const auto& point : points) sheet.columns.push_back(point.heading);
+  return sheet;
+}
+
+std::string first_names(const std::vector<std::string>& names) {
+  constexpr std::ptrdiff_t shown = 6;
+  const auto end = names.begin() + std::min(shown, static_cast<std::ptrdiff_t>(names.size()));
+  return fmt::format("{}{}", fmt::join(names.begin(), end, ", "), end == names.end() ? "" : ", ...");
 }
 
 std::string longer_history(const std::string& history, const Json& entry) {
