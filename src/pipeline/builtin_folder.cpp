@@ -7,6 +7,7 @@
 #include "sd/weight_files.h"
 #include "text/vocabulary.h"
 #include "w2w/base/atomic_file.h"
+#include "w2w/base/progress.h"
 
 namespace w2w {
 namespace {
@@ -137,6 +138,7 @@ void write_builtin_folder(const Checkpoint& model, const TensorMap& changed, con
   write_json(folder / "scheduler" / "scheduler_config.json", scheduler_json());
   write_tokenizer(folder / "tokenizer", model.text_config());
   for (const std::string part : {"unet", "vae", "text_encoder"}) {
+    check_interrupt();
     TensorMap tensors;
     for (const auto& [name, tensor] : model.part(part)) {
       const auto new_weight = part == "unet" ? changed.find(name) : changed.end();

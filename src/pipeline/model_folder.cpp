@@ -9,6 +9,7 @@
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
+#include "w2w/base/progress.h"
 
 namespace w2w {
 namespace {
@@ -75,6 +76,7 @@ void copy_model_folder(const fs::path& source, const TensorMap& changed, const f
     if (part.starts_with('.') || !fs::is_directory(entry.path())) continue;
     const bool required = part == "unet" || part == "vae" || part == "text_encoder";
     if (!required && !has_weights(entry.path())) continue;
+    check_interrupt();
     auto tensors = read_weight_files(entry.path(), part);
     if (part == "unet") {
       for (const auto& [name, weight] : changed) tensors.at(name) = weight;
