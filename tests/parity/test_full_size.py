@@ -76,7 +76,6 @@ def test_picture_from_a_ckpt_file_and_a_released_space(pipeline, tensors, w2w, t
 def test_merge_from_a_file_to_a_folder_and_back(pipeline, tensors, w2w, tmp_path):
     """file -> folder that diffusers and w2w load -> file: everything but the person's 64 matrices keeps its bytes on the way."""
     from diffusers import StableDiffusionPipeline
-    from parity.test_lora import difference, output_of
     from parity.test_merge import assert_only_touched
     from safetensors.torch import load_file
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, tmp_path / "model.safetensors")
@@ -97,9 +96,11 @@ def test_merge_from_a_file_to_a_folder_and_back(pipeline, tensors, w2w, tmp_path
         base = pipeline.unet.get_submodule(name).weight
         weight = loaded.unet.get_submodule(name).weight
         exact = base.double() + delta
-        assert ((weight.double() - exact).abs() <= 2**-11 * 1.001 * exact.abs() + 2**-25).all()
+        excess = ((weight.double() - exact).abs() - 2**-11 * exact.abs()).max() / delta.abs().max()
+        assert excess <= 1e-6, "rounded once to f16; before that, sums in f32"
         weight.data = base.data
-    assert difference(output_of(loaded.unet), output_of(pipeline.unet)) <= 1e-5  # all other weights are the model's
+    given = {"sample": randn(1, 4, 16, 8), "timestep": torch.tensor([700.0]), "encoder_hidden_states": randn(1, 77, 768, seed=1)}
+    assert torch.equal(loaded.unet(**given).sample, pipeline.unet(**given).sample)  # all other weights are the model's
 
     nobody = {"lora_unet_" + name.replace(".", "_") + part: torch.zeros(shape) for name, columns, rows in space.modules
               for part, shape in ((".lora_down.weight", (1, columns)), (".lora_up.weight", (rows, 1)))}
@@ -108,4 +109,5 @@ def test_merge_from_a_file_to_a_folder_and_back(pipeline, tensors, w2w, tmp_path
     back = load_file(tmp_path / "back.safetensors")
     extras = one.keys() - back.keys()  # what a folder has no place for
     assert extras == {"model_ema.decay", "betas", "cond_stage_model.transformer.text_model.embeddings.position_ids"}
-    assert_only_touched({name: tensor for name, tensor in one.items() if name not in extras}, back, set())
+    assert all(torch.equal(one[name], back.pop(name)) for name in touched)  # adding 0 may turn -0 into 0
+    assert_only_touched({name: tensor for name, tensor in one.items() if name not in extras | touched}, back, set())
