@@ -10,12 +10,12 @@ namespace w2w {
 /// whole factor and the letters follow the pictures' size, so that both can be read. All texts are UTF-8, may
 /// contain line breaks, and are wrapped, then shortened with an ellipsis where they are too long.
 struct PictureSheet {
-  std::string title = {};                           ///< above everything; may be empty
-  std::string note = {};                            ///< small, below everything; may be empty
-  std::vector<std::string> columns = {};            ///< headings, one a column; or none
-  std::vector<std::string> rows = {};               ///< labels at the left, one a row; or none
-  std::vector<std::vector<at::Tensor>> cells = {};  ///< row by row: u8 [H, W, 3], all of one size; an
-                                                    ///< undefined tensor leaves its place empty
+  std::string title = {};                 ///< above everything; may be empty
+  std::string note = {};                  ///< small, below everything; may be empty
+  std::vector<std::string> columns = {};  ///< headings, one a column; or none
+  std::vector<std::string> rows = {};     ///< labels at the left, one a row; or none
+  /// Row by row: u8 [H, W, 3], all of one size; an undefined tensor leaves its place empty.
+  std::vector<std::vector<at::Tensor>> cells = {};
   std::vector<std::vector<std::string>> captions = {};  ///< below each picture, row by row; or none
 };
 
