@@ -5,6 +5,7 @@ numbers, so that their differences are paired. Learning rates are in units of th
 spread of the training people in each component: power 0 is the reference's parametrisation, 1 whitens.
 """
 import argparse
+import csv
 import math
 from dataclasses import dataclass
 
@@ -52,6 +53,10 @@ VARIANTS = {
 }
 
 
+def with_one(c):
+    return torch.cat([c, torch.ones(len(c), 1)], 1)
+
+
 class Study:
     def __init__(self, n):
         self.vae, self.regressor = frozen_vae(), load_regressor()[0]
@@ -63,10 +68,18 @@ class Study:
         drawn = load(WORK / "pictures_held_out.pt")
         people = torch.tensor(drawn["people"][::PICTURES_PER_PERSON][:n])
         self.truth = (people - self.regressor.mean) / self.regressor.std
+        self.read_out = self.fit_read_out()
         with torch.no_grad():
             self.text, self.empty = self.models.embed(["sks person"]), self.models.embed([""])
             images = drawn["images"][::PICTURES_PER_PERSON][:n].float() / 127.5 - 1
             self.posterior = self.vae.encode(images).latent_dist
+
+    def fit_read_out(self):
+        """Least squares of the training people's factors on their coefficients and one, [k + 1, F] in deviations."""
+        with open(SHARE / "space" / "factors.csv", newline="") as file:
+            people = torch.tensor([[float(row[name]) for name in FACTORS] for row in csv.DictReader(file)])
+        c = load_file(SHARE / "space" / "projections.safetensors")["projections"]
+        return torch.linalg.lstsq(with_one(c), (people - self.regressor.mean) / self.regressor.std).solution
 
     def theta(self, c):
         return c @ self.basis["components"] * self.basis["std"] + self.basis["mean"]
@@ -126,7 +139,7 @@ class Study:
 
 
 def results(study, variant, name, budgets, seed, noises):
-    """{budget: factors [n, F]}; what an earlier call has found is read from its file."""
+    """{budget: dict of factors [n, F] and coefficients [n, k]}; what an earlier call has found is read from its file."""
     folder = WORK / "inversion_study"
     folder.mkdir(exist_ok=True)
     path = lambda budget: folder / f"{name}_{budget}_{len(study.truth)}_{seed}_{noises}.pt"
@@ -135,18 +148,22 @@ def results(study, variant, name, budgets, seed, noises):
     for last in missing[-1:] if one_run else missing:
         for budget, c in study.invert(variant, last, seed, missing if one_run else ()).items():
             save(path(budget), dict(factors=study.factors(c, noises), coefficients=c))
-    return {b: load(path(b))["factors"] for b in budgets}
+    return {b: load(path(b)) for b in budgets}
 
 
-def report(truth, name, budget, found, base):
-    """Prints one line and returns the error of each person; found: factors [n, F] of each seed, base: errors to compare with."""
+def report(study, name, budget, found, base):
+    """Prints one line and returns the error of each person; found: results of each seed, base: errors to compare with."""
+    truth, people = study.truth, [f["coefficients"] for f in found]
+    read = torch.stack([correlation(with_one(c) @ study.read_out, truth)[CARRIED].mean() for c in people]).mean()
+    size = torch.stack(people).div(study.basis["projection_std"]).square().mean().sqrt()
+    found = [f["factors"] for f in found]
     r = torch.stack([correlation(f, truth) for f in found])
     error = torch.stack([(f - truth)[:, CARRIED].pow(2).mean(1).sqrt() for f in found]).mean(0)
     centred = torch.nn.functional.normalize(truth - truth.mean(0), dim=1)
     nearest = [(torch.nn.functional.normalize(f - f.mean(0), dim=1) @ centred.T).argmax(1) for f in found]
     top = torch.stack([(k == torch.arange(len(truth))).float().mean() for k in nearest]).mean()
     line = (f"{name:26s} {budget:4d} x{len(found)}  r carried {r[:, CARRIED].mean():.3f} all {r.mean():.3f}  "
-            f"error {error.mean():.3f}  top-1 {top:.2f}")
+            f"error {error.mean():.3f}  top-1 {top:.2f}  read-out {read:.3f}  size {size:.1f}")
     if base is not None:
         gain = base - error
         line += f"  less error {gain.mean():+.3f} +- {gain.std() / len(gain) ** 0.5:.3f}"
@@ -166,5 +183,5 @@ if __name__ == "__main__":
     for name in args.variants:
         found = [results(study, VARIANTS[name], name, args.evaluations, seed, args.noises) for seed in args.seeds]
         for budget in args.evaluations:
-            error = report(study.truth, name, budget, [f[budget] for f in found], base.get(budget))
+            error = report(study, name, budget, [f[budget] for f in found], base.get(budget))
             base.setdefault(budget, error)
