@@ -125,7 +125,7 @@ def test_a_bad_configuration_names_its_line(w2w, tmp_path, text, code, what, hin
 
 
 def test_settings_of_other_commands_are_no_errors(w2w, tmp_path):
-    (tmp_path / "c.toml").write_text('steps = 3\ncfg_scale = 2\n[sample]\ncount = 3\n[invert]\nanything = 1\n')
+    (tmp_path / "c.toml").write_text('steps = 3\ncfg_scale = 2\n[sample]\ncount = 3\n[train]\nanything = 1\n')
     w2w("tokens", "x", "--config", "c.toml")
 
 
