@@ -215,6 +215,7 @@ def test_bad_tables(invert, picture, tmp_path, table, code, says):
     (["anna.png", "--mask", "black.png"], 3, "the mask hides the whole picture (black.png)"),
     (["anna.png", "--mask", "anna.png", "--mask", "anna.png"], 2, "--mask expects one per picture, found 2 for 1"),
     (["anna.png", "--components", "21"], 2, "21"),
+    (["anna.png", "--checkpoint", "none/s.safetensors"], 1, "none/s.safetensors"),
     (["anna.png", "--lr", "0"], 2, "learning rate must be above 0"),
     (["anna.png", "--preset", "rael"], 2, "did you mean 'real'"),
     (["anna.png", "--preset", "reference", "--method", "fast"], 2, "--preset reference is the reference's method"),

@@ -5,18 +5,15 @@
 
 #include <algorithm>
 #include <chrono>
-#include <span>
 
 #include "w2w/app.h"
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
-#include "w2w/invert_manifest.h"
-#include "w2w/invert_options.h"
+#include "w2w/invert_plan.h"
 #include "w2w/io/image.h"
 #include "w2w/locate.h"
 #include "w2w/lora_output.h"
-#include "w2w/output_paths.h"
 #include "w2w/pictures.h"
 #include "w2w/pipeline/inversion_checkpoint.h"
 
@@ -25,14 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-
-/// A person of the run and where the files go.
-struct Task {
-  InversionJob job;
-  fs::path coefficients, losses, checkpoint;
-  std::optional<fs::path> lora;
-  std::vector<std::pair<int64_t, fs::path>> previews;  ///< after that many steps
-};
 
 /// The loss as an exponential average over about the last 50 steps, free of the bias of its start.
 class SmoothedLoss {
@@ -58,7 +47,7 @@ class InvertRun {
         inversion_options_(resolve(options, space_)) {}
 
   void run() {
-    plan();
+    tasks_ = plan_inversions(options_, inversion_options_.steps);
     if (tasks_.empty()) return;
     model_.emplace(open_model(options_.shared));
     const auto targets = attention_targets(model_->linear_layers());
@@ -85,74 +74,6 @@ class InvertRun {
   }
 
  private:
-  std::vector<InversionJob> jobs() const {
-    if (options_.batch_file) return read_manifest(*options_.batch_file);
-    InversionJob job{options_.name.value_or(fs::path(options_.images.front()).stem().string()), {}, {}};
-    for (size_t i = 0; i < options_.images.size(); ++i) {
-      job.images.emplace_back(options_.images[i]);
-      job.masks.push_back(options_.masks.empty() ? std::nullopt : std::optional<fs::path>(options_.masks[i]));
-    }
-    return {job};
-  }
-
-  /// Names everything and refuses what cannot be written, before any work.
-  void plan() {
-    std::vector<PlannedOutput> outputs;
-    const auto all = jobs();
-    const auto suffixes = planned_suffixes();
-    for (const auto& job : all) {
-      for (const auto& [kind, suffix] : suffixes) outputs.push_back({kind, job.name, suffix});
-    }
-    const bool may_exist = options_.shared.force || options_.resume || options_.batch_file;
-    const auto paths = plan_outputs(options_.shared.output, outputs, may_exist);
-    for (size_t i = 0; i < all.size(); ++i) {
-      auto task = task_of(
-          all[i], {paths.begin() + static_cast<std::ptrdiff_t>(i * suffixes.size()), suffixes.size()});
-      if (fs::exists(task.coefficients) && !options_.shared.force) {
-        if (!options_.batch_file) {
-          throw Error(ErrorKind::failure, "the output exists already (" + task.coefficients.string() + ")",
-                      "it is finished; pass --force to replace it");
-        }
-        notice(fmt::format("{} is finished", task.job.name));
-        continue;
-      }
-      tasks_.push_back(std::move(task));
-    }
-  }
-
-  /// Kind and suffix of each output of one person.
-  std::vector<std::pair<std::string, std::string>> planned_suffixes() const {
-    std::vector<std::pair<std::string, std::string>> suffixes = {{"coefficients", ".safetensors"},
-                                                                 {"log", "_loss.csv"}};
-    if (options_.lora) suffixes.emplace_back("lora", lora_suffix(*options_.lora));
-    for (const auto step : preview_steps()) {
-      suffixes.emplace_back("picture", fmt::format("_preview_{:04}.png", step));
-    }
-    return suffixes;
-  }
-
-  std::vector<int64_t> preview_steps() const {
-    std::vector<int64_t> steps;
-    if (options_.preview_every == 0) return steps;
-    for (int64_t step = options_.preview_every; step < inversion_options_.steps;
-         step += options_.preview_every) {
-      steps.push_back(step);
-    }
-    steps.push_back(inversion_options_.steps);
-    return steps;
-  }
-
-  Task task_of(const InversionJob& job, std::span<const fs::path> paths) const {
-    Task task{job, paths[0], paths[1], paths[0], {}, {}};
-    size_t next = 2;
-    if (options_.lora) task.lora = paths[next++];
-    for (const auto step : preview_steps()) task.previews.emplace_back(step, paths[next++]);
-    task.checkpoint.replace_extension();
-    task.checkpoint += "_checkpoint.safetensors";
-    if (options_.checkpoint) task.checkpoint = *options_.checkpoint;
-    return task;
-  }
-
   std::vector<InversionPicture> read_pictures(const InversionJob& job, std::pair<int64_t, int64_t> size) {
     std::vector<InversionPicture> pictures;
     const auto factor = model_->checkpoint().vae_config().down_factor();
@@ -166,7 +87,7 @@ class InvertRun {
     return pictures;
   }
 
-  void invert(const Task& task, size_t index) {
+  void invert(const InversionTask& task, size_t index) {
     const auto pictures = read_pictures(task.job, inversion_->picture_size());
     const auto run = describe_run(inversion_options_, pictures, space_, *model_);
     auto state = inversion_->initial_state();
@@ -210,7 +131,7 @@ class InvertRun {
     }
   }
 
-  void write_results(const Task& task, const InversionState& state) {
+  void write_results(const InversionTask& task, const InversionState& state) {
     std::string table = "step,loss,smoothed\n";
     SmoothedLoss smoothed;
     for (size_t i = 0; i < state.losses.size(); ++i) {
@@ -249,7 +170,7 @@ class InvertRun {
             {"batch", inversion_options_.batch * inversion_options_.accumulate}};
   }
 
-  void draw_previews(const Task& task, const InversionState& state) {
+  void draw_previews(const InversionTask& task, const InversionState& state) {
     for (const auto& [step, path] : task.previews) {
       if (step == state.steps()) preview(state, path);
     }
@@ -274,7 +195,7 @@ class InvertRun {
   fs::path space_path_;
   Space space_;
   InversionOptions inversion_options_;
-  std::vector<Task> tasks_;
+  std::vector<InversionTask> tasks_;
   std::optional<TextToImage> model_;
   std::optional<Inversion> inversion_;
 };
@@ -308,6 +229,7 @@ void check(const InvertOptions& options) {
   for (const auto* paths : {&options.images, &options.masks}) {
     for (const auto& path : *paths) {
       if (!fs::exists(path)) throw Error(ErrorKind::not_found, "no such picture (" + path + ")");
+      read_image(path);  // an unreadable one is told of before the model is loaded
     }
   }
 }
