@@ -107,10 +107,9 @@ Tensor Inversion::coefficients(const InversionState& state) const {
   return spread_.defined() ? state.position * spread_ : state.position;
 }
 
-Inversion::Encoded Inversion::encode(const InversionPicture& picture) {
+Inversion::Encoded Inversion::encode(const InversionPicture& picture, const VaeEncoder& encoder) const {
   at::NoGradGuard no_grad;
-  if (!encoder_) encoder_.emplace(model_.checkpoint().vae_encoder(model_.dtype()));
-  const auto posterior = (*encoder_)(picture.image.unsqueeze(0).to(model_.dtype()));
+  const auto posterior = encoder(picture.image.unsqueeze(0).to(model_.dtype()));
   return {posterior.mean.to(at::kFloat), posterior.std.to(at::kFloat),
           picture.mask.defined() ? picture.mask.view({1, 1, picture.mask.size(0), picture.mask.size(1)})
                                  : Tensor()};
@@ -186,9 +185,10 @@ InversionState Inversion::run(const std::vector<InversionPicture>& pictures, Inv
                               const std::function<void(const InversionState&)>& after_step) {
   if (pictures.empty()) throw Error(ErrorKind::usage, "inversion needs a picture");
   std::vector<Encoded> encoded;
-  for (const auto& picture : pictures) encoded.push_back(encode(picture));
-  encoder_
-      .reset();  // as large as a tenth of the model; a caller with many people pays milliseconds to map it
+  {
+    const auto encoder = model_.checkpoint().vae_encoder(model_.dtype());  // a tenth of the model: not kept
+    for (const auto& picture : pictures) encoded.push_back(encode(picture, encoder));
+  }
   Generator generator(0);
   generator.set_state(state.generator);
   while (state.steps() < options_.steps) {

@@ -1,6 +1,5 @@
 #include "w2w/pipeline/inversion_checkpoint.h"
 
-#include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
@@ -19,15 +18,6 @@ void update(Sha256& hash, const at::Tensor& tensor) {
   hash.update(values.data_ptr(), values.nbytes());
 }
 
-std::string hash_of(const std::vector<InversionPicture>& pictures) {
-  Sha256 hash;
-  for (const auto& picture : pictures) {
-    update(hash, picture.image);
-    if (picture.mask.defined()) update(hash, picture.mask);
-  }
-  return hash.hex();
-}
-
 /// Of the first and last layer: fine-tuned models differ there, and reading all weights would take seconds.
 std::string hash_of(TextToImage& model) {
   const auto weights = model.checkpoint().part("unet");
@@ -38,8 +28,16 @@ std::string hash_of(TextToImage& model) {
 
 }  // namespace
 
-RunDescription describe_run(const InversionOptions& options, const std::vector<InversionPicture>& pictures,
-                            const Space& space, TextToImage& model) {
+std::string hash_of(const std::vector<InversionPicture>& pictures) {
+  Sha256 hash;
+  for (const auto& picture : pictures) {
+    update(hash, picture.image);
+    if (picture.mask.defined()) update(hash, picture.mask);
+  }
+  return hash.hex();
+}
+
+RunDescription describe_run(const InversionOptions& options, const Space& space, TextToImage& model) {
   RunDescription run = {{"--components", fmt::format("{}", options.components)},
                         {"--lr", fmt::format("{}", options.learning_rate)},
                         {"--weight-decay", fmt::format("{}", options.weight_decay)},
@@ -48,7 +46,6 @@ RunDescription describe_run(const InversionOptions& options, const std::vector<I
                         {"--seed", fmt::format("{}", options.seed)},
                         {"--prompt", options.prompt},
                         {"--dtype", c10::toString(model.dtype())},
-                        {"pictures", hash_of(pictures)},
                         {"space", space.hash()},
                         {"model", hash_of(model)},
                         {"--method", options.whitened ? "fast" : "reference"}};

@@ -8,13 +8,12 @@
 #include "w2w/base/log.h"
 #include "w2w/base/nearest_name.h"
 #include "w2w/option_values.h"
+#include "w2w/space_choice.h"
 
 namespace w2w::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int64_t reference_components = 1000;  // reference.md: fewer are too coarse, many more entangle
 
 std::optional<fs::path> directions_of(const AttributeOptions& options, const Space& space) {
   if (options.directions) return *options.directions;
@@ -68,11 +67,7 @@ AttributeSource::AttributeSource(const AttributeOptions& options, const Space& s
 
 int64_t AttributeSource::components_of(const AttributeOptions& options) const {
   const int64_t available = std::min(space_.components(), space_.data().projections.size(1));
-  if (!options.components) {
-    if (available < reference_components)
-      notice(fmt::format("the space has {} components: all are used", available));
-    return std::min(available, reference_components);
-  }
+  if (!options.components) return components_up_to(reference_components, available);
   if (*options.components > available) {
     throw Error(ErrorKind::usage, fmt::format("--components expects 1 to {}, as many as the space ({}) has "
                                               "projections for, found {}",

@@ -18,6 +18,7 @@
 #include "w2w/option_values.h"
 #include "w2w/pictures.h"
 #include "w2w/pipeline/editing.h"
+#include "w2w/space_choice.h"
 
 namespace w2w::cli {
 namespace {
@@ -74,8 +75,7 @@ class EditRun {
     std::optional<TextToImage> model;
     if (job_ || options_.lora) {
       model.emplace(open_model(options_.shared));
-      const auto targets = attention_targets(model->linear_layers());
-      space_ = Space::open(space_path_, &targets);  // the same, checked against the model
+      space_ = open_space_of(*model, space_path_);  // the same, checked against the model
     }
     for (size_t i = 0; i < points_.size(); ++i) {
       write_identity(*path_, points_[i].identity);
@@ -256,13 +256,9 @@ void add_edit(App& app) {
       "timestep from which the edited person is drawn: 1000 is the whole run, lower values keep more of "
       "the picture's layout (default: 800)");
   add_attribute_options(parser, options->attributes);
-  add_choice(parser, "--lora", options->lora, {"kohya", "peft", "diffusers"},
-             "write each edited person as a LoRA too");
+  add_lora_option(parser, options->lora, "write each edited person as a LoRA too");
   add_switch(parser, "--no-images", options->no_images, "write no pictures");
-  add_picture_options(parser, options->shared);
-  add_model_options(parser, options->shared);
-  add_space_option(parser, options->shared);
-  add_output_options(parser, options->shared);
+  add_drawing_options(parser, options->shared);
 }
 
 }  // namespace w2w::cli

@@ -59,8 +59,7 @@ class InterpolateRun {
     }
     if (!options_.no_images) {
       model_.emplace(open_model(options_.shared));
-      const auto targets = attention_targets(model_->linear_layers());
-      space_ = Space::open(space_.origin(), &targets);
+      space_ = open_space_of(*model_, space_.origin());
       sheet_.cells.resize(pictures_->pictures_per_person());
       for (size_t i = 0; i < pictures_->pictures_per_person(); ++i)
         sheet_.rows.push_back(pictures_->label(i));
@@ -183,13 +182,9 @@ void add_interpolate(App& app) {
   add_arguments(parser, "IDENTITY", options->ends, "two coefficient files (.safetensors, .pt) or LoRAs");
   add_integer(parser, "--points", options->points, {2, 1000},
               "how many people, both ends included; default: 5");
-  add_choice(parser, "--lora", options->lora, {"kohya", "peft", "diffusers"},
-             "write each person as a LoRA too");
+  add_lora_option(parser, options->lora, "write each person as a LoRA too");
   add_switch(parser, "--no-images", options->no_images, "write no pictures");
-  add_picture_options(parser, options->shared);
-  add_model_options(parser, options->shared);
-  add_space_option(parser, options->shared);
-  add_output_options(parser, options->shared);
+  add_drawing_options(parser, options->shared);
 }
 
 }  // namespace w2w::cli

@@ -16,6 +16,7 @@
 #include "w2w/lora_output.h"
 #include "w2w/pictures.h"
 #include "w2w/pipeline/inversion_checkpoint.h"
+#include "w2w/space_choice.h"
 
 namespace w2w::cli {
 namespace {
@@ -50,9 +51,9 @@ class InvertRun {
     tasks_ = plan_inversions(options_, inversion_options_.steps);
     if (tasks_.empty()) return;
     model_.emplace(open_model(options_.shared));
-    const auto targets = attention_targets(model_->linear_layers());
-    space_ = Space::open(space_path_, &targets);
+    space_ = open_space_of(*model_, space_path_);
     inversion_.emplace(*model_, space_, inversion_options_);
+    description_ = describe_run(inversion_options_, space_, *model_);
     std::vector<std::string> failed;
     for (size_t i = 0; i < tasks_.size(); ++i) {
       try {
@@ -89,7 +90,8 @@ class InvertRun {
 
   void invert(const InversionTask& task, size_t index) {
     const auto pictures = read_pictures(task.job, inversion_->picture_size());
-    const auto run = describe_run(inversion_options_, pictures, space_, *model_);
+    auto run = description_;
+    run["pictures"] = hash_of(pictures);
     auto state = inversion_->initial_state();
     if ((options_.resume || options_.batch_file) && fs::exists(task.checkpoint)) {
       state = read_inversion_checkpoint(task.checkpoint, run);
@@ -198,6 +200,7 @@ class InvertRun {
   std::vector<InversionTask> tasks_;
   std::optional<TextToImage> model_;
   std::optional<Inversion> inversion_;
+  RunDescription description_;  ///< of every person's run, but for the pictures
 };
 
 /// What can be refused before anything is opened.

@@ -4,8 +4,10 @@
 
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
+#include "w2w/lora_output.h"
 #include "w2w/option_values.h"
 #include "w2w/seeds.h"
+#include "w2w/space_choice.h"
 
 namespace w2w::cli {
 namespace {
@@ -34,9 +36,8 @@ InversionOptions resolve(const InvertOptions& options, const Space& space) {
   if (options.components) {
     resolved.components = *options.components;
     space.components(resolved.components);  // refuses a number above the space's
-  } else if (space.components() < resolved.components) {
-    notice(fmt::format("the space has {} components: all are used", space.components()));
-    resolved.components = space.components();
+  } else {
+    resolved.components = components_up_to(resolved.components, space.components());
   }
   resolved.steps = options.steps.value_or(resolved.steps);
   resolved.learning_rate = options.learning_rate.value_or(resolved.learning_rate);
@@ -102,8 +103,7 @@ void add_invert_options(CLI::App& parser, InvertOptions& options) {
               "draw the person every N steps and at the end; default: 0, never");
   add_integer(parser, "--preview-steps", options.preview_steps, {1, 1000},
               "denoising steps of a preview; default: 20");
-  add_choice(parser, "--lora", options.lora, {"kohya", "peft", "diffusers"},
-             "write the person as a LoRA too");
+  add_lora_option(parser, options.lora, "write the person as a LoRA too");
 }
 
 }  // namespace w2w::cli

@@ -3,8 +3,13 @@
 #include <cstdlib>
 
 #include "w2w/lora/formats.h"
+#include "w2w/option_values.h"
 
 namespace w2w::cli {
+
+void add_lora_option(CLI::App& parser, std::optional<std::string>& format, const std::string& help) {
+  add_choice(parser, "--lora", format, {"kohya", "peft", "diffusers"}, help);
+}
 
 std::string lora_suffix(const std::string& format) {
   return format == "peft" ? "_lora" : "_lora.safetensors";

@@ -1,13 +1,18 @@
 #pragma once
 #include <c10/core/ScalarType.h>
 
+#include <CLI/App.hpp>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "w2w/lora/factors.h"
 #include "w2w/space/identity.h"
 
 namespace w2w::cli {
+
+/// `--lora kohya|peft|diffusers`, for commands that write LoRAs beside something else.
+void add_lora_option(CLI::App& parser, std::optional<std::string>& format, const std::string& help);
 
 /// What a person's LoRA is called beside its coefficients: "_lora.safetensors", or "_lora" for a PEFT folder.
 std::string lora_suffix(const std::string& format);

@@ -73,8 +73,7 @@ void draw(const NearestOptions& options, const PictureJob& job, const std::files
           const std::string& stem, const Identity& person, const std::vector<Named>& found,
           const Space& unfitted, Reporter& reporter) {
   auto model = open_model(options.shared);
-  const auto targets = attention_targets(model.linear_layers());
-  const auto space = Space::open(unfitted.origin(), &targets);
+  const auto space = open_space_of(model, unfitted.origin());
   PictureSheet sheet;
   sheet.columns.push_back(stem);
   for (const auto& [name, neighbour] : found)
@@ -134,10 +133,7 @@ void add_nearest(App& app) {
   add_text(parser, "IDENTITY", options->identity, "",
            "coefficient file (.safetensors, .pt), LoRA file, or PEFT folder");
   add_integer(parser, "--count", options->count, {1, 1'000'000'000}, "how many neighbours; default: 10");
-  add_picture_options(parser, options->shared);
-  add_model_options(parser, options->shared);
-  add_space_option(parser, options->shared);
-  add_output_options(parser, options->shared);
+  add_drawing_options(parser, options->shared);
   parser.get_option("--output")
       ->description(
           "draw the person and the neighbours on one sheet: the file, or a folder to put NAME_nearest.png "

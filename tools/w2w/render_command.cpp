@@ -8,6 +8,7 @@
 #include "w2w/lora/formats.h"
 #include "w2w/option_values.h"
 #include "w2w/pictures.h"
+#include "w2w/space_choice.h"
 
 namespace w2w::cli {
 namespace {
@@ -47,8 +48,7 @@ void run_render(const RenderOptions& options, Reporter& reporter) {
   const auto paths = plan_outputs(options.shared.output, planned, options.shared.force);
 
   auto model = open_model(options.shared);
-  const auto targets = attention_targets(model.linear_layers());
-  if (space) space = Space::open(space_path, &targets);
+  if (space) space = open_space_of(model, space_path);
   const auto each = static_cast<std::ptrdiff_t>(job.pictures_per_person());
   for (size_t i = 0; i < sources.size(); ++i) {
     check_interrupt();
@@ -77,10 +77,7 @@ void add_render(App& app) {
   add_arguments(parser, "IDENTITY", options->identities,
                 "coefficient file (.safetensors, .pt), LoRA file, or PEFT folder")
       ->required();
-  add_picture_options(parser, options->shared);
-  add_model_options(parser, options->shared);
-  add_space_option(parser, options->shared);
-  add_output_options(parser, options->shared);
+  add_drawing_options(parser, options->shared);
 }
 
 }  // namespace w2w::cli

@@ -11,13 +11,12 @@
 #include "w2w/pictures.h"
 #include "w2w/seeds.h"
 #include "w2w/space/sampling.h"
+#include "w2w/space_choice.h"
 
 namespace w2w::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int64_t reference_components = 1000;  // reference.md: fewer are too coarse, many more entangle
 
 struct SampleOptions {
   SharedOptions shared;
@@ -41,11 +40,8 @@ int64_t components_of(const SampleOptions& options, const Space& space) {
     space.components(*options.components);  // refuses a number above the space's
     return *options.components;
   }
-  const int64_t available = std::min(space.components(), space.projection_statistics().mean.numel());
-  if (available < reference_components) {
-    notice(fmt::format("the space has {} components: all are used", available));
-  }
-  return std::min(available, reference_components);
+  return components_up_to(reference_components,
+                          std::min(space.components(), space.projection_statistics().mean.numel()));
 }
 
 class SampleRun {
@@ -63,8 +59,7 @@ class SampleRun {
     const bool needs_model = !options_.no_images || options_.lora;
     if (needs_model) {
       model_.emplace(open_model(options_.shared));
-      const auto targets = attention_targets(model_->linear_layers());
-      fitted_space_ = Space::open(space_path_, &targets);
+      fitted_space_ = open_space_of(*model_, space_path_);
     }
     for (size_t i = 0; i < draws_.size(); ++i) {
       check_interrupt();
@@ -169,13 +164,9 @@ void add_sample(App& app) {
   add_number(parser, "--spread", options->spread, {0, 100},
              "how far from the mean person, in standard deviations of the training models (default: 1, or "
              "the space's)");
-  add_choice(parser, "--lora", options->lora, {"kohya", "peft", "diffusers"},
-             "write each person as a LoRA too");
+  add_lora_option(parser, options->lora, "write each person as a LoRA too");
   add_switch(parser, "--no-images", options->no_images, "write no pictures");
-  add_picture_options(parser, options->shared);
-  add_model_options(parser, options->shared);
-  add_space_option(parser, options->shared);
-  add_output_options(parser, options->shared);
+  add_drawing_options(parser, options->shared);
 }
 
 }  // namespace w2w::cli

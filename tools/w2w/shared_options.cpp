@@ -95,6 +95,13 @@ void add_output_options(CLI::App& parser, SharedOptions& options) {
   group(add_switch(parser, "--no-metadata", options.no_metadata, "write no parameters into pictures"));
 }
 
+void add_drawing_options(CLI::App& parser, SharedOptions& options) {
+  add_picture_options(parser, options);
+  add_model_options(parser, options);
+  add_space_option(parser, options);
+  add_output_options(parser, options);
+}
+
 void check_shared_options(const SharedOptions& options) {
   parse_dtype(options.dtype, parse_device(options.device));
   if (options.sampler || options.schedule)

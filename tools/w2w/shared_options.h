@@ -50,6 +50,8 @@ void add_tokenizer_options(CLI::App& parser, SharedOptions& options);  ///< --mo
 void add_space_option(CLI::App& parser, SharedOptions& options);
 void add_picture_options(CLI::App& parser, SharedOptions& options);
 void add_output_options(CLI::App& parser, SharedOptions& options);
+/// All of them: for commands that draw people of a space.
+void add_drawing_options(CLI::App& parser, SharedOptions& options);
 
 /// What can be refused before anything is loaded and was not refused by parsing: device, dtype, sampler,
 /// number of negative prompts. Error(usage), or Error(failure) for a device this machine does not have.

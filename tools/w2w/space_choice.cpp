@@ -1,5 +1,10 @@
 #include "w2w/space_choice.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "w2w/base/log.h"
 #include "w2w/locate.h"
 #include "w2w/sd/checkpoint.h"
 
@@ -15,6 +20,16 @@ Space open_fitted_space(const SharedOptions& options) {
   if (space.data().layout && !options.model) return space;
   const auto targets = attention_targets(model_layers(options));
   return Space::open(path, &targets);
+}
+
+Space open_space_of(TextToImage& model, const std::filesystem::path& folder) {
+  const auto targets = attention_targets(model.linear_layers());
+  return Space::open(folder, &targets);
+}
+
+int64_t components_up_to(int64_t wanted, int64_t available) {
+  if (available < wanted) notice(fmt::format("the space has {} components: all are used", available));
+  return std::min(wanted, available);
 }
 
 }  // namespace w2w::cli

@@ -1,7 +1,10 @@
 #pragma once
-// Space and model of commands that need their shapes, but no model to run.
+// The space of a command, with and without its model.
+
+#include <filesystem>
 
 #include "w2w/lora/target.h"
+#include "w2w/pipeline/text_to_image.h"
 #include "w2w/shared_options.h"
 #include "w2w/space/space.h"
 
@@ -13,5 +16,14 @@ Targets model_layers(const SharedOptions& options);
 /// The space with its modules. A released folder does not name them: they are those of the model then. A
 /// model that was named must be the space's.
 Space open_fitted_space(const SharedOptions& options);
+
+/// The space in `folder`, checked against a model that is loaded anyway.
+Space open_space_of(TextToImage& model, const std::filesystem::path& folder);
+
+/// What sampling and editing use: fewer are too coarse, many more entangle (reference.md).
+constexpr int64_t reference_components = 1000;
+
+/// `wanted` components of a default or preset, or all that are `available`, with a notice.
+int64_t components_up_to(int64_t wanted, int64_t available);
 
 }  // namespace w2w::cli

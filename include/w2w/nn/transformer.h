@@ -20,7 +20,6 @@ class Context {
  public:
   Context(Tensor embedding) : embedding_(std::move(embedding)) {}  // NOLINT: a tensor is a context
 
-  const Tensor& embedding() const { return embedding_; }
   /// From here on each attention projects its keys once and finds them here again. For use with one model
   /// whose to_k stay as they are.
   void keep_keys() { keep_keys_ = true; }

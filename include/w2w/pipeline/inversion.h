@@ -75,7 +75,7 @@ class Inversion {
   struct Batch {
     at::Tensor latents, noise, timesteps, mask;
   };
-  Encoded encode(const InversionPicture& picture);
+  Encoded encode(const InversionPicture& picture, const VaeEncoder& encoder) const;
   Batch draw(const std::vector<Encoded>& pictures, int64_t first, Generator& generator) const;
   at::Tensor loss(const Batch& batch) const;
   void step(const std::vector<Encoded>& pictures, InversionState& state, Generator& generator);
@@ -87,7 +87,6 @@ class Inversion {
   NoiseSchedule schedule_;
   nn::Context context_;
   at::Tensor spread_;  ///< f32 [k]; undefined unless whitened
-  std::optional<VaeEncoder> encoder_;
 };
 
 }  // namespace w2w

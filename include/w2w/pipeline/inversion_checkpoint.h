@@ -10,13 +10,16 @@
 
 namespace w2w {
 
-/// What must be the same for a run to go on, by name: options, pictures, space, model.
+/// What must be the same for a run to go on, by name: options, space, model and, under "pictures", their
+/// hash.
 using RunDescription = std::map<std::string, std::string>;
 
-/// The number of steps is part of it only where steps depend on it, so that a finished run can go on for
-/// longer.
-RunDescription describe_run(const InversionOptions& options, const std::vector<InversionPicture>& pictures,
-                            const Space& space, TextToImage& model);
+/// Without the pictures, which differ from person to person. The number of steps is part of it only where
+/// steps depend on it, so that a finished run can go on for longer.
+RunDescription describe_run(const InversionOptions& options, const Space& space, TextToImage& model);
+
+/// SHA-256 over the values of pictures and masks.
+std::string hash_of(const std::vector<InversionPicture>& pictures);
 
 void write_inversion_checkpoint(const std::filesystem::path& path, const InversionState& state,
                                 const RunDescription& run);
