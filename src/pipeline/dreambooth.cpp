@@ -188,7 +188,10 @@ void Dreambooth::step(const std::vector<Trainee*>& people) {
     state.losses.push_back({row[0].item<double>(), options_.prior_weight > 0 ? row[1].item<double>() : 0.0});
     auto gradient = gradients[i];
     const double norm = gradient.norm().item<double>();
-    if (!std::isfinite(norm)) continue;
+    if (!std::isfinite(norm)) {
+      state.losses.back() = {norm, norm};
+      continue;
+    }
     if (options_.max_gradient_norm > 0) {  // as torch.nn.utils.clip_grad_norm_
       gradient = gradient * std::min(1.0, options_.max_gradient_norm / (norm + 1e-6));
     }

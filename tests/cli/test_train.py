@@ -212,7 +212,7 @@ def test_starting_from_a_lora(train, anna, tmp_path):
     train(anna, "--start", "a/anna.safetensors", "--lr", 1e-12, "-o", "b")
     a, b = (load_file(tmp_path / f"{x}/anna.safetensors") for x in "ab")
     assert all((a[k] - b[k]).abs().max() <= 1e-6 * a[k].abs().max() for k in a)
-    assert "rank" in train(anna, "--start", "a/anna.safetensors", "--rank", 2, "-o", "c", code=1).stderr or True
+    assert "expected factors [2, " in train(anna, "--start", "a/anna.safetensors", "--rank", 2, "-o", "c", code=1).stderr
 
 
 def test_one_of_many_that_fails_does_not_stop_the_others(train, people, tmp_path):
@@ -226,7 +226,7 @@ def test_one_of_many_that_fails_does_not_stop_the_others(train, people, tmp_path
 
 def test_a_loss_that_is_no_number(train, anna, tmp_path):
     done = train(anna, "--lr", 1e6, "--max-grad-norm", 0, "-o", "out", code=1, steps=60)
-    assert "the loss is no longer a number at step" in done.stderr and "hint: a learning rate below" in done.stderr
+    assert "is no longer a number at step" in done.stderr and "hint: a learning rate below" in done.stderr
     assert not (tmp_path / "out/anna.safetensors").exists()
 
 

@@ -1,11 +1,14 @@
 """`w2w train` against DreamBooth by diffusers and PEFT, with the same random numbers, in f32.
 
-Factors are compared relative to the largest of their kind in a model, losses each to itself. Run with -s to see the figures.
+Losses are compared each to itself. Of A, and of B, the root mean square difference is compared relative to that of the
+values, and the difference of 999 of 1,000 values to the largest: Adam turns a gradient of rounding size into a step of
+full size, so that a single value whose gradient is zero may go either way. Run with -s to see the figures.
 """
 import csv
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -13,7 +16,7 @@ from parity.reference_dreambooth import Training, train
 from parity.reference_inversion import read_picture
 from parity.test_inversion import picture
 
-FACTORS_BOUND, LOSS_BOUND = 2e-5, 2e-6
+FACTORS_BOUND, LOSS_BOUND = 5e-5, 1e-6
 
 
 def arguments(settings):
@@ -35,14 +38,14 @@ def losses(path):
 
 
 def difference(found, expected):
-    """(largest difference of A, of B), each by the largest value of its kind."""
+    """Of A, then of B: root mean square, relative; of 99.9 % of the values, relative to the largest."""
     assert found.keys() == expected.keys()
     result = []
     for kind in ("lora_A", "lora_B"):
         keys = [key for key in expected if kind in key]
-        scale = max(expected[key].abs().max().item() for key in keys)
-        assert scale > 0
-        result.append(max((found[key] - expected[key]).abs().max().item() for key in keys) / scale)
+        values = torch.cat([expected[key].flatten() for key in keys])
+        error = (torch.cat([found[key].flatten() for key in keys]) - values).abs()
+        result += [(error.norm() / values.norm()).item(), (error.quantile(0.999) / values.abs().max()).item()]
     return result
 
 
@@ -53,19 +56,20 @@ def bench(w2w, models, tmp_path):
     others = [picture(tmp_path / f"class/{i}.png", 64, 64, 10 + i) for i in range(2) if (tmp_path / "class").mkdir(exist_ok=True) is None]
 
     def check(name, settings):
+        """At 16 latents a side: at the tiny sd1's own 8 the middle block has one, whose attention has no gradient."""
         model = models(name)
+        size = 16 * model.pipeline.vae_scale_factor
         w2w("train", tmp_path / "ann", "-m", model.folder, "--class-images", tmp_path / "class", "--format", "peft",
-            *arguments(settings), "-o", tmp_path / "out")
-        size = model.pipeline.unet.config.sample_size * model.pipeline.vae_scale_factor
+            "-W", size, "-H", size, *arguments(settings), "-o", tmp_path / "out")
         expected, expected_losses = train(
             model.pipeline, [(read_picture(p, size, size), "sks person") for p in pictures],
             [(read_picture(p, size, size), "person") for p in others], settings)
-        down, up = difference(factors(tmp_path / "out/ann"), expected)
+        differences = difference(factors(tmp_path / "out/ann"), expected)
         found_losses = losses(tmp_path / "out/ann_loss.csv")
         assert len(found_losses) == len(expected_losses) == settings.steps
         loss = max(abs(a - b) / b for f, e in zip(found_losses, expected_losses) for a, b in zip(f, e) if b)
-        print(f"\n{name}: A {down:.1e}, B {up:.1e}, losses {loss:.1e}")
-        assert max(down, up) <= FACTORS_BOUND and loss <= LOSS_BOUND
+        print(f"\n{name}: {', '.join(f'{x:.1e}' for x in differences)}, losses {loss:.1e}")
+        assert max(differences) <= FACTORS_BOUND and loss <= LOSS_BOUND
 
     return check
 
@@ -111,7 +115,7 @@ def test_people_together_are_people_alone(w2w, models, tmp_path):
         expected, expected_losses = train(
             model.pipeline, [(read_picture(path, size, size), prompt) for path, prompt in pictures],
             [(read_picture(p, size, size), "person") for p in others], settings)
-        down, up = difference(factors(tmp_path / f"out/{name}"), expected)
+        differences = difference(factors(tmp_path / f"out/{name}"), expected)
         loss = max(abs(a - b) / b for f, e in zip(losses(tmp_path / f"out/{name}_loss.csv"), expected_losses) for a, b in zip(f, e))
-        print(f"\n{name}: A {down:.1e}, B {up:.1e}, losses {loss:.1e}")
-        assert max(down, up) <= FACTORS_BOUND and loss <= LOSS_BOUND
+        print(f"\n{name}: {', '.join(f'{x:.1e}' for x in differences)}, losses {loss:.1e}")
+        assert max(differences) <= FACTORS_BOUND and loss <= LOSS_BOUND

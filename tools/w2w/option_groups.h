@@ -22,6 +22,11 @@ inline const std::array<std::string, 7> all_groups = {command_group, training_gr
                                                       picture_group, model_group,    output_group,
                                                       general_group};
 
+/// Whether the options under this heading mean the same in every command that has them.
+inline bool is_shared_group(const std::string& group) {
+  return group == model_group || group == picture_group || group == output_group || group == general_group;
+}
+
 /// "W2W_CFG_SCALE" for --cfg-scale; empty for options a variable cannot set: those of a single command, and
 /// --help.
 std::string environment_name(const CLI::Option& option);

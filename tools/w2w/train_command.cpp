@@ -168,7 +168,7 @@ class TrainRun {
       const auto steps = place.trainee.state.steps();
       give_up(*place.task,
               Error(ErrorKind::failure,
-                    fmt::format("{}: the loss is no longer a number at step {}", place.task->name, steps),
+                    fmt::format("{}: the loss or its gradient is no longer a number at step {}", place.task->name, steps),
                     fmt::format("a learning rate below {} may help", options_.training.learning_rate)));
       return true;
     }

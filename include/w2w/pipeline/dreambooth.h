@@ -106,8 +106,8 @@ class Dreambooth {
   /// A start that is common to all people in place of the random one. Error(failure) when it does not fit.
   void start_from(const Lora& lora) { start_ = layout_.flatten(lora); }
 
-  /// One step of each person, in one pass. AdamW after clipping each gradient. A person whose loss is no
-  /// longer a number keeps the state before the step; their loss is recorded.
+  /// One step of each person, in one pass. AdamW after clipping each gradient. A person whose loss or
+  /// gradient is no longer a number keeps the factors of before, and has that as the loss.
   void step(const std::vector<Trainee*>& people);
 
   Lora lora(const TrainingState& state) const { return layout_.factors(state.theta); }
