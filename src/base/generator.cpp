@@ -5,6 +5,7 @@
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/randperm.h>
 
 #include <array>
 #include <cmath>
@@ -50,6 +51,7 @@ Generator::Generator(uint64_t seed) : generator_(at::make_generator<at::CPUGener
 
 at::Tensor Generator::randn(at::IntArrayRef shape) { return at::randn(shape, generator_, at::kFloat); }
 at::Tensor Generator::rand(at::IntArrayRef shape) { return at::rand(shape, generator_, at::kFloat); }
+at::Tensor Generator::randperm(int64_t count) { return at::randperm(count, generator_, at::kLong); }
 
 int64_t Generator::randint(int64_t low, int64_t high) {
   return at::randint(low, high, {1}, generator_, at::kLong).item<int64_t>();

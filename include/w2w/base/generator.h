@@ -24,6 +24,8 @@ class Generator {
   at::Tensor randn(at::IntArrayRef shape);
   /// torch.rand(shape, generator=self), f32.
   at::Tensor rand(at::IntArrayRef shape);
+  /// torch.randperm(count, generator=self), i64.
+  at::Tensor randperm(int64_t count);
   /// torch.randint(low, high, (1,), generator=self).item().
   int64_t randint(int64_t low, int64_t high);
 
