@@ -1,0 +1,159 @@
+"""The job arrays of scripts/slurm on a real Slurm: whatever happens to a task, nobody is lost and nobody is done twice."""
+import os
+import shlex
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import ROOT, Program
+from slurm.cluster import Cluster, reason_to_skip
+
+SUBMIT = ROOT / "scripts" / "slurm" / "submit.sh"
+STEPS = 60
+
+pytestmark = pytest.mark.skipif(reason_to_skip() is not None, reason=str(reason_to_skip()))
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with Cluster(cpus=4) as running:
+        yield running
+    assert not running.processes()
+
+
+def picture(path, seed):
+    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
+    Image.fromarray(coarse).resize((64, 64), Image.BICUBIC).save(path)
+
+
+class Work:
+    """A table of people, and the array that works on it."""
+
+    def __init__(self, cluster, folder, people):
+        self.cluster, self.folder, self.table = cluster, folder, folder / "photos.csv"
+        self.output, self.notes = folder / "people", folder / "people.slurm"
+        self.program = Program("w2w", folder)
+        self.environment = {"W2W_SLURM_PROGRAM": str(self.program.path), "HOME": str(folder)}
+        for i, name in enumerate(people):
+            picture(folder / f"{name}.png", i)
+        self.table.write_text("name,image\n" + "".join(f"{name},{name}.png\n" for name in people))
+        self.options = ["--seed", 1, "--steps", STEPS]
+
+    def submit(self, *arguments, check=True):
+        """{"array": id, "finish": id}, or the finished process that failed."""
+        done = self.cluster.run(SUBMIT, "invert", self.table, "-o", self.output, *arguments, "--", *self.options, check=check,
+                                **self.environment)
+        return dict(line.split() for line in done.stdout.splitlines()) if check else done
+
+    def alone(self, output):
+        """The same without Slurm and without interruption."""
+        self.program("invert", "--batch-file", self.table, "-o", output, "-t", 1, *self.options)
+
+    def log(self, task):
+        (path,) = self.notes.glob(f"*_{task}.log" if isinstance(task, int) else f"{task}-*.log")
+        return path.read_text()
+
+    def files(self):
+        """{name: (inode, time of the last change)}: what is replaced by equal bytes differs too."""
+        return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in self.output.iterdir()}
+
+    def process(self, task):
+        """The w2w of a running task."""
+        found = [p for p in self.cluster.processes()
+                 if f"SLURM_ARRAY_TASK_ID={task}\0".encode() in Path(f"/proc/{p}/environ").read_bytes()
+                 and str(self.program.path).encode() in Path(f"/proc/{p}/cmdline").read_bytes().split(b"\0")[:2]]
+        assert len(found) == 1, (found, self.log(task))
+        return found[0]
+
+    def wait(self):
+        self.cluster.wait("an empty queue", lambda: not self.cluster.queue(), 150)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_interrupted_tasks_come_back_and_nobody_is_lost_or_done_twice(cluster, tmp_path):
+    people = [f"p{i}" for i in range(8)]
+    shards = {task: people[task - 1::3] for task in (1, 2, 3)}
+    work = Work(cluster, tmp_path, people)
+    array = work.submit("--shards", 3)["array"]
+
+    def in_the_middle():  # every task is half way through its second person
+        return all((work.output / f"{names[1]}_checkpoint.safetensors").exists() for names in shards.values())
+    cluster.wait("three tasks in the middle of their work", in_the_middle)
+    os.kill(work.process(1), signal.SIGKILL)
+    cluster.run("scontrol", "requeue", f"{array}_2")  # as when a job of higher priority takes the node
+    cluster.run("scancel", "--signal=TERM", f"{array}_3")  # as 60 seconds before the time limit
+    early = {name: when for name, when in work.files().items() if name.endswith((f"{people[0]}.safetensors", "_loss.csv"))}
+    work.wait()
+
+    assert "all 8 people are there, once, with the same settings" in work.log("finish")
+    for task, names in shards.items():
+        log = work.log(task)
+        assert log.count("(restart 0)") == log.count("(restart 1)") == 1 and "(restart 2)" not in log, log
+        assert log.count("going on after step") == 1, log
+    assert "exit code 137" in work.log(1) and "requeued" in work.log(1)
+    assert "requeued" not in work.log(2)  # by Slurm itself, not by the script
+    assert "exit code 130" in work.log(3) and "requeued" in work.log(3)
+    written = [line for task in shards for line in work.log(task).splitlines() if line.endswith(".safetensors") and line[0] == "/"]
+    assert sorted(written) == [str(work.output / f"{name}.safetensors") for name in people]
+    late = work.files()
+    assert early and all(late[name] == when for name, when in early.items())
+    work.alone(tmp_path / "alone")
+    assert contents(work.output) == contents(tmp_path / "alone")
+
+
+def test_what_fails_is_named_with_the_command_that_goes_on(cluster, tmp_path):
+    work = Work(cluster, tmp_path, ["anna", "bert", "cora"])
+    work.options[-1] = 4
+    (tmp_path / "bert.png").write_bytes(b"broken")
+    work.submit("--shards", 2)
+    work.wait()
+    said = work.log("finish")
+    assert "1 of 3 missing: bert" in said and "exit code 1" in work.log(2)
+    assert "requeued" not in work.log(2)  # the same would happen again
+    before = work.files()
+    assert {"anna.safetensors", "cora.safetensors"} <= set(before)
+
+    picture(tmp_path / "bert.png", 1)
+    (command,) = [line.split("to go on:  ")[1] for line in said.splitlines() if "to go on:" in line]
+    for log in work.notes.glob("*.log"):
+        log.unlink()
+    cluster.run("bash", "-c", command, HOME=str(tmp_path))
+    work.wait()
+    assert "all 3 people are there" in work.log("finish")
+    after = work.files()
+    assert all(after[name] == when for name, when in before.items())
+
+
+def test_a_folder_has_one_array_at_a_time_and_one_table(cluster, tmp_path):
+    work = Work(cluster, tmp_path, ["anna", "ben"])
+    array = work.submit("--shards", 2, "--sbatch", "--hold")["array"]
+    done = work.submit("--shards", 2, check=False)
+    assert done.returncode == 1 and f"still at work on {work.output}: jobs" in done.stderr and f"{array}_[1-2]" in done.stderr
+
+    work.table.write_text("name,image\nben,ben.png\nanna,anna.png\n")
+    cluster.run("scontrol", "release", array)
+    work.wait()
+    for task in (1, 2):
+        assert f"the table has changed since it was submitted ({work.table}); scancel {array}" in work.log(task)
+    assert "2 of 2 missing: ben, anna" in work.log("finish")
+
+
+def test_a_dry_run_shows_the_commands(tmp_path):
+    work = Work(None, tmp_path, ["anna", "ben"])
+    done = subprocess.run([SUBMIT, "train", work.table, "-o", work.output, "--shards", "5", "--parallel", "1", "--sbatch",
+                           "-p gpu -t 60", "--build", tmp_path / "space", "--dry-run", "--", "--steps", "9"],
+                          capture_output=True, text=True, env=os.environ | work.environment)
+    assert done.returncode == 0 and not done.stdout and not work.output.exists()
+    first, prepare, array, finish = done.stderr.splitlines()
+    assert first == "submit.sh: 2 people, so 2 shards"
+    assert prepare.endswith(f"--batch-file {work.table} -o {work.output} --steps 9 --prepare ")
+    assert "--array=1-2%1" in array and "--dependency=afterok:prepare" in array and "-p gpu -t 60" in array
+    assert shlex.split(finish)[-4:] == [str(work.table), str(work.output), "-o", str(tmp_path / "space")]
+    assert "--dependency=afterany:array" in finish and "gpu" not in finish
