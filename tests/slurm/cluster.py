@@ -83,15 +83,21 @@ class Cluster:
         self.daemons = []
 
     def __enter__(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="w2w-slurm-"))  # a short path: that of a socket has 107 bytes at most
-        try:
-            self._start()
-        except BaseException:
-            self.__exit__()
-            raise
+        self.start()
         return self
 
     def __exit__(self, *_):
+        self.stop()
+
+    def start(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="w2w-slurm-"))  # a short path: that of a socket has 107 bytes at most
+        try:
+            self._start_daemons()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self):
         if len(self.daemons) == 3:
             self.run("scancel", "--full", "--signal=KILL", "--user=root", check=False)
             self.run("scancel", "--user=root", check=False)
@@ -150,7 +156,7 @@ class Cluster:
                 pass  # it ended meanwhile
         return found
 
-    def _start(self):
+    def _start_daemons(self):
         controller_port, node_port = free_ports(2)
         (self.folder / "slurm.conf").write_text(CONFIGURATION.format(
             host=socket.gethostname().split(".")[0], folder=self.folder, cpus=self.cpus, controller_port=controller_port,

@@ -1,8 +1,6 @@
 """The job arrays of scripts/slurm on a real Slurm: whatever happens to a task, nobody is lost and nobody is done twice."""
 import os
-import shlex
 import signal
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +18,13 @@ pytestmark = pytest.mark.skipif(reason_to_skip() is not None, reason=str(reason_
 
 @pytest.fixture(scope="module")
 def cluster():
-    with Cluster(cpus=4) as running:
-        yield running
+    running = Cluster(cpus=4)
+    try:
+        running.start()
+    except AssertionError as error:  # a machine that does not let daemons be, such as some containers
+        pytest.skip(f"Slurm does not start: {error}")
+    yield running
+    running.stop()
     assert not running.processes()
 
 
@@ -143,17 +146,3 @@ def test_a_folder_has_one_array_at_a_time_and_one_table(cluster, tmp_path):
     for task in (1, 2):
         assert f"the table has changed since it was submitted ({work.table}); scancel {array}" in work.log(task)
     assert "2 of 2 missing: ben, anna" in work.log("finish")
-
-
-def test_a_dry_run_shows_the_commands(tmp_path):
-    work = Work(None, tmp_path, ["anna", "ben"])
-    done = subprocess.run([SUBMIT, "train", work.table, "-o", work.output, "--shards", "5", "--parallel", "1", "--sbatch",
-                           "-p gpu -t 60", "--build", tmp_path / "space", "--dry-run", "--", "--steps", "9"],
-                          capture_output=True, text=True, env=os.environ | work.environment)
-    assert done.returncode == 0 and not done.stdout and not work.output.exists()
-    first, prepare, array, finish = done.stderr.splitlines()
-    assert first == "submit.sh: 2 people, so 2 shards"
-    assert prepare.endswith(f"--batch-file {work.table} -o {work.output} --steps 9 --prepare ")
-    assert "--array=1-2%1" in array and "--dependency=afterok:prepare" in array and "-p gpu -t 60" in array
-    assert shlex.split(finish)[-4:] == [str(work.table), str(work.output), "-o", str(tmp_path / "space")]
-    assert "--dependency=afterany:array" in finish and "gpu" not in finish
