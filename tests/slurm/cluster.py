@@ -50,7 +50,10 @@ ReturnToService=2
 KillWait=10
 MinJobAge=300
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
-PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=all Nodes=ALL Default=YES PriorityTier=1 GraceTime=10 State=UP
+PartitionName=urgent Nodes=ALL PriorityTier=2 State=UP
 """
 
 

@@ -111,6 +111,20 @@ def test_interrupted_tasks_come_back_and_nobody_is_lost_or_done_twice(cluster, t
     assert contents(work.output) == contents(tmp_path / "alone")
 
 
+def test_preempted_tasks_come_back(cluster, tmp_path):
+    people = [f"p{i}" for i in range(3)]
+    work = Work(cluster, tmp_path, people)
+    work.submit("--shards", 3)
+    cluster.wait("three people half way", lambda: all((work.output / f"{name}_checkpoint.safetensors").exists() for name in people))
+    cluster.run("sbatch", "--partition=urgent", f"--ntasks={cluster.cpus}", "--output=/dev/null", "--wrap=sleep 1")
+    work.wait()
+    assert "all 3 people are there" in work.log("finish")
+    for task in (1, 2, 3):
+        assert work.log(task).count("(restart 1)") == work.log(task).count("going on after step") == 1
+    work.alone(tmp_path / "alone")
+    assert contents(work.output) == contents(tmp_path / "alone")
+
+
 def test_what_fails_is_named_with_the_command_that_goes_on(cluster, tmp_path):
     work = Work(cluster, tmp_path, ["anna", "bert", "cora"])
     work.options[-1] = 4
