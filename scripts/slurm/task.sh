@@ -4,8 +4,9 @@
 #
 # What may happen, and who brings the task back (people who are finished are skipped, the others go on at their last step):
 #   time limit, scancel --signal=TERM   w2w alone gets SIGTERM, saves its state and ends with 130: this script requeues the task
-#   preemption, scontrol requeue        everything gets SIGTERM: w2w saves its state, Slurm itself requeues
-#   scancel                             everything gets SIGTERM: w2w saves its state, nothing comes back
+#   preemption                          as either the line above or the one below: that depends on the partition's GraceTime
+#   scontrol requeue                    everything gets SIGTERM: w2w saves its state, this script dies, Slurm itself requeues
+#   scancel                             the same, but nothing comes back
 #   lost node                           Slurm itself requeues (--requeue); people go on at their last saved state
 #   kill -9, out of memory              137: this script requeues, three times at most
 #   any other failure                   nothing comes back: the same would happen again. finish.sbatch says what is missing
@@ -33,19 +34,16 @@ if [[ -n ${W2W_SLURM_TABLE:-} ]] && ! sha256sum --check --status <<<"$W2W_SLURM_
   exit 2
 fi
 
-told=no
-trap 'told=yes' TERM   # so that this script waits for srun, which waits for w2w to save its state
 say "w2w $* ${share[*]} (restart $restarts)"
 # srun does not take the number of CPUs from sbatch since Slurm 22.05.
 srun --ntasks=1 --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" "$program" "$@" "${share[@]}" --threads "${SLURM_CPUS_PER_TASK:-1}"
 code=$?
 say "exit code $code"
-((code == 0)) && exit 0
-[[ $told == yes ]] && exit "$code"
-
-limit=0
-((code > 128)) && limit=3
-((code == 130)) && limit=${W2W_SLURM_RESTARTS:-100}   # an end to tasks whose time limit is too short for a single step
+case $code in
+  130) limit=${W2W_SLURM_RESTARTS:-100} ;;   # an end to tasks whose time limit is too short for a single step
+  129 | 13[1-9] | 14? | 15?) limit=3 ;;      # ended by a signal
+  *) limit=0 ;;
+esac
 if ((restarts < limit)); then
   say "requeued"
   scontrol requeue "$task"
