@@ -4,11 +4,13 @@
     check.py people.csv loras            exit code 0 and one line, or 1 with what is wrong and the command that goes on
     check.py people.csv shards/1 shards/2    outputs in several folders
     check.py --count people.csv          how many people the table has
+    check.py --fingerprint people.csv    a hash of their names in order, which decide who belongs to which shard
 
-Names of people who are missing or not whole go to stdout, one a line; everything else to stderr. Needs Python alone.
+As for w2w, a folder with a folder for each person is a table too. Names of people who are missing or not whole go to stdout, one a line; everything else to stderr. Needs Python alone.
 """
 import argparse
 import csv
+import hashlib
 import json
 import math
 import re
@@ -28,6 +30,11 @@ class Unreadable(Exception):
 
 def read_table(path):
     """The names, in order. As w2w reads it: a line without a name has that of its picture or folder."""
+    if Path(path).is_dir():
+        names = sorted(entry.name for entry in Path(path).iterdir() if entry.is_dir())
+        if not names:
+            raise Unreadable(f"no folders of people ({path})")
+        return names
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file) if row]
@@ -112,7 +119,10 @@ class Check:
         self.temporaries, strangers = [], []
         for folder in folders:
             for path in sorted(folder.iterdir()):
-                if TEMPORARY.fullmatch(path.name):
+                weights = path / "adapter_model.safetensors"  # --format peft
+                if path.name in self.outputs and weights.exists():
+                    self.outputs[path.name].append(weights)
+                elif TEMPORARY.fullmatch(path.name):
                     self.temporaries.append(path)
                 elif path.suffix == ".safetensors":
                     stem = path.stem
@@ -138,7 +148,8 @@ class Check:
 
     def check_person(self, name, path, settings):
         try:
-            settings[name] = settings_of(*read_header(path)) | {"steps in the log": steps_in(path.with_name(f"{name}_loss.csv"))}
+            folder = path.parent.parent if path.name == "adapter_model.safetensors" else path.parent
+            settings[name] = settings_of(*read_header(path)) | {"steps in the log": steps_in(folder / f"{name}_loss.csv")}
         except (Unreadable, OSError) as error:
             self.again[name] = "not whole"
             self.faults.append(f"{name} is not whole: {error} ({path}); remove it to have it done again")
@@ -188,6 +199,7 @@ def main():
     parser = argparse.ArgumentParser(usage=__doc__, add_help=False)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--count", action="store_true")
+    parser.add_argument("--fingerprint", action="store_true")
     parser.add_argument("--clean", action="store_true")
     parser.add_argument("table", nargs="?")
     parser.add_argument("folders", nargs="*", type=Path)
@@ -195,15 +207,15 @@ def main():
     if given.help:
         print(__doc__.strip())
         return 0
-    if not given.table or bool(given.folders) == given.count:
-        parser.error("expected a table and a folder, or --count and a table")
+    if not given.table or bool(given.folders) == (given.count or given.fingerprint):
+        parser.error("expected a table and a folder, or --count or --fingerprint and a table")
     try:
         names = read_table(given.table)
     except Unreadable as error:
         print(f"check.py: error: {error}", file=sys.stderr)
         return 3
-    if given.count:
-        print(len(names))
+    if given.count or given.fingerprint:
+        print(len(names) if given.count else hashlib.sha256("\n".join(names).encode()).hexdigest())
         return 0
     if missing := [str(folder) for folder in given.folders if not folder.is_dir()]:
         print(f"check.py: error: no such folder ({', '.join(missing)})", file=sys.stderr)

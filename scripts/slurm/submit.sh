@@ -4,7 +4,7 @@
 #   submit.sh train people.csv -o loras --shards 64 --parallel 8 --sbatch "-p gpu --gres=gpu:1 -c 4 -t 12:00:00" -- --steps 400
 #   submit.sh invert photos.csv -o people --shards 8 -- --space my-space --method fast
 #
-# Three jobs: the class pictures, which all share (train only); an array with a task for each shard of the table; a check that
+# Three jobs: the class pictures, which all share (train, unless --prior-weight 0); an array with a task for each shard of the table; a check that
 # everybody is there, once, which then builds the space. The same command again does what is missing, and nothing else.
 #
 #   -o FOLDER            on a file system that all nodes see; notes and logs go to FOLDER.slurm
@@ -65,8 +65,9 @@ table=$(realpath "$table") output=$(realpath -m "$output") notes=$(realpath -m "
 [[ -z $space ]] || space=$(realpath -m "$space")
 program=${W2W_SLURM_PROGRAM:-$here/../../build/w2w}
 program=$(command -v "$program") || { say "error: no w2w ($program): build it, or set W2W_SLURM_PROGRAM"; exit 4; }
-W2W_SLURM_PROGRAM=$(realpath "$program") W2W_SLURM_FOLDER=$here W2W_SLURM_SHARDS=$shards W2W_SLURM_TABLE=$(sha256sum "$table")
-export W2W_SLURM_PROGRAM W2W_SLURM_FOLDER W2W_SLURM_SHARDS W2W_SLURM_TABLE
+W2W_SLURM_PROGRAM=$(realpath "$program") W2W_SLURM_FOLDER=$here W2W_SLURM_SHARDS=$shards
+W2W_SLURM_TABLE=$table W2W_SLURM_NAMES=$("$here/check.py" --fingerprint "$table")
+export W2W_SLURM_PROGRAM W2W_SLURM_FOLDER W2W_SLURM_SHARDS W2W_SLURM_TABLE W2W_SLURM_NAMES
 
 work=(--batch-file "$table" -o "$output" "$@")
 submit() {  # submit NAME ARGUMENTS...: the job's id on stdout, NAME's where nothing is run
@@ -99,7 +100,7 @@ if [[ $dry == no ]]; then
 fi
 exec 3>&1
 ready=()
-if [[ $command == train ]]; then
+if [[ $command == train && ! "$* " =~ --prior-(loss-)?weight[\ =]0(\.0*)?\  ]]; then
   first=$(submit prepare --output="$notes/prepare-%j.log" "${sbatch[@]}" "$here/train.sbatch" "${work[@]}" --prepare)
   ready=(--dependency="afterok:$first" --kill-on-invalid-dep=yes)
 fi

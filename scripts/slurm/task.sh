@@ -11,6 +11,7 @@
 #   kill -9, out of memory              137: this script requeues, three times at most
 #   any other failure                   nothing comes back: the same would happen again. finish.sbatch says what is missing
 set -uo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 program=${W2W_SLURM_PROGRAM:-w2w}
 restarts=${SLURM_RESTART_COUNT:-0}
 task=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
@@ -29,8 +30,8 @@ if [[ -n ${SLURM_ARRAY_TASK_ID:-} ]]; then
   share=(--shard "$SLURM_ARRAY_TASK_ID/$shards")
 fi
 # Another table would be divided otherwise: two tasks could then have the same person.
-if [[ -n ${W2W_SLURM_TABLE:-} ]] && ! sha256sum --check --status <<<"$W2W_SLURM_TABLE"; then
-  say "the table has changed since it was submitted (${W2W_SLURM_TABLE#*  }); scancel ${task%_*}, then submit it again"
+if [[ -n ${W2W_SLURM_NAMES:-} && $("$here/check.py" --fingerprint "$W2W_SLURM_TABLE") != "$W2W_SLURM_NAMES" ]]; then
+  say "the table has changed since it was submitted ($W2W_SLURM_TABLE); scancel ${task%_*}, then submit it again"
   exit 2
 fi
 

@@ -129,6 +129,32 @@ def test_the_table(tmp_path, table, code, said):
     assert done.returncode == code and said in done.stdout + done.stderr
 
 
+def test_a_folder_of_folders_is_a_table(people):
+    folder = people.parent / "pictures"
+    for name in PEOPLE:
+        (folder / name).mkdir(parents=True)
+    done = [subprocess.run([sys.executable, SCRIPTS / "check.py", *arguments], capture_output=True, text=True)
+            for arguments in (["--count", folder], ["--fingerprint", folder], ["--fingerprint", people.parent / "table.csv"],
+                              [folder, people])]
+    assert done[0].stdout == "3\n" and done[1].stdout == done[2].stdout and done[3].returncode == 0
+    (people.parent / "table.csv").write_text("name,image\nbert,a\nanna,b\ncora,c\n")
+    assert done[1].stdout != subprocess.run([sys.executable, SCRIPTS / "check.py", "--fingerprint", people.parent / "table.csv"],
+                                            capture_output=True, text=True).stdout
+
+
+def test_peft_folders_are_outputs(people):
+    (people / "bert").mkdir()
+    (people / "bert.safetensors").rename(people / "bert" / "adapter_model.safetensors")
+    check(people, code=0)
+
+
+@pytest.mark.parametrize("weight", [["--prior-weight", 0], ["--prior-weight=0"], ["--prior-loss-weight", "0.0", "--steps", 5]])
+def test_no_class_pictures_no_job_for_them(people, weight):
+    for options, jobs in ((weight, 2), (["--prior-weight", "0.5"], 3)):
+        done = submit(people.parent, "train", "table.csv", "-o", "x", "--dry-run", "--", *options)
+        assert sum(line.startswith("sbatch") for line in done.stderr.splitlines()) == jobs
+
+
 def submit(folder, *arguments):
     return subprocess.run([SCRIPTS / "submit.sh", *map(str, arguments)], capture_output=True, text=True, cwd=folder,
                           env=os.environ | {"W2W_SLURM_PROGRAM": "/bin/true"})

@@ -36,7 +36,8 @@ def picture(path, seed):
 class Work:
     """A table of people, and the array that works on it."""
 
-    def __init__(self, cluster, folder, people):
+    def __init__(self, cluster, folder, people, command="invert"):
+        self.command = command
         self.cluster, self.folder, self.table = cluster, folder, folder / "photos.csv"
         self.output, self.notes = folder / "people", folder / "people.slurm"
         self.program = Program("w2w", folder)
@@ -44,17 +45,18 @@ class Work:
         for i, name in enumerate(people):
             picture(folder / f"{name}.png", i)
         self.table.write_text("name,image\n" + "".join(f"{name},{name}.png\n" for name in people))
-        self.options = ["--seed", 1, "--steps", STEPS]
+        self.options = {"invert": ["--seed", 1, "--steps", STEPS],
+                        "train": ["--num-class-images", 2, "--lr", 1e-3, "--steps", 80]}[command]
 
     def submit(self, *arguments, check=True):
         """{"array": id, "finish": id}, or the finished process that failed."""
-        done = self.cluster.run(SUBMIT, "invert", self.table, "-o", self.output, *arguments, "--", *self.options, check=check,
+        done = self.cluster.run(SUBMIT, self.command, self.table, "-o", self.output, *arguments, "--", *self.options, check=check,
                                 **self.environment)
         return dict(line.split() for line in done.stdout.splitlines()) if check else done
 
     def alone(self, output):
         """The same without Slurm and without interruption."""
-        self.program("invert", "--batch-file", self.table, "-o", output, "-t", 1, *self.options)
+        self.program(self.command, "--batch-file", self.table, "-o", output, "-t", 1, *self.options)
 
     def log(self, task):
         (path,) = self.notes.glob(f"*_{task}.log" if isinstance(task, int) else f"{task}-*.log")
@@ -77,7 +79,7 @@ class Work:
 
 
 def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def test_interrupted_tasks_come_back_and_nobody_is_lost_or_done_twice(cluster, tmp_path):
@@ -126,6 +128,26 @@ def test_preempted_tasks_come_back(cluster, tmp_path):
         assert work.log(task).count("(restart 1)") == work.log(task).count("going on after step") == 1
     work.alone(tmp_path / "alone")
     assert contents(work.output) == contents(tmp_path / "alone")
+
+
+def test_from_a_table_to_a_space(cluster, tmp_path):
+    people = ["anna", "bert", "cora", "dora"]
+    work = Work(cluster, tmp_path, people, "train")
+    array = work.submit("--shards", 2, "--build", tmp_path / "space")["array"]
+    cluster.wait("two people half way",
+                 lambda: all((work.output / f"{name}_checkpoint.safetensors").exists() for name in people[:2]), 240)
+    os.kill(work.process(1), signal.SIGKILL)
+    cluster.run("scancel", "--signal=TERM", f"{array}_2")
+    work.wait()
+    assert "all 4 people are there, once, with the same settings" in work.log("finish")
+    for task in (1, 2):
+        assert work.log(task).count("(restart 1)") == work.log(task).count("goes on after step") == 1
+    work.alone(tmp_path / "alone")
+    shared = tmp_path / "alone" / "class"
+    assert contents(work.output / "class") == contents(shared) and len(contents(shared)) == 2
+    assert contents(work.output) == contents(tmp_path / "alone")
+    work.program("space", "build", tmp_path / "alone", "-o", tmp_path / "alone-space")
+    assert contents(tmp_path / "space") == contents(tmp_path / "alone-space")
 
 
 def test_what_fails_is_named_with_the_command_that_goes_on(cluster, tmp_path):
