@@ -5,6 +5,8 @@
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/randperm.h>
+#include <ATen/ops/uniform.h>
 
 #include <array>
 #include <cmath>
@@ -53,6 +55,15 @@ at::Tensor Generator::rand(at::IntArrayRef shape) { return at::rand(shape, gener
 
 int64_t Generator::randint(int64_t low, int64_t high) {
   return at::randint(low, high, {1}, generator_, at::kLong).item<int64_t>();
+}
+
+std::vector<int64_t> Generator::randperm(int64_t count) {
+  const auto order = at::randperm(count, generator_, at::kLong);
+  return {order.const_data_ptr<int64_t>(), order.const_data_ptr<int64_t>() + count};
+}
+
+at::Tensor Generator::uniform(at::IntArrayRef shape, double low, double high) {
+  return at::empty(shape, at::kFloat).uniform_(low, high, generator_);
 }
 
 at::Tensor Generator::state() const {

@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <vector>
 
 namespace w2w {
 
@@ -26,6 +27,11 @@ class Generator {
   at::Tensor rand(at::IntArrayRef shape);
   /// torch.randint(low, high, (1,), generator=self).item().
   int64_t randint(int64_t low, int64_t high);
+
+  /// torch.randperm(count, generator=self).
+  std::vector<int64_t> randperm(int64_t count);
+  /// torch.empty(shape).uniform_(low, high, generator=self), f32.
+  at::Tensor uniform(at::IntArrayRef shape, double low, double high);
 
   /// The whole state (torch.Generator.get_state), a uint8 tensor, for checkpoints.
   at::Tensor state() const;
