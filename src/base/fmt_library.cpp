@@ -4,7 +4,13 @@
 #include <fmt/format-inl.h>
 
 FMT_BEGIN_NAMESPACE
+#if FMT_VERSION >= 120000  // until then it was in detail
+template FMT_API auto locale_ref::get<std::locale>() const -> std::locale;
+#endif
 namespace detail {
+#if FMT_VERSION < 120000
+template FMT_API auto locale_ref::get<std::locale>() const -> std::locale;
+#endif
 template FMT_API auto dragonbox::to_decimal(float) noexcept -> dragonbox::decimal_fp<float>;
 template FMT_API auto dragonbox::to_decimal(double) noexcept -> dragonbox::decimal_fp<double>;
 template FMT_API auto thousands_sep_impl(locale_ref) -> thousands_sep_result<char>;

@@ -6,6 +6,7 @@
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/randperm.h>
+#include <ATen/ops/uniform.h>
 
 #include <array>
 #include <cmath>
@@ -51,10 +52,15 @@ Generator::Generator(uint64_t seed) : generator_(at::make_generator<at::CPUGener
 
 at::Tensor Generator::randn(at::IntArrayRef shape) { return at::randn(shape, generator_, at::kFloat); }
 at::Tensor Generator::rand(at::IntArrayRef shape) { return at::rand(shape, generator_, at::kFloat); }
-at::Tensor Generator::randperm(int64_t count) { return at::randperm(count, generator_, at::kLong); }
 
 int64_t Generator::randint(int64_t low, int64_t high) {
   return at::randint(low, high, {1}, generator_, at::kLong).item<int64_t>();
+}
+
+at::Tensor Generator::randperm(int64_t count) { return at::randperm(count, generator_, at::kLong); }
+
+at::Tensor Generator::uniform(at::IntArrayRef shape, double low, double high) {
+  return at::empty(shape, at::kFloat).uniform_(low, high, generator_);
 }
 
 at::Tensor Generator::state() const {

@@ -22,8 +22,8 @@ Targets linear_layers(const std::map<std::string, at::Tensor>& weights) {
 Targets attention_targets(const Targets& linears, const std::vector<std::string>& which) {
   Targets targets;
   for (const auto& linear : linears) {
-    const auto last_name = linear.module.substr(linear.module.rfind('.') + 1);
-    if (std::find(which.begin(), which.end(), last_name) != which.end()) targets.push_back(linear);
+    const auto is_of = [&](const std::string& name) { return linear.module.ends_with("." + name); };
+    if (std::any_of(which.begin(), which.end(), is_of)) targets.push_back(linear);
   }
   if (targets.empty()) {
     throw Error(ErrorKind::failure, fmt::format("the model has no linear layers named {} among its {}",

@@ -13,7 +13,9 @@ void Adam::step(at::Tensor& parameter, const at::Tensor& gradient, const AdamOpt
     second_moment = at::zeros_like(parameter);
   }
   ++steps;
-  const auto g = options.weight_decay == 0 ? gradient : gradient.add(parameter, options.weight_decay);
+  if (options.decoupled) parameter.mul_(1 - options.learning_rate * options.weight_decay);
+  const bool added = options.weight_decay != 0 && !options.decoupled;
+  const auto g = added ? gradient.add(parameter, options.weight_decay) : gradient;
   first_moment.lerp_(g, 1 - options.beta1);
   second_moment.mul_(options.beta2).addcmul_(g, g, 1 - options.beta2);
   const auto count = static_cast<double>(steps);

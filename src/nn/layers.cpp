@@ -1,12 +1,21 @@
 #include "w2w/nn/layers.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/bmm.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 
 namespace w2w::nn {
+
+Tensor LowRankBranch::operator()(const Tensor& x) const {
+  if (down.dim() == 2) return at::linear(at::linear(x, down), up);
+  const auto parts = x.reshape({down.size(0), -1, x.size(-1)});
+  auto sizes = x.sizes().vec();
+  sizes.back() = up.size(1);
+  return at::bmm(at::bmm(parts, down.transpose(1, 2)), up.transpose(1, 2)).view(sizes);
+}
 
 Linear::Linear(const Scope& scope, int64_t in, int64_t out, bool with_bias)
     : weight(scope.take("weight", {out, in})),
@@ -15,7 +24,7 @@ Linear::Linear(const Scope& scope, int64_t in, int64_t out, bool with_bias)
 
 Tensor Linear::operator()(const Tensor& x) const {
   auto y = at::linear(x, weight, bias);
-  if (branch->down.defined()) y.add_(at::linear(at::linear(x, branch->down), branch->up), branch->scale);
+  if (branch->down.defined()) y.add_((*branch)(x), branch->scale);
   return y;
 }
 

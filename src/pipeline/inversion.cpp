@@ -8,59 +8,18 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 
 #include "w2w/base/error.h"
+#include "w2w/pipeline/learned_factors.h"
 
 namespace w2w {
 namespace {
 
 using at::Tensor;
-
-/// A person's factors as leaves of the gradient, in the branches of a UNet while this object lives.
-class LearnedFactors {
- public:
-  LearnedFactors(const UNet& unet, const Layout& layout, const Tensor& theta, at::ScalarType dtype)
-      : unet_(unet), layout_(layout), lora_(layout.factors(theta)) {
-    for (auto& [module, factors] : lora_) {
-      auto& branch = *unet_.branches().at(module);
-      branch.scale = factors.scale;
-      for (auto* factor : {&factors.down, &factors.up}) {
-        *factor = factor->detach().set_requires_grad(true);
-        leaves_.push_back(*factor);
-      }
-      branch.down = factors.down.to(dtype);
-      branch.up = factors.up.to(dtype);
-    }
-  }
-  ~LearnedFactors() {
-    for (const auto& [module, factors] : lora_) *unet_.branches().at(module) = {};
-  }
-  LearnedFactors(const LearnedFactors&) = delete;
-  LearnedFactors& operator=(const LearnedFactors&) = delete;
-
-  /// d loss / d theta, f32 [P]
-  Tensor gradient(const Tensor& loss) const {
-    const auto gradients = torch::autograd::grad({loss}, leaves_);
-    auto lora = lora_;
-    auto next = gradients.begin();
-    for (auto& [module, factors] : lora) {
-      factors.down = *next++;
-      factors.up = *next++;
-    }
-    return layout_.flatten(lora);
-  }
-
- private:
-  const UNet& unet_;
-  const Layout& layout_;
-  Lora lora_;
-  std::vector<Tensor> leaves_;
-};
 
 /// Standard deviations of the training models' first k coefficients, the last known one repeated.
 Tensor spread_of(const Space& space, int64_t k) {
@@ -142,11 +101,7 @@ Inversion::Batch Inversion::draw(const std::vector<Encoded>& pictures, int64_t f
 /// The mean squared error of what the UNet predicts, with whatever its branches hold.
 Tensor Inversion::loss(const Batch& batch) const {
   const auto noisy = schedule_.add_noise(batch.latents, batch.noise, batch.timesteps);
-  const auto& type = model_.scheduler_config().prediction_type;
-  const auto target = type == "epsilon" ? batch.noise
-                      : type == "v_prediction"
-                          ? schedule_.velocity(batch.latents, batch.noise, batch.timesteps)
-                          : batch.latents;
+  const auto target = schedule_.target(batch.latents, batch.noise, batch.timesteps);
   const auto predicted = model_.unet()(noisy.to(model_.dtype()), batch.timesteps, context_).to(at::kFloat);
   auto error = predicted - target;
   if (batch.mask.defined()) error = error * batch.mask;

@@ -3,27 +3,16 @@
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
-#include "w2w/base/error.h"
 #include "w2w/base/sha256.h"
-#include "w2w/io/tensor_file.h"
 
 namespace w2w {
 namespace {
 
-const std::string format = "inversion checkpoint 1";
-const std::string prefix = "run.";
+const std::string work = "an inversion";
 
 void update(Sha256& hash, const at::Tensor& tensor) {
   const auto values = tensor.contiguous();
   hash.update(values.data_ptr(), values.nbytes());
-}
-
-/// Of the first and last layer: fine-tuned models differ there, and reading all weights would take seconds.
-std::string hash_of(TextToImage& model) {
-  const auto weights = model.checkpoint().part("unet");
-  Sha256 hash;
-  for (const auto* name : {"conv_in.weight", "conv_out.weight"}) update(hash, weights.at(name));
-  return hash.hex();
 }
 
 }  // namespace
@@ -37,7 +26,7 @@ std::string hash_of(const std::vector<InversionPicture>& pictures) {
   return hash.hex();
 }
 
-RunDescription describe_run(const InversionOptions& options, const Space& space, TextToImage& model) {
+RunDescription describe_run(const InversionOptions& options, const Space& space, const TextToImage& model) {
   RunDescription run = {{"--components", fmt::format("{}", options.components)},
                         {"--lr", fmt::format("{}", options.learning_rate)},
                         {"--weight-decay", fmt::format("{}", options.weight_decay)},
@@ -55,8 +44,6 @@ RunDescription describe_run(const InversionOptions& options, const Space& space,
 
 void write_inversion_checkpoint(const std::filesystem::path& path, const InversionState& state,
                                 const RunDescription& run) {
-  Metadata metadata = {{"w2w.format", format}};
-  for (const auto& [name, value] : run) metadata[prefix + name] = value;
   TensorMap tensors = {{"position", state.position},
                        {"generator", state.generator},
                        {"losses", at::tensor(state.losses, at::kDouble)}};
@@ -64,41 +51,19 @@ void write_inversion_checkpoint(const std::filesystem::path& path, const Inversi
     tensors["first_moment"] = state.optimiser.first_moment;
     tensors["second_moment"] = state.optimiser.second_moment;
   }
-  write_safetensors(path, tensors, metadata);
+  write_run_checkpoint(path, work, tensors, run);
 }
 
 InversionState read_inversion_checkpoint(const std::filesystem::path& path, const RunDescription& run) {
-  auto [tensors, metadata, _] = read_safetensors(path);
-  const auto tensor = [&, &tensors = tensors](const std::string& name, at::ScalarType dtype) {
-    const auto found = tensors.find(name);
-    if (found == tensors.end() || found->second.scalar_type() != dtype || found->second.dim() != 1) {
-      throw Error(ErrorKind::malformed,
-                  fmt::format("damaged checkpoint ({}): no tensor '{}'", path.string(), name));
-    }
-    return found->second.clone();  // the file may be replaced while this run goes on
-  };
-  if (metadata["w2w.format"] != format) {
-    throw Error(ErrorKind::malformed, fmt::format("not a checkpoint of an inversion ({})", path.string()));
-  }
-  for (const auto& [name, value] : run) {
-    const auto& found = metadata[prefix + name];
-    if (found == value) continue;
-    throw Error(ErrorKind::failure,
-                name.starts_with("--")
-                    ? fmt::format("the checkpoint is of another run ({}): {} is {} there, {} here",
-                                  path.string(), name, found.empty() ? "not given" : found, value)
-                    : fmt::format("the checkpoint is of another run ({}): made with {} {}", path.string(),
-                                  name == "pictures" ? "other" : "another", name),
-                "give the options it was started with, or leave out --resume to start anew");
-  }
+  const RunCheckpoint checkpoint(path, work, run);
   InversionState state;
-  state.position = tensor("position", at::kFloat);
-  state.generator = tensor("generator", at::kByte);
-  const auto losses = tensor("losses", at::kDouble);
+  state.position = checkpoint.take("position", at::kFloat);
+  state.generator = checkpoint.take("generator", at::kByte);
+  const auto losses = checkpoint.take("losses", at::kDouble);
   state.losses.assign(losses.data_ptr<double>(), losses.data_ptr<double>() + losses.numel());
   if (!state.losses.empty()) {
-    state.optimiser = {tensor("first_moment", at::kFloat), tensor("second_moment", at::kFloat),
-                       losses.numel()};
+    state.optimiser = {checkpoint.take("first_moment", at::kFloat),
+                       checkpoint.take("second_moment", at::kFloat), losses.numel()};
   }
   return state;
 }

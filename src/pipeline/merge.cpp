@@ -50,7 +50,7 @@ TensorMap single_file_tensors(const Checkpoint& model) {
   add_ldm_part(tensors, model.part("unet"), ldm_unet_prefix, ldm_unet_names(model.unet_config()));
   add_ldm_part(tensors, model.part("vae"), ldm_vae_prefix, ldm_vae_names(model.vae_config()));
   for (const auto& [name, tensor] : model.part("text_encoder")) {
-    tensors.emplace(std::string(ldm_text_prefix) + "text_model." + name, tensor);
+    tensors.emplace(fmt::format("{}text_model.{}", ldm_text_prefix, name), tensor);
   }
   return tensors;
 }

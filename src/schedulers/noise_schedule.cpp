@@ -76,7 +76,7 @@ at::Tensor make_betas(const SchedulerConfig& config) {
 
 }  // namespace
 
-NoiseSchedule::NoiseSchedule(const SchedulerConfig& config) {
+NoiseSchedule::NoiseSchedule(const SchedulerConfig& config) : prediction_type(config.prediction_type) {
   auto betas = make_betas(config);
   const bool rescale =
       config.rescale_betas_zero_snr && class_takes_field(config.class_name, "rescale_betas_zero_snr");
@@ -107,6 +107,12 @@ at::Tensor NoiseSchedule::velocity(const at::Tensor& x0, const at::Tensor& noise
                                    const at::Tensor& timesteps) const {
   const auto a = alpha_bar(x0, timesteps);
   return a.sqrt() * noise - (1 - a).sqrt() * x0;
+}
+
+at::Tensor NoiseSchedule::target(const at::Tensor& x0, const at::Tensor& noise,
+                                 const at::Tensor& timesteps) const {
+  if (prediction_type == "epsilon") return noise;
+  return prediction_type == "v_prediction" ? velocity(x0, noise, timesteps) : x0;
 }
 
 }  // namespace w2w

@@ -35,14 +35,14 @@ Layout::Layout(Targets targets, int64_t rank, double alpha)
 }
 
 Lora Layout::factors(const at::Tensor& theta) const {
-  if (theta.dim() != 1 || theta.numel() != parameters_) {
+  if (theta.dim() < 1 || theta.dim() > 2 || theta.size(-1) != parameters_) {
     throw Error(ErrorKind::failure, fmt::format("expected a weight vector of {} values, found [{}]",
                                                 parameters_, fmt::join(theta.sizes(), ", ")));
   }
   Lora lora;
   int64_t offset = 0;
   const auto next = [&](int64_t rows, int64_t columns) {
-    const auto part = theta.narrow(0, offset, rows * columns).view({rows, columns});
+    const auto part = theta.narrow(-1, offset, rows * columns).unflatten(-1, {rows, columns});
     offset += rows * columns;
     return part;
   };

@@ -81,6 +81,7 @@ void add_nearest(App& app);
 void add_render(App& app);
 void add_sample(App& app);
 void add_tokens(App& app);
+void add_train(App& app);
 
 /// Commands of later versions, so that their names are not taken for misspellings.
 const std::vector<std::string>& planned_commands();

@@ -11,6 +11,7 @@ void add_all_commands(App& app) {
   add_import(app);
   add_nearest(app);
   add_interpolate(app);
+  add_train(app);
   add_direction(app);
   add_tokens(app);
   add_inspect(app);
@@ -20,7 +21,7 @@ void add_all_commands(App& app) {
 }
 
 const std::vector<std::string>& planned_commands() {
-  static const std::vector<std::string> names = {"space", "train", "serve"};
+  static const std::vector<std::string> names = {"space", "serve"};
   return names;
 }
 

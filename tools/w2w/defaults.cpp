@@ -96,17 +96,14 @@ void check_key(const App& app, const ConfigEntry& entry, const std::string& sour
 bool is_shared(const App& app, const std::string& key) {
   return std::any_of(app.commands().begin(), app.commands().end(), [&](const auto& command) {
     const auto* option = command->parser->get_option_no_throw("--" + key);
-    return option && option->get_group() != command_group;
+    return option && is_shared_group(option->get_group());
   });
 }
 
 }  // namespace
 
 std::string environment_name(const CLI::Option& option) {
-  const auto& group = option.get_group();
-  const bool shared =
-      group == model_group || group == picture_group || group == output_group || group == general_group;
-  if (!shared || option.get_lnames().empty() || option.check_lname("help")) return {};
+  if (!is_shared_group(option.get_group()) || option.get_lnames().empty() || option.check_lname("help")) return {};
   std::string name = "W2W_" + option.get_lnames().front();
   for (char& c : name) c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return name;
@@ -135,7 +132,7 @@ void fill_from_config(const App& app, const Command& command) {
       const auto key = option_key(entry.key);
       auto* option = command.parser->get_option_no_throw("--" + key);
       if (!option || given(*option)) continue;
-      const bool another = section.empty() && option->get_group() == command_group && is_shared(app, key);
+      const bool another = section.empty() && !is_shared_group(option->get_group()) && is_shared(app, key);
       if (!another) set_option(*option, entry.values, source(entry));
     }
   }

@@ -16,6 +16,7 @@
 #include "w2w/lora_output.h"
 #include "w2w/pictures.h"
 #include "w2w/pipeline/inversion_checkpoint.h"
+#include "w2w/smoothed_loss.h"
 #include "w2w/space_choice.h"
 
 namespace w2w::cli {
@@ -23,20 +24,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-
-/// The loss as an exponential average over about the last 50 steps, free of the bias of its start.
-class SmoothedLoss {
- public:
-  double operator()(double loss) {
-    sum_ = decay * sum_ + (1 - decay) * loss;
-    weight_ *= decay;
-    return sum_ / (1 - weight_);
-  }
-
- private:
-  static constexpr double decay = 0.98;
-  double sum_ = 0, weight_ = 1;
-};
 
 class InvertRun {
  public:
@@ -214,6 +201,9 @@ void check(const InvertOptions& options) {
   }
   if (options.batch_file && (!options.images.empty() || !options.masks.empty())) {
     refuse("--batch-file names all pictures and masks itself", "leave out the others");
+  }
+  if (options.shard && !options.batch_file) {
+    refuse("--shard divides the people of a --batch-file, found none", "leave it out for one person");
   }
   if (options.batch_file && (options.checkpoint || options.name)) {
     refuse(fmt::format("{} is for one person, --batch-file for many",

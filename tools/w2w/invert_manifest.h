@@ -13,9 +13,8 @@ struct InversionJob {
   std::vector<std::optional<std::filesystem::path>> masks;  ///< as many as images
 };
 
-/// A table with the columns image and, if wanted, name and mask; a name in several lines is one person with
-/// several pictures, one left out is the picture's. Relative paths start at the manifest's folder.
-/// Error(not_found), Error(malformed) naming the line; every picture must exist.
-std::vector<InversionJob> read_manifest(const std::filesystem::path& path);
+/// A table (manifest.h) with the columns name, image and mask; a name in several lines is one person with
+/// several pictures.
+std::vector<InversionJob> read_inversion_jobs(const std::filesystem::path& path);
 
 }  // namespace w2w::cli

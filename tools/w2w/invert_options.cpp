@@ -64,6 +64,7 @@ void add_invert_options(CLI::App& parser, InvertOptions& options) {
       parser, "--batch-file", options.batch_file, "FILE",
       "many people: a CSV table with the columns name, image and mask (a name twice: two pictures of one "
       "person; paths start at the table's folder); finished people are skipped");
+  add_shard_option(parser, options.shard);
   add_text(parser, "--name", options.name, "NAME", "of the outputs; default: the first picture's");
   add_choice(parser, "--preset", options.preset, {"real", "ood", "reference"},
              "real: photographs (10000 components, 400 steps, lr 0.1); ood: paintings and cartoons (1000 "

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "w2w/manifest.h"
 #include "w2w/pipeline/inversion.h"
 #include "w2w/shared_options.h"
 
@@ -15,6 +16,7 @@ struct InvertOptions {
   SharedOptions shared;
   std::vector<std::string> images, masks;
   std::optional<std::string> batch_file, name;
+  std::optional<Shard> shard;
   std::string fit = "crop";
 
   std::string preset = "real", method = "reference";

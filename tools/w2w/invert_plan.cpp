@@ -16,7 +16,10 @@ namespace {
 namespace fs = std::filesystem;
 
 std::vector<InversionJob> jobs_of(const InvertOptions& options) {
-  if (options.batch_file) return read_manifest(*options.batch_file);
+  if (options.batch_file) {
+    auto jobs = read_inversion_jobs(*options.batch_file);
+    return options.shard ? options.shard->of(std::move(jobs)) : jobs;
+  }
   InversionJob job{options.name.value_or(fs::path(options.images.front()).stem().string()), {}, {}};
   for (size_t i = 0; i < options.images.size(); ++i) {
     job.images.emplace_back(options.images[i]);
@@ -63,6 +66,7 @@ InversionTask task_of(const InvertOptions& options, const InversionJob& job,
 
 std::vector<InversionTask> plan_inversions(const InvertOptions& options, int64_t steps) {
   const auto jobs = jobs_of(options);
+  if (jobs.empty()) return {};
   const auto previews = preview_steps(options, steps);
   std::vector<PlannedOutput> outputs;
   for (const auto& job : jobs) {

@@ -29,6 +29,9 @@ class Generator {
   /// torch.randint(low, high, (1,), generator=self).item().
   int64_t randint(int64_t low, int64_t high);
 
+  /// torch.empty(shape).uniform_(low, high, generator=self), f32.
+  at::Tensor uniform(at::IntArrayRef shape, double low, double high);
+
   /// The whole state (torch.Generator.get_state), a uint8 tensor, for checkpoints.
   at::Tensor state() const;
   void set_state(const at::Tensor& state);

@@ -22,6 +22,12 @@ struct NoiseSchedule {
   /// (Salimans & Ho 2022, appendix D). Arguments as in add_noise.
   at::Tensor velocity(const at::Tensor& x0, const at::Tensor& noise, const at::Tensor& timesteps) const;
 
+  /// What the model is trained to predict, by the config's prediction_type: the noise, the velocity or x0
+  /// itself. Arguments as in add_noise.
+  at::Tensor target(const at::Tensor& x0, const at::Tensor& noise, const at::Tensor& timesteps) const;
+
+  std::string prediction_type;
+
  private:
   /// alpha-bar of each timestep in the dtype and on the device of `like` [B, ...], shaped to multiply it.
   at::Tensor alpha_bar(const at::Tensor& like, const at::Tensor& timesteps) const;

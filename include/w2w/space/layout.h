@@ -20,8 +20,8 @@ class Layout {
   double scale() const { return alpha_ / static_cast<double>(rank_); }
   int64_t parameters() const { return parameters_; }  ///< P
 
-  /// The factors as views of theta [P], with the layout's scale. Error(failure) when theta has another
-  /// length.
+  /// The factors as views of theta [P], with the layout's scale; of theta [n, P], those of n models side by
+  /// side: A [n, rank, in], B [n, out, rank]. Error(failure) when theta has another length.
   Lora factors(const at::Tensor& theta) const;
 
   /// The inverse, f32 [P]: another scale than the layout's goes into B. Error(failure), naming the module,

@@ -1,0 +1,268 @@
+"""`train`: what it writes, how it goes on after interruptions, what it refuses. Its numbers are in tests/parity/test_training.py."""
+import csv
+import json
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+STEPS = 60
+
+
+def draw(path, seed, size=(64, 64)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
+    Image.fromarray(coarse).resize(size, Image.BICUBIC).save(path)
+    return path
+
+
+@pytest.fixture
+def anna(tmp_path):
+    """A folder with two pictures and something else."""
+    for i in range(2):
+        draw(tmp_path / f"anna/{i}.png", i, (70, 64))
+    (tmp_path / "anna/notes.txt").write_text("hello")
+    return tmp_path / "anna"
+
+
+@pytest.fixture
+def people(tmp_path):
+    """Five people in a table, one of them with two pictures of which one has its own prompt."""
+    lines = ["name,image,prompt"]
+    for i in range(5):
+        draw(tmp_path / f"pictures/{i}.png", 10 + i)
+        lines.append(f"p{i},pictures/{i}.png,")
+    draw(tmp_path / "pictures/4b.png", 20)
+    lines.append("p4,pictures/4b.png,sks person on the beach")
+    (tmp_path / "people.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path / "people.csv"
+
+
+QUICK = ["--prior-weight", 0, "--lr", 1e-3]
+
+
+@pytest.fixture
+def train(w2w, world):
+    def run(*arguments, steps=4, **options):
+        return w2w("train", "-m", world.model, "--steps", steps, *QUICK, *arguments, **options)
+    return run
+
+
+@pytest.fixture
+def start(w2w, world):
+    """A training in the background, the process."""
+    def run(*arguments):
+        command = [w2w.path, "train", "-m", world.model, "--steps", STEPS, *QUICK, *arguments]
+        return subprocess.Popen([str(c) for c in command], cwd=w2w.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                text=True, env=w2w.environment())
+    return run
+
+
+def rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def metadata(path):
+    with safe_open(path, "pt") as file:
+        return file.metadata()
+
+
+def test_one_person(train, anna, tmp_path, world):
+    done = train(anna, "-o", "out", "--json")
+    outputs = json.loads(done.stdout)["outputs"]
+    assert [(o["kind"], o["path"]) for o in outputs] == [("log", "out/anna_loss.csv"), ("lora", "out/anna.safetensors")]
+    assert [int(r["step"]) for r in rows(tmp_path / "out/anna_loss.csv")] == [1, 2, 3, 4]
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"anna.safetensors", "anna_loss.csv"}
+    (entry,) = json.loads(metadata(tmp_path / "out/anna.safetensors")["w2w.history"])
+    assert entry["command"] == "train" and entry["steps"] == 4 and entry["pictures"] == 2 and entry["seed"] == 0
+
+
+def test_the_person_is_drawn_by_render_and_by_a_space(train, w2w, anna, world, tmp_path):
+    train(anna, "-o", "out")
+    w2w("render", "out/anna.safetensors", "-m", world.model, "--steps", 2, "-s", 1, "-o", "anna.png")
+    assert (tmp_path / "anna.png").exists()
+
+
+def test_pictures_name_and_file(train, anna, tmp_path):
+    train(anna / "0.png", anna / "1.png", "-o", "a")
+    train(anna, "--name", "bob", "-o", "b")
+    train(anna, "-o", "c/carl.safetensors")
+    files = [tmp_path / "a/0.safetensors", tmp_path / "b/bob.safetensors", tmp_path / "c/carl.safetensors"]
+    tensors = [load_file(f) for f in files]
+    for other in tensors[1:]:
+        assert all((tensors[0][k] == other[k]).all() for k in tensors[0])
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
+def test_formats(train, anna, tmp_path, dtype):
+    for form in ("kohya", "peft", "diffusers"):
+        train(anna, "--format", form, "--lora-dtype", dtype, "-o", form)
+    scaled = load_file(tmp_path / "kohya/anna.safetensors")
+    peft = load_file(tmp_path / "peft/anna/adapter_model.safetensors")
+    diffusers = load_file(tmp_path / "diffusers/anna.safetensors")
+    assert len(scaled) == len(peft) == len(diffusers)
+    assert {str(t.dtype) for t in scaled.values()} == {{"f32": "torch.float32", "f16": "torch.float16", "bf16": "torch.bfloat16"}[dtype]}
+    config = json.loads((tmp_path / "peft/anna/adapter_config.json").read_text())
+    assert config["r"] == 1 and config["lora_alpha"] == 27
+
+
+def test_many_people(train, people, tmp_path):
+    done = train("--batch-file", people, "--together", 3, "-o", "out")
+    assert {p.name for p in (tmp_path / "out").glob("*.safetensors")} == {f"p{i}.safetensors" for i in range(5)}
+    assert len(done.stdout.splitlines()) == 10
+    times = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
+    again = train("--batch-file", people, "--together", 3, "-o", "out")
+    assert again.stdout == "" and "5 of 5 are finished" in again.stderr
+    assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
+
+
+def test_a_folder_of_people(train, anna, tmp_path):
+    draw(tmp_path / "all/bea/x.png", 5), draw(tmp_path / "all/cid/y.jpg", 6)
+    train("--batch-file", "all", "-o", "out")
+    assert {p.stem for p in (tmp_path / "out").glob("*.safetensors")} == {"bea", "cid"}
+
+
+def test_shards_are_the_whole(train, people, tmp_path):
+    train("--batch-file", people, "-o", "whole")
+    for i in (1, 2, 3):
+        done = train("--batch-file", people, "--shard", f"{i}/3", "-o", "parts")
+        assert [line for line in done.stdout.splitlines() if line.endswith(".safetensors")] == [
+            f"parts/p{k}.safetensors" for k in range(i - 1, 5, 3)]
+    for i in range(5):
+        assert (tmp_path / f"parts/p{i}.safetensors").read_bytes() == (tmp_path / f"whole/p{i}.safetensors").read_bytes()
+    assert train("--batch-file", people, "--shard", "6/6", "-o", "none").stdout == ""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_interrupted_and_resumed_is_the_uninterrupted_run(train, start, anna, tmp_path, how):
+    train(anna, "-o", "whole", steps=STEPS)
+    process = start(anna, "-o", "parts")
+    state = tmp_path / "parts/anna_checkpoint.safetensors"
+    while not state.exists() and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(how)
+    _, error = process.communicate()
+    assert process.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 130), error
+    assert not (tmp_path / "parts/anna.safetensors").exists() and state.exists()
+    done = train(anna, "-o", "parts", "--resume", steps=STEPS)
+    assert "anna goes on after step" in done.stderr and not state.exists()
+    for file in ("anna.safetensors", "anna_loss.csv"):
+        assert (tmp_path / "parts" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+
+
+def test_many_go_on_after_an_interruption(train, start, people, tmp_path):
+    arguments = ["--batch-file", people, "--together", 2]
+    train(*arguments, "-o", "whole", steps=STEPS)
+    process = start(*arguments, "-o", "parts")
+    while not list((tmp_path).glob("parts/p2_checkpoint.safetensors")) and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == 130
+    train(*arguments, "-o", "parts", steps=STEPS)
+    for i in range(5):
+        for file in (f"p{i}.safetensors", f"p{i}_loss.csv"):
+            assert (tmp_path / "parts" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+
+
+def test_a_checkpoint_of_ones_own_is_kept_and_goes_on_for_longer(train, anna, tmp_path):
+    train(anna, "--checkpoint", "s.safetensors", "-o", "short", steps=3)
+    train(anna, "--checkpoint", "s.safetensors", "--resume", "-o", "long", steps=8)
+    train(anna, "-o", "whole", steps=8)
+    assert (tmp_path / "long/anna.safetensors").read_bytes() != (tmp_path / "short/anna.safetensors").read_bytes()
+    assert all((a == b).all() for a, b in zip(load_file(tmp_path / "long/anna.safetensors").values(),
+                                              load_file(tmp_path / "whole/anna.safetensors").values()))
+
+
+@pytest.mark.parametrize("other, says", [(["--lr", "0.5"], "--lr is 0.001 there, 0.5 here"),
+                                         (["--lr-schedule", "cosine"], "--lr-schedule is constant there, cosine here"),
+                                         (["anna/0.png"], "made with other pictures")])
+def test_a_checkpoint_of_another_run_is_refused(train, anna, other, says):
+    train("anna", "--checkpoint", "s.safetensors", "-o", "a")
+    pictures = [] if other[0].endswith("png") else ["anna"]
+    done = train(*pictures, *other, "--checkpoint", "s.safetensors", "--resume", "-o", "b", code=1)
+    assert f"the checkpoint is of another run (s.safetensors): {says}" in done.stderr
+
+
+def test_class_pictures_are_drawn_once_and_kept(w2w, world, anna, tmp_path):
+    arguments = ["train", anna, "-m", world.model, "--steps", 2, "--num-class-images", 3]
+    first = w2w(*arguments, "--prepare", "-o", "out")
+    made = [f"out/class/class-{i:03}.png" for i in (1, 2, 3)]
+    assert first.stdout.splitlines() == made
+    (tmp_path / made[1]).unlink()
+    assert w2w(*arguments, "-o", "out").stdout.splitlines() == [made[1], "out/anna_loss.csv", "out/anna.safetensors"]
+    assert float(rows(tmp_path / "out/anna_loss.csv")[1]["prior"]) > 0
+
+
+def test_class_pictures_of_ones_own_are_enough(w2w, world, anna, tmp_path):
+    draw(tmp_path / "others/x.png", 8)
+    done = w2w("train", anna, "-m", world.model, "--steps", 2, "--class-images", "others", "-o", "out")
+    assert done.stdout.splitlines() == ["out/anna_loss.csv", "out/anna.safetensors"]
+
+
+def test_starting_from_a_lora(train, anna, tmp_path):
+    """With a rate of nearly zero the result is the start."""
+    train(anna, "-o", "a")
+    train(anna, "--start", "a/anna.safetensors", "--lr", 1e-12, "-o", "b")
+    a, b = (load_file(tmp_path / f"{x}/anna.safetensors") for x in "ab")
+    assert all((a[k] - b[k]).abs().max() <= 1e-6 * a[k].abs().max() for k in a)
+    assert "expected factors [2, " in train(anna, "--start", "a/anna.safetensors", "--rank", 2, "-o", "c", code=1).stderr
+
+
+def test_one_of_many_that_fails_does_not_stop_the_others(train, people, tmp_path):
+    (tmp_path / "pictures/1.png").write_text("no picture")
+    done = train("--batch-file", people, "--together", 2, "-o", "out", code=1)
+    assert "1 of 5 people could not be trained: p1" in done.stderr and "pictures/1.png" in done.stderr
+    assert {p.stem for p in (tmp_path / "out").glob("*.safetensors")} == {"p0", "p2", "p3", "p4"}
+    draw(tmp_path / "pictures/1.png", 3)
+    assert train("--batch-file", people, "-o", "out").stdout.splitlines() == ["out/p1_loss.csv", "out/p1.safetensors"]
+
+
+def test_a_loss_that_is_no_number(train, anna, tmp_path):
+    done = train(anna, "--lr", 1e6, "--max-grad-norm", 0, "-o", "out", code=1, steps=60)
+    assert "is no longer a number at step" in done.stderr and "hint: a learning rate below" in done.stderr
+    assert not (tmp_path / "out/anna.safetensors").exists()
+
+
+@pytest.mark.parametrize("arguments, code, says", [
+    ([], 2, "train needs pictures of a person"),
+    (["none"], 4, "no such picture or folder (none)"),
+    (["empty"], 4, "no pictures in this folder (empty)"),
+    (["anna/notes.txt"], 3, "anna/notes.txt"),
+    (["anna", "--batch-file", "people.csv"], 2, "--batch-file names all pictures"),
+    (["--batch-file", "people.csv", "--name", "x"], 2, "--name is for one person"),
+    (["anna", "--shard", "1/2"], 2, "--shard divides the people of a --batch-file"),
+    (["--batch-file", "people.csv", "--shard", "3/2"], 2, "--shard expects"),
+    (["--batch-file", "people.csv", "--shard", "2"], 2, "--shard expects I/N, such as 2/8, found '2'"),
+    (["anna", "--lr", "0"], 2, "learning rate must be above 0"),
+    (["anna", "--targets", "to_x"], 1, "no linear layers named to_x"),
+    (["anna", "--lr-schedule", "cosin"], 2, "did you mean 'cosine'"),
+    (["anna", "--prepare"], 2, "--prepare makes class pictures"),
+    (["anna", "--rank", "0"], 2, "--rank"),
+    (["anna", "-o", "anna/0.png/x"], 1, "anna/0.png/x"),
+    (["--batch-file", "empty"], 4, "no folders of people in --batch-file (empty)")])
+def test_refusals(train, anna, people, tmp_path, arguments, code, says):
+    (tmp_path / "empty").mkdir()
+    done = train(*arguments, code=code)
+    assert says in done.stderr
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_existing_results_are_kept(train, anna):
+    train(anna)
+    assert "the output exists already" in train(anna, code=1).stderr
+    assert "the output exists already" in train(anna, "--resume", code=1).stderr
+    train(anna, "--force")
+
+
+def test_settings_of_pictures_do_not_change_the_training(w2w, world, anna, tmp_path):
+    (tmp_path / "c.toml").write_text('steps = 3\nprompt = "a cat"\nseed = 9\n[train]\nsteps = 2\nprior-weight = 0\n')
+    w2w("train", anna, "-m", world.model, "--config", "c.toml", W2W_STEPS="7")
+    (entry,) = json.loads(metadata(tmp_path / "anna.safetensors")["w2w.history"])
+    assert entry["steps"] == 2 and entry["seed"] == 0

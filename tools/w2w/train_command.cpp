@@ -1,0 +1,264 @@
+// w2w train: LoRAs of people from their pictures.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "w2w/app.h"
+#include "w2w/base/atomic_file.h"
+#include "w2w/base/device.h"
+#include "w2w/base/error.h"
+#include "w2w/base/log.h"
+#include "w2w/class_pictures.h"
+#include "w2w/io/image.h"
+#include "w2w/lora/formats.h"
+#include "w2w/lora_output.h"
+#include "w2w/pictures.h"
+#include "w2w/pipeline/inversion_picture.h"
+#include "w2w/pipeline/training_checkpoint.h"
+#include "w2w/smoothed_loss.h"
+#include "w2w/train_plan.h"
+
+namespace w2w::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+/// A person at work.
+struct Place {
+  const TrainingTask* task = nullptr;
+  Trainee trainee;
+  RunDescription run;
+  int64_t saved_at = 0;  ///< steps
+};
+
+class TrainRun {
+ public:
+  TrainRun(const TrainOptions& options, Reporter& reporter)
+      : options_(options), reporter_(reporter), bar_(reporter.progress()) {}
+
+  void run() {
+    if (!options_.prepare) {
+      tasks_ = plan_trainings(options_);
+      if (tasks_.empty()) return;
+    }
+    model_.emplace(open_model(options_.shared));
+    trainer_.emplace(*model_, options_.training);
+    description_ = describe_run(options_.training, *model_);
+    if (options_.training.prior_weight > 0) {
+      const auto paths = make_class_pictures(options_, *model_, reporter_);
+      if (options_.prepare) return;
+      read_class_pictures(paths);
+    }
+    if (options_.start) read_start(*options_.start);
+    model_->set_person({});
+    total_ = static_cast<int64_t>(tasks_.size()) * options_.training.steps;
+    train_all();
+    if (!failed_.empty()) {
+      throw Error(ErrorKind::failure,
+                  fmt::format("{} of {} people could not be trained: {}", failed_.size(), tasks_.size(),
+                              fmt::join(failed_, ", ")),
+                  "the same command again tries only these");
+    }
+  }
+
+ private:
+  TrainingPicture read_picture(const fs::path& path, const std::string& prompt) {
+    const auto [width, height] = trainer_->picture_size();
+    const auto factor = model_->checkpoint().vae_config().down_factor();
+    const auto fitted = fit_picture(read_image(path), path.string(), std::nullopt, "", parse_fit(options_.fit),
+                                    width, height, factor);
+    return trainer_->encode(fitted.image, prompt);
+  }
+
+  void read_class_pictures(const std::vector<fs::path>& paths) {
+    std::vector<TrainingPicture> pictures;
+    for (const auto& path : paths) {
+      check_interrupt();
+      pictures.push_back(read_picture(path, options_.training.class_prompt));
+      report(bar_, {"encoding class pictures", static_cast<int>(pictures.size()), static_cast<int>(paths.size()), {}});
+    }
+    description_["class pictures"] = hash_of(pictures);
+    trainer_->set_class_pictures(std::move(pictures));
+  }
+
+  void read_start(const fs::path& path) {
+    trainer_->start_from(read_lora(path, model_->linear_layers()));
+    description_["start"] = safetensors_payload_sha256({{"theta", trainer_->initial_state().theta}});
+  }
+
+  /// Places are filled in the order of the table, and again as soon as somebody is finished.
+  void train_all() {
+    std::vector<Place> places;
+    size_t next = 0;
+    try {
+      while (true) {
+        while (places.size() < static_cast<size_t>(options_.together) && next < tasks_.size()) {
+          enter(tasks_[next++], places);
+        }
+        if (places.empty()) return;
+        check_interrupt();
+        step(places);
+      }
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::interrupted) throw;
+      for (const auto& place : places) save(place);
+      throw Error(error.kind(), error.what(),
+                  options_.batch_file ? "the same command goes on from here"
+                                      : "the same command with --resume goes on from here");
+    }
+  }
+
+  void enter(const TrainingTask& task, std::vector<Place>& places) {
+    try {
+      Place place;
+      place.task = &task;
+      place.run = description_;
+      for (const auto& [path, prompt] : task.pictures) {
+        place.trainee.pictures.push_back(
+            read_picture(path, prompt.empty() ? options_.training.prompt : prompt));
+      }
+      place.run["pictures"] = hash_of(place.trainee.pictures);
+      auto& state = place.trainee.state = trainer_->initial_state();
+      if ((options_.resume || options_.batch_file) && fs::exists(task.checkpoint)) {
+        state = read_training_checkpoint(task.checkpoint, place.run);
+        notice(fmt::format("{} goes on after step {} ({})", task.name, state.steps(), task.checkpoint.string()));
+        place.saved_at = state.steps();
+        done_ += state.steps();
+      }
+      if (state.steps() >= options_.training.steps) return finish(place);
+      places.push_back(std::move(place));
+    } catch (const Error& error) {
+      give_up(task, error);
+    }
+  }
+
+  void step(std::vector<Place>& places) {
+    std::vector<Trainee*> people;
+    for (auto& place : places) people.push_back(&place.trainee);
+    trainer_->step(people);
+    const bool save_all = Clock::now() - saved_ > std::chrono::minutes(1);
+    double loss = 0;
+    for (auto& place : places) {
+      const auto& state = place.trainee.state;
+      loss += state.losses.back().instance / static_cast<double>(places.size());
+      if (save_all || state.steps() - place.saved_at >= std::max<int64_t>(50, options_.training.steps / 20)) {
+        place.saved_at = state.steps();
+        if (state.steps() < options_.training.steps) save(place);
+      }
+    }
+    if (save_all) saved_ = Clock::now();
+    done_ += static_cast<int64_t>(places.size());
+    report(bar_, {"training", static_cast<int>(done_), static_cast<int>(total_), detail(smoothed_(loss))});
+    std::erase_if(places, [&](const Place& place) { return leave(place); });
+  }
+
+  std::string detail(double loss) const {
+    if (tasks_.size() == 1) return fmt::format("loss {:.4f}", loss);
+    return fmt::format("loss {:.4f}, {} of {} people", loss, finished_, tasks_.size());
+  }
+
+  /// Whether the person is finished, one way or another.
+  bool leave(const Place& place) {
+    const auto& [instance, prior] = place.trainee.state.losses.back();
+    if (!std::isfinite(instance + prior)) {
+      const auto steps = place.trainee.state.steps();
+      give_up(*place.task,
+              Error(ErrorKind::failure,
+                    fmt::format("{}: the loss or its gradient is no longer a number at step {}", place.task->name, steps),
+                    fmt::format("a learning rate below {} may help", options_.training.learning_rate)));
+      return true;
+    }
+    if (place.trainee.state.steps() < options_.training.steps) return false;
+    finish(place);
+    return true;
+  }
+
+  /// One of many does not stop the others.
+  void give_up(const TrainingTask& task, const Error& error) {
+    if (!options_.batch_file || error.kind() == ErrorKind::interrupted || error.kind() == ErrorKind::out_of_memory)
+      throw error;
+    warn(fmt::format("{}: {}", task.name, error.what()));
+    failed_.push_back(task.name);
+  }
+
+  void save(const Place& place) const {
+    write_training_checkpoint(place.task->checkpoint, place.trainee.state, place.run);
+  }
+
+  void finish(const Place& place) {
+    const auto& [task, trainee, run, saved_at] = place;
+    std::string table = "step,loss,instance,prior\n";
+    for (size_t i = 0; i < trainee.state.losses.size(); ++i) {
+      const auto& [instance, prior] = trainee.state.losses[i];
+      table += fmt::format("{},{:.9g},{:.9g},{:.9g}\n", i + 1, instance + options_.training.prior_weight * prior,
+                           instance, prior);
+    }
+    write_file(task->losses, table);
+    reporter_.output(task->losses, "log", {{"steps", trainee.state.steps()}});
+    Identity made;
+    made.model = model_->checkpoint().path().filename().string();
+    made.trigger = options_.training.prompt;
+    made.history = Json::array({history(trainee)}).dump();
+    write_lora(task->lora, options_.format, trainer_->lora(trainee.state), task->name, made,
+               options_.shared.no_metadata, parse_dtype(options_.lora_dtype, at::kCPU));  // last: it marks the end
+    reporter_.output(task->lora, "lora", {{"name", task->name}, {"seed", options_.training.seed}});
+    if (options_.checkpoint) {
+      save(place);
+    } else {
+      fs::remove(task->checkpoint);
+    }
+    ++finished_;
+  }
+
+  Json history(const Trainee& trainee) const {
+    const auto& training = options_.training;
+    Json entry = {{"command", "train"},          {"pictures", trainee.pictures.size()},
+                  {"steps", training.steps},     {"lr", training.learning_rate},
+                  {"batch", training.batch},     {"prior_weight", training.prior_weight},
+                  {"rank", training.rank},       {"alpha", training.alpha},
+                  {"targets", training.targets}, {"seed", training.seed}};
+    if (options_.start) entry["start"] = fs::path(*options_.start).filename().string();
+    return entry;
+  }
+
+  const TrainOptions& options_;
+  Reporter& reporter_;
+  Progress bar_;
+  std::vector<TrainingTask> tasks_;
+  std::optional<TextToImage> model_;
+  std::optional<Dreambooth> trainer_;
+  RunDescription description_;  ///< of everybody's run, but for their pictures
+  int64_t done_ = 0, total_ = 0, finished_ = 0;  ///< steps, steps, people
+  SmoothedLoss smoothed_;
+  Clock::time_point saved_ = Clock::now();
+  std::vector<std::string> failed_;
+};
+
+}  // namespace
+
+void add_train(App& app) {
+  auto options = std::make_shared<TrainOptions>();
+  auto& parser = app.add_command(
+      {"train",
+       "teach the model a person from pictures",
+       "PICTURE...",
+       {{"w2w train anna/", "the LoRA anna.safetensors from the pictures in anna/"},
+        {"w2w train anna/ --prior-weight 0 --steps 300 --lr 5e-4", "quick, without class pictures"},
+        {"w2w render anna.safetensors -p \"sks person on the beach\"", "and draw her"},
+        {"w2w train --batch-file people.csv --together 8 -o loras", "many people, eight in each pass"},
+        {"w2w train --batch-file people.csv --shard 2/16 -o loras", "the second of sixteen jobs"},
+        {"w2w space build loras -o space", "the space of all of them"}}},
+      [options](Reporter& reporter) {
+        check(*options);
+        TrainRun(*options, reporter).run();
+      });
+  add_train_options(parser, *options);
+  add_model_options(parser, options->shared);
+  add_output_options(parser, options->shared);
+}
+
+}  // namespace w2w::cli

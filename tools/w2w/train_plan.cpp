@@ -1,0 +1,133 @@
+#include "w2w/train_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "w2w/base/atomic_file.h"
+#include "w2w/base/error.h"
+#include "w2w/base/log.h"
+#include "w2w/manifest.h"
+#include "w2w/output_paths.h"
+
+namespace w2w::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct TrainingJob {
+  std::string name;
+  std::vector<PromptedPicture> pictures;
+};
+
+bool is_picture(const fs::path& path) {
+  auto extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  const std::vector<std::string> known = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tga"};
+  return std::find(known.begin(), known.end(), extension) != known.end();
+}
+
+/// A picture, or all of a folder.
+void add(TrainingJob& job, const fs::path& path, const std::string& prompt = {}) {
+  if (!fs::exists(path)) {
+    throw Error(ErrorKind::not_found, fmt::format("no such picture or folder ({})", path.string()));
+  }
+  if (!fs::is_directory(path)) return job.pictures.push_back({path, prompt});
+  for (const auto& picture : pictures_in(path)) job.pictures.push_back({picture, prompt});
+}
+
+std::string folder_name(const fs::path& folder) {
+  const auto path = fs::weakly_canonical(folder);
+  return path.has_filename() ? path.filename().string() : "person";
+}
+
+/// A folder for each person.
+std::vector<TrainingJob> jobs_in(const fs::path& folder) {
+  std::vector<fs::path> people;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.is_directory()) people.push_back(entry.path());
+  }
+  std::sort(people.begin(), people.end());
+  if (people.empty()) {
+    throw Error(ErrorKind::not_found,
+                fmt::format("no folders of people in --batch-file ({})", folder.string()),
+                "a folder of one person's pictures is given without --batch-file");
+  }
+  std::vector<TrainingJob> jobs;
+  for (const auto& person : people) add(jobs.emplace_back(TrainingJob{person.filename().string(), {}}), person);
+  return jobs;
+}
+
+std::vector<TrainingJob> jobs_of_table(const fs::path& path) {
+  std::vector<TrainingJob> jobs;
+  for (const auto& line : read_manifest(path, {"prompt"})) {
+    auto job = std::find_if(jobs.begin(), jobs.end(),
+                            [&](const TrainingJob& known) { return known.name == line.name; });
+    if (job == jobs.end()) job = jobs.insert(jobs.end(), {line.name, {}});
+    const auto prompt = line.more.find("prompt");
+    add(*job, line.image, prompt == line.more.end() ? "" : prompt->second);
+  }
+  return jobs;
+}
+
+std::vector<TrainingJob> jobs_of(const TrainOptions& options) {
+  if (options.batch_file) {
+    return fs::is_directory(*options.batch_file) ? jobs_in(*options.batch_file)
+                                                 : jobs_of_table(*options.batch_file);
+  }
+  const fs::path first = options.pictures.front();
+  TrainingJob job{fs::is_directory(first) ? folder_name(first) : first.stem().string(), {}};
+  if (options.name) job.name = *options.name;
+  for (const auto& path : options.pictures) add(job, path);
+  return {job};
+}
+
+}  // namespace
+
+std::vector<fs::path> pictures_in(const fs::path& folder) {
+  std::vector<fs::path> pictures;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (is_picture(entry.path())) pictures.push_back(entry.path());
+  }
+  std::sort(pictures.begin(), pictures.end());
+  if (pictures.empty()) {
+    throw Error(ErrorKind::not_found, fmt::format("no pictures in this folder ({})", folder.string()),
+                "expected PNG, JPEG, WebP, BMP or TGA files; folders of many people go to --batch-file");
+  }
+  return pictures;
+}
+
+std::vector<TrainingTask> plan_trainings(const TrainOptions& options) {
+  auto jobs = jobs_of(options);
+  if (options.shard) jobs = options.shard->of(std::move(jobs));
+  std::vector<PlannedOutput> outputs;
+  for (const auto& job : jobs) {
+    outputs.push_back({"lora", job.name, options.format == "peft" ? "" : ".safetensors"});
+    outputs.push_back({"log", job.name, "_loss.csv"});
+  }
+  const bool may_exist = options.shared.force || options.resume || options.batch_file;
+  const auto paths = plan_outputs(options.shared.output, outputs, may_exist);
+  std::vector<TrainingTask> tasks;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    TrainingTask task{jobs[i].name, std::move(jobs[i].pictures), paths[2 * i], paths[2 * i + 1], {}};
+    if (fs::exists(task.lora) && !options.shared.force) {
+      if (!options.batch_file) {
+        throw Error(ErrorKind::failure, "the output exists already (" + task.lora.string() + ")",
+                    "it is finished; pass --force to replace it");
+      }
+      debug(fmt::format("{} is finished", task.name));
+      continue;
+    }
+    task.checkpoint = task.losses.parent_path() / (task.lora.stem().string() + "_checkpoint.safetensors");
+    if (options.checkpoint) task.checkpoint = *options.checkpoint;
+    AtomicFile probe(task.checkpoint);  // refuses now what could not be written in an hour
+    tasks.push_back(std::move(task));
+  }
+  if (tasks.size() < jobs.size()) {
+    notice(fmt::format("{} of {} are finished", jobs.size() - tasks.size(), jobs.size()));
+  }
+  return tasks;
+}
+
+}  // namespace w2w::cli

@@ -1,0 +1,31 @@
+#pragma once
+// Who is trained from which pictures, and where the results go: settled before any model is loaded.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "w2w/train_options.h"
+
+namespace w2w::cli {
+
+struct PromptedPicture {
+  std::filesystem::path image;
+  std::string prompt;  ///< empty: the run's
+};
+
+/// One person to train, and the outputs.
+struct TrainingTask {
+  std::string name;
+  std::vector<PromptedPicture> pictures;
+  std::filesystem::path lora, losses, checkpoint;
+};
+
+/// The people that are not finished yet. Errors: not_found and malformed for pictures and tables; failure for
+/// outputs that exist (of a single person, without --force) or cannot be written.
+std::vector<TrainingTask> plan_trainings(const TrainOptions& options);
+
+/// The pictures in a folder by name. Error(not_found) without any.
+std::vector<std::filesystem::path> pictures_in(const std::filesystem::path& folder);
+
+}  // namespace w2w::cli
