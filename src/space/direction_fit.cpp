@@ -86,10 +86,13 @@ void measure(Directions& directions, const at::Tensor& projections) {
   directions.smallest = answers.amin(0) / lengths;
 }
 
-void check_vectors(const Directions& directions) {
+void check_vectors(const Directions& directions, const std::string& space) {
   for (size_t a = 0; a < directions.attributes.size(); ++a) {
     const double length = directions.vectors[static_cast<int64_t>(a)].norm().item<double>();
-    if (length > 0 && std::isfinite(length)) continue;
+    if (!std::isfinite(length)) {
+      throw Error(ErrorKind::malformed, fmt::format("projections of the space ({}) are not finite", space));
+    }
+    if (length > 0) continue;
     throw Error(ErrorKind::failure,
                 fmt::format("attribute '{}' has no direction: models with and without it are alike along {} "
                             "component(s)",
@@ -143,7 +146,7 @@ Directions fit_directions(const Space& space, const Labels& labels, const Direct
   result.penalty = fit.penalty ? fit.penalty : default_penalty(fit.method);
   result.vectors = classifier_normals(projections, matrix, fit, progress).t().contiguous();
   result.counts = at::stack({matrix.eq(1).sum(0), matrix.eq(-1).sum(0)}, 1);
-  check_vectors(result);
+  check_vectors(result, space.origin());
   measure(result, projections);
   if (!fit.without.empty()) {
     result.vectors = debiased(result, fit);

@@ -235,7 +235,7 @@ TEST_F(DirectionTest, FileSaysHowTheyWereFound) {
   EXPECT_EQ(read.penalty, 0.25);
   EXPECT_EQ(read.without, (std::vector<std::string>{"B", "C"}));
   EXPECT_TRUE(read.smallest.equal(fitted.smallest));
-  fitted.smallest = {};  // as files were
+  fitted.smallest = at::Tensor();  // as files were
   write_directions(path, fitted);
   auto file = read_safetensors(path);
   for (const auto* key : {"w2w.method", "w2w.penalty", "w2w.without"}) file.metadata.erase(key);
