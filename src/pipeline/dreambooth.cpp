@@ -28,7 +28,8 @@ constexpr double largest_weight = 25;  // of LossWeight::velocity; the last time
 const TrainingPicture& next(const std::vector<TrainingPicture>& pictures, std::vector<int64_t>& order,
                             Generator& generator) {
   if (order.empty()) {
-    const auto turn = generator.randperm(static_cast<int64_t>(pictures.size())).flip(0);  // taken from the end
+    const auto turn =
+        generator.randperm(static_cast<int64_t>(pictures.size())).flip(0);  // taken from the end
     order.assign(turn.const_data_ptr<int64_t>(), turn.const_data_ptr<int64_t>() + turn.numel());
   }
   const auto& picture = pictures[static_cast<size_t>(order.back())];
@@ -50,8 +51,7 @@ std::vector<std::string> registration_order(const Targets& targets) {
   };
   std::vector<std::string> modules;
   for (const auto& target : targets) modules.push_back(target.module);
-  std::sort(modules.begin(), modules.end(),
-            [&](const auto& a, const auto& b) { return key(a) < key(b); });
+  std::sort(modules.begin(), modules.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
   return modules;
 }
 
@@ -173,7 +173,8 @@ void Dreambooth::step(const std::vector<Trainee*>& people) {
   const auto predicted = model_.unet()(noisy, timesteps, at::cat(batch.contexts)).to(at::kFloat);
   auto errors = (predicted - schedule_.target(latents, noise, timesteps)).square().mean({1, 2, 3});
   if (options_.loss_weight == LossWeight::velocity) {
-    errors = errors * schedule_.alphas_cumprod.index_select(0, timesteps).reciprocal().clamp_max(largest_weight);
+    errors =
+        errors * schedule_.alphas_cumprod.index_select(0, timesteps).reciprocal().clamp_max(largest_weight);
   }
   const auto count = static_cast<int64_t>(people.size());
   const auto parts = errors.view({count, -1, options_.batch}).mean(2);  // [people, 1 or 2]: instance, prior

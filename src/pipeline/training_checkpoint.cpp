@@ -47,21 +47,20 @@ std::string hash_of(const std::vector<TrainingPicture>& pictures) {
 }
 
 RunDescription describe_run(const DreamboothOptions& options, const TextToImage& model) {
-  RunDescription run = {
-      {"--targets", fmt::format("{}", fmt::join(options.targets, ","))},
-      {"--rank", fmt::format("{}", options.rank)},
-      {"--alpha", fmt::format("{}", options.alpha)},
-      {"--batch", fmt::format("{}", options.batch)},
-      {"--lr", fmt::format("{}", options.learning_rate)},
-      {"--lr-schedule", rate_schedule_names().at(static_cast<size_t>(options.schedule))},
-      {"--warmup", fmt::format("{}", options.warmup)},
-      {"--weight-decay", fmt::format("{}", options.weight_decay)},
-      {"--max-grad-norm", fmt::format("{}", options.max_gradient_norm)},
-      {"--prior-weight", fmt::format("{}", options.prior_weight)},
-      {"--loss-weight", loss_weight_names().at(static_cast<size_t>(options.loss_weight))},
-      {"--seed", fmt::format("{}", options.seed)},
-      {"--dtype", c10::toString(model.dtype())},
-      {"model", hash_of(model)}};
+  RunDescription run = {{"--targets", fmt::format("{}", fmt::join(options.targets, ","))},
+                        {"--rank", fmt::format("{}", options.rank)},
+                        {"--alpha", fmt::format("{}", options.alpha)},
+                        {"--batch", fmt::format("{}", options.batch)},
+                        {"--lr", fmt::format("{}", options.learning_rate)},
+                        {"--lr-schedule", rate_schedule_names().at(static_cast<size_t>(options.schedule))},
+                        {"--warmup", fmt::format("{}", options.warmup)},
+                        {"--weight-decay", fmt::format("{}", options.weight_decay)},
+                        {"--max-grad-norm", fmt::format("{}", options.max_gradient_norm)},
+                        {"--prior-weight", fmt::format("{}", options.prior_weight)},
+                        {"--loss-weight", loss_weight_names().at(static_cast<size_t>(options.loss_weight))},
+                        {"--seed", fmt::format("{}", options.seed)},
+                        {"--dtype", c10::toString(model.dtype())},
+                        {"model", hash_of(model)}};
   if (options.schedule != RateSchedule::constant) run["--steps"] = fmt::format("{}", options.steps);
   return run;
 }

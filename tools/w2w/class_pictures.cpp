@@ -25,13 +25,14 @@ fs::path made(const fs::path& folder, int64_t number) {
 
 }  // namespace
 
-std::vector<fs::path> make_class_pictures(const TrainOptions& options, TextToImage& model, Reporter& reporter) {
+std::vector<fs::path> make_class_pictures(const TrainOptions& options, TextToImage& model,
+                                          Reporter& reporter) {
   const auto folder = folder_of(options);
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) {
-    throw Error(ErrorKind::failure,
-                fmt::format("cannot make the folder of class pictures ({}): {}", folder.string(), error.message()));
+    throw Error(ErrorKind::failure, fmt::format("cannot make the folder of class pictures ({}): {}",
+                                                folder.string(), error.message()));
   }
   std::vector<fs::path> own, found;
   for (int64_t i = 1; fs::exists(made(folder, i)); ++i) own.push_back(made(folder, i));

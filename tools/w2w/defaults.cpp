@@ -103,7 +103,8 @@ bool is_shared(const App& app, const std::string& key) {
 }  // namespace
 
 std::string environment_name(const CLI::Option& option) {
-  if (!is_shared_group(option.get_group()) || option.get_lnames().empty() || option.check_lname("help")) return {};
+  if (!is_shared_group(option.get_group()) || option.get_lnames().empty() || option.check_lname("help"))
+    return {};
   std::string name = "W2W_" + option.get_lnames().front();
   for (char& c : name) c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return name;

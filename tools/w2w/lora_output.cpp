@@ -23,9 +23,8 @@ void write_lora(const std::filesystem::path& path, const std::string& format, co
   options.trigger = identity.trigger;
   if (const char* date = std::getenv("SOURCE_DATE_EPOCH")) options.date = std::atoll(date);
   if (!no_metadata) {
-    options.metadata = {{"w2w.format", "1"},
-                        {"w2w.model", identity.model},
-                        {"w2w.history", identity.history}};
+    options.metadata = {
+        {"w2w.format", "1"}, {"w2w.model", identity.model}, {"w2w.history", identity.history}};
     if (!identity.space_hash.empty()) options.metadata["w2w.space"] = identity.space_hash;
   }
   if (format == "peft") return write_peft(path, lora, options);

@@ -18,10 +18,10 @@ namespace fs = std::filesystem;
 fs::path existing(const fs::path& manifest, const std::string& cell, int line) {
   auto found = manifest.parent_path() / cell;
   if (!fs::exists(found)) {
-    throw Error(ErrorKind::not_found,
-                fmt::format("no such picture ({}), named in line {} of {}", found.string(), line,
-                            manifest.string()),
-                "relative paths start at the manifest's folder");
+    throw Error(
+        ErrorKind::not_found,
+        fmt::format("no such picture ({}), named in line {} of {}", found.string(), line, manifest.string()),
+        "relative paths start at the manifest's folder");
   }
   return found;
 }
@@ -59,14 +59,16 @@ std::vector<ManifestLine> read_manifest(const fs::path& path, const std::vector<
   CsvReader csv(*file);
   std::vector<std::string> known = {"name", "image"};
   known.insert(known.end(), more.begin(), more.end());
-  if (!csv.next()) csv.fail(fmt::format("it is empty; expected a line with the columns {}", fmt::join(known, ", ")));
+  if (!csv.next())
+    csv.fail(fmt::format("it is empty; expected a line with the columns {}", fmt::join(known, ", ")));
   const auto columns = csv.cells();
   check_columns(csv, columns, known);
 
   std::vector<ManifestLine> lines;
   while (csv.next()) {
     if (csv.cells().size() != columns.size()) {
-      csv.fail(fmt::format("line {} has {} cells, expected {}", csv.line(), csv.cells().size(), columns.size()));
+      csv.fail(
+          fmt::format("line {} has {} cells, expected {}", csv.line(), csv.cells().size(), columns.size()));
     }
     ManifestLine line;
     line.number = csv.line();
@@ -78,7 +80,8 @@ std::vector<ManifestLine> read_manifest(const fs::path& path, const std::vector<
     line.image = existing(path, image.mapped(), line.number);
     line.name = name.empty() ? name_of(line.image) : name.mapped();
     if (line.name == "." || line.name == ".." || line.name.find('/') != std::string::npos) {
-      csv.fail(fmt::format("line {}: expected a name that can be a file's, found '{}'", csv.line(), line.name));
+      csv.fail(
+          fmt::format("line {}: expected a name that can be a file's, found '{}'", csv.line(), line.name));
     }
     lines.push_back(std::move(line));
   }

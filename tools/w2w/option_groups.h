@@ -18,9 +18,8 @@ inline const std::string output_group = "Output";
 inline const std::string general_group = "General";
 
 /// In the order help shows them.
-inline const std::array<std::string, 7> all_groups = {command_group, training_group, class_group,
-                                                      picture_group, model_group,    output_group,
-                                                      general_group};
+inline const std::array<std::string, 7> all_groups = {
+    command_group, training_group, class_group, picture_group, model_group, output_group, general_group};
 
 /// Whether the options under this heading mean the same in every command that has them.
 inline bool is_shared_group(const std::string& group) {

@@ -69,8 +69,8 @@ class TrainRun {
   TrainingPicture read_picture(const fs::path& path, const std::string& prompt) {
     const auto [width, height] = trainer_->picture_size();
     const auto factor = model_->checkpoint().vae_config().down_factor();
-    const auto fitted = fit_picture(read_image(path), path.string(), std::nullopt, "", parse_fit(options_.fit),
-                                    width, height, factor);
+    const auto fitted = fit_picture(read_image(path), path.string(), std::nullopt, "",
+                                    parse_fit(options_.fit), width, height, factor);
     return trainer_->encode(fitted.image, prompt);
   }
 
@@ -79,7 +79,9 @@ class TrainRun {
     for (const auto& path : paths) {
       check_interrupt();
       pictures.push_back(read_picture(path, options_.training.class_prompt));
-      report(bar_, {"encoding class pictures", static_cast<int>(pictures.size()), static_cast<int>(paths.size()), {}});
+      report(
+          bar_,
+          {"encoding class pictures", static_cast<int>(pictures.size()), static_cast<int>(paths.size()), {}});
     }
     description_["class pictures"] = hash_of(pictures);
     trainer_->set_class_pictures(std::move(pictures));
@@ -125,7 +127,8 @@ class TrainRun {
       auto& state = place.trainee.state = trainer_->initial_state();
       if ((options_.resume || options_.batch_file) && fs::exists(task.checkpoint)) {
         state = read_training_checkpoint(task.checkpoint, place.run);
-        notice(fmt::format("{} goes on after step {} ({})", task.name, state.steps(), task.checkpoint.string()));
+        notice(
+            fmt::format("{} goes on after step {} ({})", task.name, state.steps(), task.checkpoint.string()));
         place.saved_at = state.steps();
         done_ += state.steps();
       }
@@ -168,7 +171,8 @@ class TrainRun {
       const auto steps = place.trainee.state.steps();
       give_up(*place.task,
               Error(ErrorKind::failure,
-                    fmt::format("{}: the loss or its gradient is no longer a number at step {}", place.task->name, steps),
+                    fmt::format("{}: the loss or its gradient is no longer a number at step {}",
+                                place.task->name, steps),
                     fmt::format("a learning rate below {} may help", options_.training.learning_rate)));
       return true;
     }
@@ -179,7 +183,8 @@ class TrainRun {
 
   /// One of many does not stop the others.
   void give_up(const TrainingTask& task, const Error& error) {
-    if (!options_.batch_file || error.kind() == ErrorKind::interrupted || error.kind() == ErrorKind::out_of_memory)
+    if (!options_.batch_file || error.kind() == ErrorKind::interrupted ||
+        error.kind() == ErrorKind::out_of_memory)
       throw error;
     warn(fmt::format("{}: {}", task.name, error.what()));
     failed_.push_back(task.name);
@@ -194,8 +199,8 @@ class TrainRun {
     std::string table = "step,loss,instance,prior\n";
     for (size_t i = 0; i < trainee.state.losses.size(); ++i) {
       const auto& [instance, prior] = trainee.state.losses[i];
-      table += fmt::format("{},{:.9g},{:.9g},{:.9g}\n", i + 1, instance + options_.training.prior_weight * prior,
-                           instance, prior);
+      table += fmt::format("{},{:.9g},{:.9g},{:.9g}\n", i + 1,
+                           instance + options_.training.prior_weight * prior, instance, prior);
     }
     write_file(task->losses, table);
     reporter_.output(task->losses, "log", {{"steps", trainee.state.steps()}});
@@ -204,7 +209,8 @@ class TrainRun {
     made.trigger = options_.training.prompt;
     made.history = Json::array({history(trainee)}).dump();
     write_lora(task->lora, options_.format, trainer_->lora(trainee.state), task->name, made,
-               options_.shared.no_metadata, parse_dtype(options_.lora_dtype, at::kCPU));  // last: it marks the end
+               options_.shared.no_metadata,
+               parse_dtype(options_.lora_dtype, at::kCPU));  // last: it marks the end
     reporter_.output(task->lora, "lora", {{"name", task->name}, {"seed", options_.training.seed}});
     if (options_.checkpoint) {
       save(place);
@@ -231,7 +237,7 @@ class TrainRun {
   std::vector<TrainingTask> tasks_;
   std::optional<TextToImage> model_;
   std::optional<Dreambooth> trainer_;
-  RunDescription description_;  ///< of everybody's run, but for their pictures
+  RunDescription description_;                   ///< of everybody's run, but for their pictures
   int64_t done_ = 0, total_ = 0, finished_ = 0;  ///< steps, steps, people
   SmoothedLoss smoothed_;
   Clock::time_point saved_ = Clock::now();

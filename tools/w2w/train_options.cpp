@@ -21,7 +21,8 @@ CLI::Option* add_named(CLI::App& parser, const std::string& names, Enum& target,
   return add_value(parser, names, value_name, help,
                    [&target, values, name = display_name(names)](const std::string& text) {
                      check_choice(name, text, values);
-                     target = static_cast<Enum>(std::find(values.begin(), values.end(), text) - values.begin());
+                     target =
+                         static_cast<Enum>(std::find(values.begin(), values.end(), text) - values.begin());
                    });
 }
 
@@ -53,9 +54,10 @@ void add_algorithm_options(CLI::App& parser, DreamboothOptions& training) {
   group(add_number(parser, "--weight-decay", training.weight_decay, {0, 1e6}, "of AdamW; default: 0.01"));
   group(add_number(parser, "--max-grad-norm", training.max_gradient_norm, {0, 1e9},
                    "longer gradients are shortened; 0: never; default: 1"));
-  group(add_named(parser, "--loss-weight", training.loss_weight, loss_weight_names(),
-                  "uniform: every timestep counts alike; velocity: early ones, which decide colours and layout, "
-                  "count more; default: uniform"));
+  group(add_named(
+      parser, "--loss-weight", training.loss_weight, loss_weight_names(),
+      "uniform: every timestep counts alike; velocity: early ones, which decide colours and layout, "
+      "count more; default: uniform"));
   group(add_integer(parser, "--rank", training.rank, {1, 1024}, "default: 1, as spaces have"));
   group(add_number(parser, "--alpha", training.alpha, {1e-6, 1e6},
                    "the change of a matrix is alpha / rank * B A; default: 27"));
@@ -65,8 +67,7 @@ void add_algorithm_options(CLI::App& parser, DreamboothOptions& training) {
                   "of everybody's first factors and random numbers, the same for all so that they make a "
                   "space; default: 0",
                   [&training](const std::string& text) {
-                    training.seed =
-                        static_cast<uint64_t>(parse_integer("--seed", text, {0, INT64_MAX}));
+                    training.seed = static_cast<uint64_t>(parse_integer("--seed", text, {0, INT64_MAX}));
                   }));
   group(add_integer(parser, "-W,--width", training.width, {1, 16'384},
                     "pixels the pictures are brought to; default: the model's"));
@@ -80,9 +81,10 @@ void add_class_options(CLI::App& parser, TrainOptions& options) {
                    "class pictures; default: 1"));
   group(add_text(parser, "--class-prompt", options.training.class_prompt, "TEXT",
                  "what the person is one of; default: \"person\""));
-  group(add_text(parser, "--class-images,--class-data-dir", options.class_folder, "FOLDER",
-                 "pictures of the class; those that are missing are drawn by the model and kept there; default: "
-                 "class in the output folder"));
+  group(add_text(
+      parser, "--class-images,--class-data-dir", options.class_folder, "FOLDER",
+      "pictures of the class; those that are missing are drawn by the model and kept there; default: "
+      "class in the output folder"));
   group(add_integer(parser, "--num-class-images", options.class_count, {1, 1'000'000},
                     "how many; default: all there are, or 200"));
   group(add_switch(parser, "--prepare", options.prepare,
@@ -93,23 +95,26 @@ void add_class_options(CLI::App& parser, TrainOptions& options) {
 
 void add_train_options(CLI::App& parser, TrainOptions& options) {
   add_arguments(parser, "PICTURE", options.pictures, "pictures of one person, or folders of them");
-  add_text(parser, "--batch-file,--manifest", options.batch_file, "PATH",
-           "many people: a CSV table with the columns name, image (a picture or a folder) and prompt, paths "
-           "starting at its folder; or a folder with one folder for each person. Finished people are skipped, "
-           "unfinished ones go on");
+  add_text(
+      parser, "--batch-file,--manifest", options.batch_file, "PATH",
+      "many people: a CSV table with the columns name, image (a picture or a folder) and prompt, paths "
+      "starting at its folder; or a folder with one folder for each person. Finished people are skipped, "
+      "unfinished ones go on");
   add_shard_option(parser, options.shard);
   add_integer(parser, "--together", options.together, {1, 4096},
               "people who share each pass through the model: faster where pictures are small or a GPU is "
               "wide, for more memory; the results are the same; default: 1");
-  add_text(parser, "--name", options.name, "NAME", "of the outputs; default: the folder's or first picture's");
+  add_text(parser, "--name", options.name, "NAME",
+           "of the outputs; default: the folder's or first picture's");
   add_choice(parser, "--fit", options.fit, fit_names(),
              "pictures of another shape than the model's: keep the centre, add borders, or distort; default: "
              "crop");
   add_text(parser, "--start", options.start, "LORA",
            "what everybody starts from in place of random factors: a LoRA of the same rank and layers");
-  add_text(parser, "--checkpoint", options.checkpoint, "FILE",
-           "where the state is saved, at least every 20th of the steps, and kept; default: beside the output, "
-           "until it is finished");
+  add_text(
+      parser, "--checkpoint", options.checkpoint, "FILE",
+      "where the state is saved, at least every 20th of the steps, and kept; default: beside the output, "
+      "until it is finished");
   add_switch(parser, "--resume", options.resume, "go on from the saved state, if there is one");
   add_choice(parser, "--format", options.format, {"kohya", "peft", "diffusers"},
              "of the LoRA; default: kohya, which loads everywhere");
@@ -132,9 +137,11 @@ void check(const TrainOptions& options) {
     refuse("--batch-file names all pictures itself", "leave out the others");
   }
   if (options.batch_file && (options.checkpoint || options.name)) {
-    refuse(fmt::format("{} is for one person, --batch-file for many", options.name ? "--name" : "--checkpoint"));
+    refuse(
+        fmt::format("{} is for one person, --batch-file for many", options.name ? "--name" : "--checkpoint"));
   }
-  if (options.shard && !options.batch_file) refuse("--shard divides the people of a --batch-file, found none");
+  if (options.shard && !options.batch_file)
+    refuse("--shard divides the people of a --batch-file, found none");
   if (options.prepare && options.training.prior_weight == 0) {
     refuse("--prepare makes class pictures, of which --prior-weight 0 has none");
   }

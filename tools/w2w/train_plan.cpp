@@ -55,7 +55,8 @@ std::vector<TrainingJob> jobs_in(const fs::path& folder) {
                 "a folder of one person's pictures is given without --batch-file");
   }
   std::vector<TrainingJob> jobs;
-  for (const auto& person : people) add(jobs.emplace_back(TrainingJob{person.filename().string(), {}}), person);
+  for (const auto& person : people)
+    add(jobs.emplace_back(TrainingJob{person.filename().string(), {}}), person);
   return jobs;
 }
 

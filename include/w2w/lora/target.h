@@ -26,8 +26,8 @@ using Targets = std::vector<Target>;
 /// only.
 Targets linear_layers(const std::map<std::string, at::Tensor>& weights);
 
-/// Those of `linears` whose name ends with one of `which` ("to_q", "to_out.0"), sorted by name: the flatten order of a space
-/// (reference.md). Error(failure) when none is.
+/// Those of `linears` whose name ends with one of `which` ("to_q", "to_out.0"), sorted by name: the flatten
+/// order of a space (reference.md). Error(failure) when none is.
 Targets attention_targets(const Targets& linears, const std::vector<std::string>& which = {"to_q", "to_v"});
 
 /// Throws Error(failure) unless both lists are equal: `made_for` are the modules `what` (a space, with its

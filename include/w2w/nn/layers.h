@@ -14,8 +14,9 @@ using at::Tensor;
 /// A low-rank branch beside a linear layer, for learning: x W^T + scale * (x A^T) B^T. Empty: no branch.
 /// Inference bakes A and B into W instead (lora/adapter.h).
 struct LowRankBranch {
-  Tensor down;  ///< A, [rank, in], or [people, rank, in]: then each takes an equal part of the batch, in order
-  Tensor up;    ///< B, [out, rank], or [people, out, rank]
+  Tensor
+      down;   ///< A, [rank, in], or [people, rank, in]: then each takes an equal part of the batch, in order
+  Tensor up;  ///< B, [out, rank], or [people, out, rank]
   double scale = 1.0;
 
   /// (x A^T) B^T for x [B, ..., in]

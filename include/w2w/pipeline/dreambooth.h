@@ -68,9 +68,9 @@ struct TrainingLoss {
 struct TrainingState {
   at::Tensor theta;  ///< f32 [P]
   nn::Adam optimiser;
-  at::Tensor generator;                      ///< Generator::state
-  std::vector<int64_t> order, class_order;   ///< what is left of the current turn through the pictures
-  std::vector<TrainingLoss> losses;          ///< of the steps done
+  at::Tensor generator;                     ///< Generator::state
+  std::vector<int64_t> order, class_order;  ///< what is left of the current turn through the pictures
+  std::vector<TrainingLoss> losses;         ///< of the steps done
 
   int64_t steps() const { return static_cast<int64_t>(losses.size()); }
 };
