@@ -94,7 +94,9 @@ void BuildFolder::save(const std::string& stage, int64_t position, const TensorM
 
 void BuildFolder::finish(const fs::path& folder) {
   std::error_code error;
-  if (fs::exists(fs::symlink_status(output_, error))) fs::rename(output_, path_ / "old", error);
+  const bool replaces = fs::exists(fs::symlink_status(output_, error));
+  error.clear();  // set where there is nothing
+  if (replaces) fs::rename(output_, path_ / "old", error);
   if (!error) fs::rename(folder, output_, error);
   if (error) {
     std::error_code ignored;
