@@ -1,6 +1,7 @@
-"""Remakes the pictures of the README's tour: runs its commands as they stand there and copies the sheets into docs/.
+"""Remakes the pictures of the README's tour, or with --cats those of its section "Your own space" (half an hour): runs the
+commands as they stand there and copies the sheets into docs/.
 
-    .deps/venv/bin/python scripts/tour.py [--build FOLDER]
+    .deps/venv/bin/python scripts/tour.py [--cats [--keep FOLDER]] [--build FOLDER]
 """
 import argparse
 import re
@@ -18,10 +19,10 @@ SHEETS = {"beard/photo_edit_sheet.png": "tour_sweep.png", "both/photo_edit_sheet
 ENLARGED, GAP = 3, 8  # as the program's own sheets
 
 
-def tour_commands():
-    """The command lines of the README's section "Tour", in order, as lists of words."""
-    tour = (ROOT / "README.md").read_text().split("\n## Tour\n", 1)[1].split("\n## ", 1)[0]
-    lines = [line for block in re.findall(r"^```\n(.*?)^```", tour, re.S | re.M) for line in block.splitlines()]
+def commands(title):
+    """The command lines of that section of the README, in order, as lists of words."""
+    section = (ROOT / "README.md").read_text().split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+    lines = [line for block in re.findall(r"^```\n(.*?)^```", section, re.S | re.M) for line in block.splitlines()]
     return [shlex.split(line, comments=True) for line in lines]
 
 
@@ -34,16 +35,45 @@ def side_by_side(paths):
     return sheet
 
 
+def run(title, here, build):
+    for name in ("share", "examples"):
+        if not (here / name).exists():
+            (here / name).symlink_to(ROOT / name)
+    for program, *words in commands(title):
+        subprocess.run([build / Path(program).name, *words], cwd=here, check=True)
+
+
+def tour(here, build):
+    run("Tour", here, build)
+    for made, kept in SHEETS.items():
+        shutil.copyfile(here / "tour" / made, ROOT / "docs" / kept)
+    scenes = [here / "tour" / f"photo_p{i}_s2.png" for i in (1, 2, 3)]
+    side_by_side([ROOT / "share/w2w/demo/photo.png", *scenes]).save(ROOT / "docs" / "tour_invert.png", optimize=True)
+
+
+def cats(here, build):
+    """Drawn cats, then cats of the space, then one of them edited."""
+    run("Your own space", here, build)
+    drawn = [ROOT / "examples/cats/pictures" / f"cat_{i:02}_0.png" for i in range(8)]
+    new = sorted((here / "cats/new").glob("*.png"))
+    rows = [side_by_side(drawn), side_by_side(new)]
+    page = Image.new("RGB", (rows[0].width, 2 * rows[0].height + GAP), "white")
+    for i, row in enumerate(rows):
+        page.paste(row, (0, i * (row.height + GAP)))
+    page.save(ROOT / "docs" / "cats.png", optimize=True)
+    shutil.copyfile(here / "cats/edit/person-1_edit_sheet.png", ROOT / "docs" / "cats_sweep.png")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, default=ROOT / "build")
+    parser.add_argument("--cats", action="store_true")
+    parser.add_argument("--keep", type=Path, help="work here, so that an interrupted training goes on")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        here = Path(folder)
-        (here / "share").symlink_to(ROOT / "share")
-        for program, *words in tour_commands():
-            subprocess.run([args.build / Path(program).name, *words], cwd=here, check=True)
-        for made, kept in SHEETS.items():
-            shutil.copyfile(here / "tour" / made, ROOT / "docs" / kept)
-        scenes = [here / "tour" / f"photo_p{i}_s2.png" for i in (1, 2, 3)]
-        side_by_side([ROOT / "share/w2w/demo/photo.png", *scenes]).save(ROOT / "docs" / "tour_invert.png", optimize=True)
+    make = cats if args.cats else tour
+    if args.keep:
+        args.keep.mkdir(parents=True, exist_ok=True)
+        make(args.keep.resolve(), args.build.resolve())
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            make(Path(folder), args.build.resolve())

@@ -57,10 +57,7 @@ int64_t Generator::randint(int64_t low, int64_t high) {
   return at::randint(low, high, {1}, generator_, at::kLong).item<int64_t>();
 }
 
-std::vector<int64_t> Generator::randperm(int64_t count) {
-  const auto order = at::randperm(count, generator_, at::kLong);
-  return {order.const_data_ptr<int64_t>(), order.const_data_ptr<int64_t>() + count};
-}
+at::Tensor Generator::randperm(int64_t count) { return at::randperm(count, generator_, at::kLong); }
 
 at::Tensor Generator::uniform(at::IntArrayRef shape, double low, double high) {
   return at::empty(shape, at::kFloat).uniform_(low, high, generator_);

@@ -14,6 +14,7 @@
 #include <mutex>
 
 #include "w2w/base/error.h"
+#include "w2w/io/page_access.h"
 
 namespace w2w {
 namespace {
@@ -41,6 +42,19 @@ struct Descriptor {
     if (number >= 0) close(number);
   }
 };
+
+/// Of the whole pages that a contiguous view of a mapped file covers.
+void advise(const at::Tensor& tensor, int advice) {
+  const auto* begin = static_cast<const char*>(tensor.const_data_ptr());
+  const auto* end = begin + tensor.nbytes();
+  std::lock_guard lock(mappings().mutex);
+  auto mapping = mappings().ends.upper_bound(begin);
+  if (mapping == mappings().ends.begin() || end > (--mapping)->second) return;
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
+  const auto last = reinterpret_cast<uintptr_t>(end) / page * page;
+  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, advice);
+}
 
 }  // namespace
 
@@ -72,16 +86,10 @@ MappedFile::~MappedFile() {
   munmap(const_cast<char*>(data_), size_);
 }
 
-void release_pages(const at::Tensor& tensor) {
-  const auto* begin = static_cast<const char*>(tensor.const_data_ptr());
-  const auto* end = begin + tensor.nbytes();
-  std::lock_guard lock(mappings().mutex);
-  auto mapping = mappings().ends.upper_bound(begin);
-  if (mapping == mappings().ends.begin() || end > (--mapping)->second) return;
-  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-  const auto first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
-  const auto last = reinterpret_cast<uintptr_t>(end) / page * page;
-  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+void release_pages(const at::Tensor& tensor) { advise(tensor, MADV_DONTNEED); }
+
+void expect_access(const at::Tensor& tensor, PageAccess access) {
+  advise(tensor, access == PageAccess::scattered ? MADV_RANDOM : MADV_SEQUENTIAL);
 }
 
 std::optional<int64_t> checked_byte_count(c10::IntArrayRef shape, c10::ScalarType dtype) {

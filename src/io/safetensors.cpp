@@ -2,6 +2,7 @@
 // Header: {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [BEGIN, END]}, "__metadata__": {"KEY":
 // "TEXT"}}, offsets counted from the first byte after the header.
 
+#include <ATen/ops/empty.h>
 #include <c10/core/ScalarType.h>
 #include <fmt/ranges.h>
 
@@ -12,6 +13,7 @@
 #include <set>
 #include <utility>
 
+#include "io/safetensors_header.h"
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
@@ -244,6 +246,13 @@ void write_safetensors(const std::filesystem::path& path, const TensorMap& tenso
   file.write(header);
   for (const auto& [name, tensor] : order) file.write(tensor.const_data_ptr(), tensor.nbytes());
   file.commit();
+}
+
+std::string safetensors_header(const std::string& name, at::IntArrayRef shape, at::ScalarType dtype,
+                               const Metadata& metadata) {
+  const auto header = header_of({{name, at::empty(shape, at::device(at::kMeta).dtype(dtype))}}, metadata);
+  const uint64_t length = header.size();
+  return std::string(reinterpret_cast<const char*>(&length), sizeof(length)) + header;
 }
 
 std::string safetensors_payload_sha256(const TensorMap& tensors) {

@@ -28,8 +28,8 @@ constexpr double largest_weight = 25;  // of LossWeight::velocity; the last time
 const TrainingPicture& next(const std::vector<TrainingPicture>& pictures, std::vector<int64_t>& order,
                             Generator& generator) {
   if (order.empty()) {
-    order = generator.randperm(static_cast<int64_t>(pictures.size()));
-    std::reverse(order.begin(), order.end());  // taken from the end
+    const auto turn = generator.randperm(static_cast<int64_t>(pictures.size())).flip(0);  // taken from the end
+    order.assign(turn.const_data_ptr<int64_t>(), turn.const_data_ptr<int64_t>() + turn.numel());
   }
   const auto& picture = pictures[static_cast<size_t>(order.back())];
   order.pop_back();

@@ -118,6 +118,8 @@ SpaceData read_compact_space(const fs::path& folder, const Targets* model_target
     data.base_model = space.value("base_model", "");
     data.models = space.value("models", data.projections.defined() ? data.projections.size(0) : 0);
     data.defaults = space.value("defaults", SpaceDefaults{});
+    data.total_variance = space.value("total_variance", 0.0);
+    if (const auto build = space.find("build"); build != space.end()) data.build = build->dump();
     // What the file repeats of the tensors must agree with them.
     const auto check = [&](const char* field, const auto& found) {
       if (space.contains(field)) {
@@ -162,16 +164,18 @@ void write_space(const fs::path& folder, const SpaceData& data, c10::ScalarType 
     const Metadata names = data.names.empty() ? Metadata{} : Metadata{{"names", json(data.names).dump()}};
     write_safetensors(folder / "projections.safetensors", {{"projections", data.projections}}, names);
   }
-  const json description = {{"format", format_version},
-                            {"base_model", data.base_model},
-                            {"hash", space.hash()},
-                            {"rank", layout.rank()},
-                            {"alpha", layout.alpha()},
-                            {"parameters", space.parameters()},
-                            {"components", space.components()},
-                            {"models", data.models},
-                            {"modules", layout.targets()},
-                            {"defaults", data.defaults}};
+  json description = {{"format", format_version},
+                      {"base_model", data.base_model},
+                      {"hash", space.hash()},
+                      {"rank", layout.rank()},
+                      {"alpha", layout.alpha()},
+                      {"parameters", space.parameters()},
+                      {"components", space.components()},
+                      {"models", data.models},
+                      {"modules", layout.targets()},
+                      {"defaults", data.defaults}};
+  if (data.total_variance > 0) description["total_variance"] = data.total_variance;
+  if (auto build = json::parse(data.build); !build.empty()) description["build"] = std::move(build);
   write_file(folder / "space.json", description.dump(1) + "\n");
 }
 

@@ -1,57 +1,47 @@
 #include "w2w/space/direction.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
-#include <ATen/ops/eye.h>
 #include <ATen/ops/linalg_lstsq.h>
-#include <ATen/ops/mm.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 
-#include "space/least_squares.h"
 #include "w2w/base/error.h"
 #include "w2w/base/nearest_name.h"
-#include "w2w/io/tensor_file.h"
 
 namespace w2w {
 namespace {
 
-void check_components(const Space& space, int64_t k) {
-  const int64_t most = std::min(space.components(), space.data().projections.size(1));
-  if (k < 1 || k > most) {
-    throw Error(ErrorKind::usage,
-                fmt::format("expected 1 to {} components for a direction, as many as the space ({}) has "
-                            "projections for, found {}",
-                            most, space.origin(), k));
-  }
-}
-
-/// [k, m] of each label's least squares. Attributes whose labels are known for the same models share the
-/// passes over the projections.
-at::Tensor solve(const at::Tensor& projections, const at::Tensor& labels) {
-  const int64_t attributes = labels.size(1);
-  std::vector<at::Tensor> solutions(static_cast<size_t>(attributes));
-  for (int64_t a = 0; a < attributes; ++a) {
-    if (solutions[static_cast<size_t>(a)].defined()) continue;
-    const auto unknown = labels.select(1, a).isnan();
-    std::vector<int64_t> group;
-    for (int64_t b = a; b < attributes; ++b) {
-      if (labels.select(1, b).isnan().equal(unknown)) group.push_back(b);
+/// The directions to take out of `attribute`, as indices; those that were taken out when the directions were
+/// fitted need no more.
+std::vector<int64_t> indices_of_others(const Directions& directions, const std::string& attribute,
+                                       const std::vector<std::string>& without) {
+  std::vector<int64_t> others;
+  for (const auto& name : without) {
+    if (name == attribute) {
+      throw Error(ErrorKind::usage, fmt::format("'{}' cannot be edited without itself", attribute));
     }
-    const auto right = labels.index_select(1, at::tensor(group, at::kLong));
-    const auto solved = least_squares(projections, unknown.logical_not(), right.nan_to_num());
-    for (size_t i = 0; i < group.size(); ++i)
-      solutions[static_cast<size_t>(group[i])] = solved.select(1, static_cast<int64_t>(i));
+    if (directions.lacks(name)) continue;
+    others.push_back(directions.index(name));
+    if (directions.without.empty()) continue;
+    // What is left of another direction is no classifier of it any more.
+    throw Error(ErrorKind::usage,
+                fmt::format("these directions were fitted without {}: '{}' cannot be taken out besides",
+                            fmt::join(directions.without, ", "), name),
+                "fit directions with nothing taken out, or with all of them in --without");
   }
-  return at::stack(solutions, 1);
+  return others;
 }
 
 }  // namespace
+
+bool Directions::lacks(const std::string& attribute) const {
+  return std::find(without.begin(), without.end(), attribute) != without.end();
+}
 
 int64_t Directions::index(const std::string& attribute) const {
   const auto found = std::find(attributes.begin(), attributes.end(), attribute);
@@ -65,41 +55,13 @@ double Directions::deviation(int64_t attribute) const {
   return std::sqrt(variance) / vectors[attribute].norm().item<double>();
 }
 
-Directions fit_directions(const Space& space, const Labels& labels,
-                          const std::vector<std::string>& attributes, int64_t k) {
-  check_components(space, k);
-  const auto projections = space.data().projections.narrow(1, 0, k);
-  std::vector<at::Tensor> columns, counts;
-  for (const auto& attribute : attributes) {
-    columns.push_back(labels.column(attribute).to(at::kDouble));
-    counts.push_back(at::stack({columns.back().eq(1).sum(), columns.back().eq(-1).sum()}));
-  }
-  Directions result;
-  result.attributes = attributes;
-  result.space_hash = space.hash();
-  result.vectors = solve(projections, at::stack(columns, 1)).t().contiguous();
-  result.counts = at::stack(counts);
-  const auto answers = product(projections, result.vectors.t());  // [n, m]
-  const auto centred = answers - answers.mean(0);
-  result.covariance = at::mm(centred.t(), centred) / static_cast<double>(answers.size(0) - 1);
-  result.largest = answers.amax(0) / result.vectors.norm(2, 1);
-  if (space.data().projections.is_contiguous()) release_pages(space.data().projections);
-  return result;
-}
-
 EditDirection edit_direction(const Directions& directions, const std::string& attribute,
                              const std::vector<std::string>& without, Debias debias) {
   const int64_t own = directions.index(attribute), count = directions.vectors.size(0);
   // The result as a combination of all directions: one for the attribute, less some of the others.
   auto weights = at::zeros({count}, at::kDouble);
   weights[own] = 1;
-  std::vector<int64_t> others;
-  for (const auto& name : without) {
-    others.push_back(directions.index(name));
-    if (others.back() == own) {
-      throw Error(ErrorKind::usage, fmt::format("'{}' cannot be edited without itself", attribute));
-    }
-  }
+  const auto others = indices_of_others(directions, attribute, without);
   if (debias == Debias::joint && !others.empty()) {
     const auto index = at::tensor(others, at::kLong);
     const auto span = directions.vectors.index_select(0, index).t();  // [k, others]

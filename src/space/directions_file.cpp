@@ -4,6 +4,8 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/isfinite.h>
 
+#include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -28,11 +30,10 @@ class Reader {
     }
     Directions result;
     result.space_hash = metadata("w2w.space");
-    try {
-      result.attributes = json::parse(metadata("w2w.attributes")).get<std::vector<std::string>>();
-    } catch (const json::exception& error) {
-      fail(fmt::format("expected a JSON list of names as 'w2w.attributes': {}", error.what()));
-    }
+    result.attributes = names("w2w.attributes");
+    if (has("w2w.without")) result.without = names("w2w.without");
+    if (has("w2w.method")) result.method = metadata("w2w.method");
+    if (has("w2w.penalty")) result.penalty = number("w2w.penalty");
     const auto count = static_cast<int64_t>(result.attributes.size());
     if (count == 0) fail("it names no attributes");
     if (std::set(result.attributes.begin(), result.attributes.end()).size() != result.attributes.size()) {
@@ -43,6 +44,9 @@ class Reader {
     result.vectors = shaped("directions", at::kFloat, {count, vectors.size(1)}).to(at::kDouble);
     result.covariance = shaped("covariance", at::kDouble, {count, count}).clone();
     result.largest = shaped("largest", at::kDouble, {count}).clone();
+    if (file_.tensors.contains("smallest")) {
+      result.smallest = shaped("smallest", at::kDouble, {count}).clone();
+    }
     result.counts = shaped("counts", at::kLong, {count, 2}).clone();
     if (!(result.covariance.diagonal() > 0).all().item<bool>())
       fail("'covariance' has a variance below zero");
@@ -64,6 +68,26 @@ class Reader {
     const auto found = file_.metadata.find(key);
     if (found == file_.metadata.end()) fail(fmt::format("its header lacks '{}'", key));
     return found->second;
+  }
+
+  bool has(const std::string& key) const { return file_.metadata.contains(key); }
+
+  std::vector<std::string> names(const std::string& key) const {
+    try {
+      return json::parse(metadata(key)).get<std::vector<std::string>>();
+    } catch (const json::exception& error) {
+      fail(fmt::format("expected a JSON list of names as '{}': {}", key, error.what()));
+    }
+  }
+
+  double number(const std::string& key) const {
+    const auto text = metadata(key);
+    double value = 0;
+    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (status != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) {
+      fail(fmt::format("expected a number as '{}', found '{}'", key, text));
+    }
+    return value;
   }
 
   const at::Tensor& tensor(const char* name, at::ScalarType dtype) const {
@@ -90,14 +114,18 @@ class Reader {
 }  // namespace
 
 void write_directions(const std::filesystem::path& path, const Directions& directions) {
-  write_safetensors(path,
-                    {{"directions", directions.vectors.to(at::kFloat).contiguous()},
-                     {"covariance", directions.covariance.contiguous()},
-                     {"largest", directions.largest.contiguous()},
-                     {"counts", directions.counts.contiguous()}},
-                    {{"w2w.format", format_version},
-                     {"w2w.space", directions.space_hash},
-                     {"w2w.attributes", json(directions.attributes).dump()}});
+  TensorMap tensors = {{"directions", directions.vectors.to(at::kFloat).contiguous()},
+                       {"covariance", directions.covariance.contiguous()},
+                       {"largest", directions.largest.contiguous()},
+                       {"counts", directions.counts.contiguous()}};
+  if (directions.smallest.defined()) tensors["smallest"] = directions.smallest.contiguous();
+  Metadata metadata = {{"w2w.format", format_version},
+                       {"w2w.space", directions.space_hash},
+                       {"w2w.attributes", json(directions.attributes).dump()},
+                       {"w2w.method", directions.method}};
+  if (directions.penalty) metadata["w2w.penalty"] = fmt::format("{}", *directions.penalty);
+  if (!directions.without.empty()) metadata["w2w.without"] = json(directions.without).dump();
+  write_safetensors(path, tensors, metadata);
 }
 
 Directions read_directions(const std::filesystem::path& path, const Space& space) {

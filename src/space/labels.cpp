@@ -1,6 +1,7 @@
 #include "w2w/space/labels.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
@@ -99,6 +100,18 @@ std::optional<fs::path> Labels::of_space(const Space& space) {
     if (fs::exists(path)) return path;
   }
   return std::nullopt;
+}
+
+void Labels::append(const Labels& other) {
+  for (const auto& name : other.attributes_) {
+    if (std::find(attributes_.begin(), attributes_.end(), name) == attributes_.end()) continue;
+    throw Error(ErrorKind::failure,
+                fmt::format("attribute '{}' is in two tables ({}, {})", name, origin_, other.origin_),
+                "rename it in one of them");
+  }
+  attributes_.insert(attributes_.end(), other.attributes_.begin(), other.attributes_.end());
+  values_ = at::cat({values_, other.values_}, 1);
+  origin_ += ", " + other.origin_;
 }
 
 at::Tensor Labels::column(const std::string& attribute) const {

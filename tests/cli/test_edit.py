@@ -276,7 +276,7 @@ def test_help_leads_with_examples(w2w):
 def test_direction_list_of_the_demo_world(w2w):
     """What a newcomer sees, with nothing but defaults."""
     lines = w2w("direction", "list").stdout.splitlines()
-    assert lines[0].split() == ["attribute", "with", "without", "std", "largest", "related"]
+    assert lines[0].split() == ["attribute", "with", "without", "std", "smallest", "largest", "related"]
     assert len(lines) == 23 and any(line.startswith("Eyeglasses ") for line in lines)
 
 
@@ -288,7 +288,7 @@ def test_direction_list_leaves_out_what_is_no_attribute(w2w, space):
 
 
 @pytest.mark.parametrize("words, what", [
-    ([], "direction expects an action: list"), (["fit"], "no `direction fit` yet"), (["lst"], "did you mean 'list'?"),
-    (["list", "x"], "unexpected argument 'x'")])
+    ([], "direction expects an action: fit or list"), (["fti"], "did you mean 'fit'?"), (["lst"], "did you mean 'list'?"),
+    (["list", "x"], "unexpected argument 'x'"), (["list", "--method", "ridge"], "--method is an option of `w2w direction fit`")])
 def test_direction_words(w2w, words, what):
     assert what in w2w("direction", *words, code=2).stderr

@@ -1,4 +1,5 @@
-"""Edited coefficients by the program against numpy: least squares, debiasing, units. Strengths and labels are those a user types.
+"""Directions and edited coefficients by the program against numpy and scipy: all methods, tests on held-out models, debiasing, units.
+Strengths and labels are those a user types.
 
 Bounds are relative to the largest change. Run with -s to see the measured figures.
 """
@@ -8,6 +9,7 @@ import numpy as np
 import pandas
 import pytest
 import torch
+from scipy.optimize import minimize
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -60,12 +62,17 @@ def names_of(space):
 
 
 @pytest.fixture
-def edit(w2w, space, labels, tmp_path):
-    """edit(OPTIONS..., k, folder): the change of the coefficients, f64 [k]."""
+def folder(space, labels, tmp_path):
+    """The space on disk, with labels in another order."""
     folder = space.save_compact(tmp_path / "space")
     shuffled = np.random.default_rng(0).permutation(len(labels))
     write_labels(folder / "labels.csv", labels[shuffled], np.array(names_of(space))[shuffled])
+    return folder
 
+
+@pytest.fixture
+def edit(w2w, folder, tmp_path):
+    """edit(OPTIONS..., k, folder): the change of the coefficients, f64 [k]."""
     def run(*options, k=20, where=folder):
         start = torch.randn(k, generator=torch.Generator().manual_seed(8))
         save_file({"coefficients": start}, tmp_path / "me.safetensors")
@@ -98,11 +105,10 @@ def debias(direction, other):
     return direction - (direction @ other) / (other @ other) * other
 
 
-def check(found, expected):
+def check(found, expected, bound=BOUND):
     error = np.abs(found - expected).max() / np.abs(expected).max()
     print(f"\ncoefficients: {error:.1e}")
-    assert error <= BOUND
-
+    assert error <= bound
 
 
 def test_one_attribute(edit, space, labels):
@@ -186,7 +192,8 @@ def test_direction_list(w2w, edit, space, labels, tmp_path):
     for i, entry in enumerate(listed):
         on_unit = p @ d[i] / np.linalg.norm(d[i])
         assert (entry["with"], entry["without"]) == ((labels[:, i] > 0).sum(), (labels[:, i] < 0).sum())
-        np.testing.assert_allclose([entry["std"], entry["largest"]], [on_unit.std(ddof=1), on_unit.max()], rtol=1e-6)
+        np.testing.assert_allclose([entry["std"], entry["largest"], entry["smallest"]],
+                                   [on_unit.std(ddof=1), on_unit.max(), on_unit.min()], rtol=1e-6)
         for name, cosine in entry["related"].items():
             other = d[ATTRIBUTES.index(name)]
             np.testing.assert_allclose(cosine, d[i] @ other / np.linalg.norm(d[i]) / np.linalg.norm(other), rtol=1e-5)
@@ -198,3 +205,150 @@ def test_history_tells_the_edit(edit, tmp_path):
         (entry,) = json.loads(file.metadata()["w2w.history"])
     assert entry == {"command": "edit", "add": {"Bald": 2.0}, "unit": "std", "without": ["Male"], "debias": "joint",
                      "components": 20, "attributes": "labels.csv"}
+
+
+# `direction fit`: the saved file.
+
+def mean_difference(p, y):
+    return p[y > 0].mean(0) - p[y < 0].mean(0)
+
+
+def ridge(p, y, penalty=0.1):
+    return np.linalg.solve(p.T @ p + penalty * (p ** 2).sum(0).mean() * np.eye(p.shape[1]), p.T @ y)
+
+
+def logistic(p, y, penalty=0.01, everyone=None):
+    """Newton's method of scipy on the objective as direction_fit.h states it; `everyone`: the projections of all training models."""
+    everyone = p if everyone is None else everyone
+    deviation = everyone.std(0, ddof=1)
+    z = np.c_[(p - everyone.mean(0)) / deviation, np.ones(len(p))]
+    weight = penalty * np.r_[np.ones(p.shape[1]), 0]
+
+    def loss(w):
+        margins = y * (z @ w)
+        doubt = np.exp(-np.logaddexp(0, margins))
+        return np.logaddexp(0, -margins).mean() + weight @ w ** 2 / 2, -(z.T @ (y * doubt)) / len(y) + weight * w
+
+    def curvature(w):
+        doubt = 1 / (1 + np.exp(y * (z @ w)))
+        return (z.T * (doubt * (1 - doubt))) @ z / len(y) + np.diag(weight)
+
+    found = minimize(loss, np.zeros(z.shape[1]), jac=True, hess=curvature, method="trust-exact", options={"gtol": 1e-12})
+    assert np.abs(loss(found.x)[1]).max() < 1e-9
+    return found.x[:-1] / deviation
+
+
+METHODS = {
+    "lstsq": lambda p, y, everyone: np.linalg.lstsq(p, y, rcond=None)[0],
+    "mean-difference": lambda p, y, everyone: mean_difference(p, y),
+    "ridge": lambda p, y, everyone: ridge(p, y),
+    "logistic": lambda p, y, everyone: logistic(p, y, everyone=everyone),
+}
+BOUNDS = {"logistic": 1e-6}  # of an iteration: what is left of the gradient, over the penalty
+
+
+def expected_directions(space, method, labels, k=20):
+    """[attributes, k]; NaN is no label."""
+    p = space.projections[:, :k].double().numpy()
+    known = ~np.isnan(labels)
+    return np.stack([METHODS[method](p[known[:, a]], labels[known[:, a], a], p) for a in range(labels.shape[1])])
+
+
+@pytest.fixture
+def fit(w2w, folder, tmp_path):
+    """fit(OPTIONS...): (the JSON object, the tensors of the file, its metadata)."""
+    def run(*options):
+        shown = json.loads(w2w("direction", "fit", "--space", folder, "-o", tmp_path / "d.safetensors", "--force", "--json", *options).stdout)
+        with safe_open(tmp_path / "d.safetensors", "pt") as file:
+            return shown, {name: file.get_tensor(name).double().numpy() for name in file.keys()}, file.metadata()
+    return run
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_fit_by_every_method(fit, space, labels, method):
+    shown, tensors, metadata = fit("--method", method, "--holdout", 0)
+    expected = expected_directions(space, method, labels.astype(float))
+    for found, wanted in zip(tensors["directions"], expected):
+        check(found, wanted, BOUNDS.get(method, BOUND))
+    answers = space.projections.double().numpy() @ expected.T
+    units = answers / np.linalg.norm(expected, axis=1)
+    check(tensors["covariance"], np.cov(answers.T), 1e-5)
+    check(tensors["largest"], units.max(0), 1e-5)
+    check(tensors["smallest"], units.min(0), 1e-5)
+    assert (tensors["counts"] == np.stack([(labels > 0).sum(0), (labels < 0).sum(0)], 1)).all()
+    assert json.loads(metadata["w2w.attributes"]) == ATTRIBUTES and metadata["w2w.space"] == space.hash
+    assert metadata["w2w.method"] == method and metadata.get("w2w.penalty") == {"ridge": "0.1", "logistic": "0.01"}.get(method)
+    np.testing.assert_allclose([entry["std"] for entry in shown["attributes"]], units.std(0, ddof=1), rtol=1e-5)
+    cosines = expected @ expected.T / np.outer(*[np.linalg.norm(expected, axis=1)] * 2)
+    for a, b in ((0, 1), (3, 2)):
+        np.testing.assert_allclose(shown["cosines"][ATTRIBUTES[a]][ATTRIBUTES[b]], cosines[a, b], atol=1e-6)
+
+
+@pytest.mark.parametrize("method, penalty", [("ridge", 3), ("ridge", 1e-4), ("logistic", 0.3)])
+def test_fit_with_another_penalty_components_and_empty_cells(fit, space, labels, tmp_path, method, penalty):
+    values = labels.astype(float)
+    values[::5, 1] = np.nan
+    cells = [["" if np.isnan(v) else int(v) for v in row] for row in values]
+    write_labels(tmp_path / "mine.csv", cells, names_of(space))
+    _, tensors, metadata = fit(tmp_path / "mine.csv", "--method", method, "--ridge", penalty, "--components", 9, "--holdout", 0)
+    p, by = space.projections[:, :9].double().numpy(), {"ridge": ridge, "logistic": logistic}[method]
+    for a in (0, 1):
+        known = ~np.isnan(values[:, a])
+        more = {"everyone": p} if method == "logistic" else {}
+        check(tensors["directions"][a], by(p[known], values[known, a], penalty, **more), BOUNDS.get(method, BOUND))
+    assert float(metadata["w2w.penalty"]) == penalty
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_held_out_scores(fit, space, labels, method):
+    share, seed = 0.4, 3
+    shown, _, _ = fit("--method", method, "--holdout", share, "--seed", seed)
+    n = len(labels)
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed)).numpy()
+    test, learn = np.split(order, [int(np.floor(share * n + 0.5))])
+    assert shown["held_out"] == {"share": share, "seed": seed, "models": len(test)}
+    p, tested = space.projections.double().numpy(), 0
+    for a, entry in enumerate(shown["attributes"]):
+        y = labels[:, a]
+        if min(len(set(y[learn])), len(set(y[test]))) < 2:
+            assert entry["held_out"] is None
+            continue
+        answers = p @ METHODS[method](p[learn], y[learn].astype(float), p)
+        middle = (answers[learn][y[learn] > 0].mean() + answers[learn][y[learn] < 0].mean()) / 2
+        right = (answers[test] > middle) == (y[test] > 0)
+        with_it, without_it = answers[test][y[test] > 0], answers[test][y[test] < 0]
+        np.testing.assert_allclose(
+            [entry["held_out"][key] for key in ("models", "accuracy", "balanced_accuracy", "majority", "auc")],
+            [len(test), right.mean(), (right[y[test] > 0].mean() + right[y[test] < 0].mean()) / 2,
+             max(len(with_it), len(without_it)) / len(test), (with_it[:, None] > without_it).mean()], rtol=1e-12)
+        tested += 1
+    assert tested >= (1 if n < 20 else 4)
+
+
+@pytest.mark.parametrize("method", ["lstsq", "ridge", "mean-difference"])
+def test_fit_without_others(edit, fit, space, labels, tmp_path, method):
+    raw = expected_directions(space, method, labels.astype(float))
+    others = lambda a, among: [raw[b] for b in among if b != a]
+    _, tensors, metadata = fit("--method", method, "--debias", "--holdout", 0)
+    assert json.loads(metadata["w2w.without"]) == ATTRIBUTES
+    for a in range(4):
+        check(tensors["directions"][a], without(raw[a], others(a, range(4))), 1e-6)
+    _, tensors, metadata = fit("--method", method, "--attributes", "Bald,Young", "--without", "Male,Young", "--holdout", 0)
+    assert json.loads(metadata["w2w.attributes"]) == ["Bald", "Young"] and json.loads(metadata["w2w.without"]) == ["Male", "Young"]
+    bald, young = without(raw[3], others(3, [0, 1])), without(raw[1], others(1, [0, 1]))
+    check(tensors["directions"][0], bald, 1e-6)
+    check(tensors["directions"][1], young, 1e-6)
+    options = ("--directions", tmp_path / "d.safetensors")
+    expected = 1000 * step(space, bald) - 500 * step(space, young)
+    check(edit("--add", "Bald=1000", "--add", "Young=-500", *options), expected, 1e-6)
+    check(edit("--add", "Bald=1000", "--without", "Male,Young", *options), 1000 * step(space, bald), 1e-6)
+
+
+def test_a_fitted_file_edits_as_its_labels_do(edit, fit, space, labels, tmp_path):
+    fit("--holdout", 0)
+    options = ("--add", "Eyeglasses=1000", "--without", "Male,Young")
+    live = edit(*options)
+    check(edit(*options, "--directions", tmp_path / "d.safetensors"), live, 1e-6)
+    (tmp_path / "d.safetensors").rename(tmp_path / "space" / "directions.safetensors")
+    (tmp_path / "space" / "labels.csv").unlink()
+    check(edit(*options), live, 1e-6)

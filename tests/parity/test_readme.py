@@ -1,4 +1,4 @@
-"""The README's sections "Tour" and "The same person in diffusers": what stands there is run as it stands."""
+"""The README's sections "Tour", "Your own space" and "The same person in diffusers": what stands there is run as it stands."""
 import re
 import shlex
 
@@ -21,8 +21,9 @@ def code(text, language):
 
 
 def run_commands(w2w, text):
-    """Lines "build/w2w ...", in a folder where share/ lies as in the source tree."""
-    (w2w.home / "share").symlink_to(ROOT / "share")
+    """Lines "build/w2w ...", in a folder where share/ and examples/ lie as in the source tree."""
+    for name in ("share", "examples"):
+        (w2w.home / name).symlink_to(ROOT / name)
     for line in text.splitlines():
         program, *arguments = shlex.split(line, comments=True)
         assert program == "build/w2w"
@@ -33,6 +34,19 @@ def test_tour(w2w, tmp_path):
     text = section("Tour")
     run_commands(w2w, "".join(re.findall(r"^```\n(.*?)^```", text, re.S | re.M)))
     assert {"photo.safetensors", "photo-to-person-7_sheet.png", "photo_nearest.png"} <= {p.name for p in (tmp_path / "tour").iterdir()}
+    for picture in re.findall(r"\]\((docs/.*?)\)", text):
+        assert (ROOT / picture).exists(), picture
+
+
+def test_your_own_space(w2w, tmp_path):
+    """With one step of training instead of many: what the space looks like is seen in docs/cats.png (scripts/tour.py)."""
+    text = section("Your own space")
+    commands, steps = re.subn(r"(train .*--steps) \d+", r"\1 1", code(text, ""))
+    assert steps == 1
+    run_commands(w2w, commands)
+    w2w("space", "verify", "cats/space")
+    assert {"directions.safetensors", "space.json"} <= {p.name for p in (tmp_path / "cats/space").iterdir()}
+    assert (tmp_path / "cats/edit/person-1_edit_sheet.png").exists()
     for picture in re.findall(r"\]\((docs/.*?)\)", text):
         assert (ROOT / picture).exists(), picture
 

@@ -80,6 +80,7 @@ void add_invert(App& app);
 void add_nearest(App& app);
 void add_render(App& app);
 void add_sample(App& app);
+void add_space(App& app);
 void add_tokens(App& app);
 void add_train(App& app);
 

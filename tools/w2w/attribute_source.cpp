@@ -8,6 +8,7 @@
 #include "w2w/base/log.h"
 #include "w2w/base/nearest_name.h"
 #include "w2w/option_values.h"
+#include "w2w/space/direction_fit.h"
 #include "w2w/space_choice.h"
 
 namespace w2w::cli {
@@ -41,6 +42,51 @@ void add_attribute_options(CLI::App& parser, AttributeOptions& options) {
               "principal components a direction may use (default: 1000, or all the space has)");
 }
 
+Labels open_labels(const std::vector<std::string>& files, const Space& space) {
+  if (!files.empty()) {
+    auto labels = Labels::read(files.front(), space);
+    for (size_t i = 1; i < files.size(); ++i) labels.append(Labels::read(files[i], space));
+    return labels;
+  }
+  const auto path = Labels::of_space(space);
+  if (!path) {
+    throw Error(ErrorKind::not_found,
+                fmt::format("space ({}) knows no attributes: expected labels.csv, identity_df.pt or "
+                            "directions.safetensors in it",
+                            space.origin()),
+                "give --labels or --directions");
+  }
+  return Labels::read(*path, space);
+}
+
+std::vector<std::string> usable_attributes(const Labels& labels) {
+  std::vector<std::string> usable;
+  for (const auto& name : labels.attributes()) {
+    try {
+      labels.column(name);
+      usable.push_back(name);
+    } catch (const Error& error) {
+      notice(fmt::format("left out: {}", error.what()));
+    }
+  }
+  if (usable.empty()) {
+    throw Error(ErrorKind::failure,
+                fmt::format("no column of these labels can be used ({})", labels.origin()));
+  }
+  return usable;
+}
+
+int64_t direction_components(const std::optional<int64_t>& wanted, const Space& space) {
+  const int64_t available = std::min(space.components(), space.data().projections.size(1));
+  if (!wanted) return components_up_to(reference_components, available);
+  if (*wanted > available) {
+    throw Error(ErrorKind::usage, fmt::format("--components expects 1 to {}, as many as the space ({}) has "
+                                              "projections for, found {}",
+                                              available, space.origin(), *wanted));
+  }
+  return *wanted;
+}
+
 AttributeSource::AttributeSource(const AttributeOptions& options, const Space& space) : space_(space) {
   if (options.directions && (options.labels || options.components)) {
     throw Error(ErrorKind::usage, fmt::format("--directions holds what {} would make: give one of them",
@@ -52,28 +98,9 @@ AttributeSource::AttributeSource(const AttributeOptions& options, const Space& s
     components_ = directions_->components();
     return;
   }
-  const auto path = options.labels ? std::optional<fs::path>(*options.labels) : Labels::of_space(space);
-  if (!path) {
-    throw Error(ErrorKind::not_found,
-                fmt::format("space ({}) knows no attributes: expected labels.csv, identity_df.pt or "
-                            "directions.safetensors in it",
-                            space.origin()),
-                "give --labels or --directions");
-  }
-  origin_ = path->string();
-  labels_ = Labels::read(*path, space);
-  components_ = components_of(options);
-}
-
-int64_t AttributeSource::components_of(const AttributeOptions& options) const {
-  const int64_t available = std::min(space_.components(), space_.data().projections.size(1));
-  if (!options.components) return components_up_to(reference_components, available);
-  if (*options.components > available) {
-    throw Error(ErrorKind::usage, fmt::format("--components expects 1 to {}, as many as the space ({}) has "
-                                              "projections for, found {}",
-                                              available, space_.origin(), *options.components));
-  }
-  return *options.components;
+  labels_ = open_labels(options.labels ? std::vector{*options.labels} : std::vector<std::string>{}, space);
+  origin_ = labels_->origin();
+  components_ = direction_components(options.components, space);
 }
 
 const std::vector<std::string>& AttributeSource::attributes() const {
@@ -84,27 +111,16 @@ Directions AttributeSource::directions(const std::vector<std::string>& names) co
   const auto& known = attributes();
   for (const auto& name : names) {
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    if (directions_ && directions_->lacks(name)) continue;
     throw Error(ErrorKind::usage, fmt::format("unknown attribute '{}' ({})", name, origin_),
                 suggest(name, known));
   }
-  return directions_ ? *directions_ : fit_directions(space_, *labels_, names, components_);
+  return directions_ ? *directions_
+                     : fit_directions(space_, *labels_, {.attributes = names, .components = components_});
 }
 
 Directions AttributeSource::all() const {
-  if (directions_) return *directions_;
-  std::vector<std::string> usable;
-  for (const auto& name : labels_->attributes()) {
-    try {
-      labels_->column(name);
-      usable.push_back(name);
-    } catch (const Error& error) {
-      notice(fmt::format("left out: {}", error.what()));
-    }
-  }
-  if (usable.empty()) {
-    throw Error(ErrorKind::failure, fmt::format("no column of these labels can be used ({})", origin_));
-  }
-  return fit_directions(space_, *labels_, usable, components_);
+  return directions_ ? *directions_ : directions(usable_attributes(*labels_));
 }
 
 }  // namespace w2w::cli

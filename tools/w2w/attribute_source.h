@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "w2w/space/direction.h"
+#include "w2w/space/labels.h"
 
 namespace w2w::cli {
 
@@ -23,6 +24,16 @@ struct AttributeOptions {
 /// `options` must live as long as `parser` is used.
 void add_attribute_options(CLI::App& parser, AttributeOptions& options);
 
+/// The labels in `files`, whose columns are put side by side, or the space's own when there are none.
+/// Error(not_found) when the space has none either.
+Labels open_labels(const std::vector<std::string>& files, const Space& space);
+
+/// The columns that tell training models apart; others are reported as notices. Error(failure) without any.
+std::vector<std::string> usable_attributes(const Labels& labels);
+
+/// Of --components, or the reference's 1000, or all that the space has projections for. Error(usage).
+int64_t direction_components(const std::optional<int64_t>& wanted, const Space& space);
+
 /// --directions, else --labels, else directions.safetensors of the space, else its labels.
 class AttributeSource {
  public:
@@ -31,6 +42,7 @@ class AttributeSource {
   AttributeSource(const AttributeOptions& options, const Space& space);
 
   const std::string& origin() const { return origin_; }
+  /// Those that can be added.
   const std::vector<std::string>& attributes() const;
   int64_t components() const { return components_; }
 
@@ -40,8 +52,6 @@ class AttributeSource {
   Directions all() const;
 
  private:
-  int64_t components_of(const AttributeOptions& options) const;
-
   const Space& space_;
   std::string origin_;
   std::optional<Directions> directions_;

@@ -13,6 +13,7 @@ void add_all_commands(App& app) {
   add_interpolate(app);
   add_train(app);
   add_direction(app);
+  add_space(app);
   add_tokens(app);
   add_inspect(app);
   add_doctor(app);
@@ -21,7 +22,7 @@ void add_all_commands(App& app) {
 }
 
 const std::vector<std::string>& planned_commands() {
-  static const std::vector<std::string> names = {"space", "serve"};
+  static const std::vector<std::string> names = {"serve"};
   return names;
 }
 

@@ -1,104 +1,68 @@
-// w2w direction: the attributes a space knows.
+#include "w2w/direction_command.h"
 
-#include <ATen/TensorOperators.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <algorithm>
-#include <cmath>
 
 #include "w2w/app.h"
-#include "w2w/attribute_source.h"
 #include "w2w/base/error.h"
 #include "w2w/base/nearest_name.h"
-#include "w2w/locate.h"
 #include "w2w/option_values.h"
-#include "w2w/reporter.h"
-#include "w2w/shared_options.h"
-#include "w2w/terminal.h"
+#include "w2w/space/direction_fit.h"
 
 namespace w2w::cli {
 namespace {
 
-struct DirectionOptions {
-  SharedOptions shared;
-  AttributeOptions attributes;
-  std::vector<std::string> words;
-};
-
-void check_words(const std::vector<std::string>& words) {
-  const std::string see = "see `w2w help direction`";
-  if (words.empty()) throw Error(ErrorKind::usage, "direction expects an action: list", see);
-  if (words[0] == "fit") {
-    throw Error(ErrorKind::usage, "this version has no `direction fit` yet",
-                "`w2w edit` and `w2w direction list` fit directions from --labels as they go");
+void check_action(const std::vector<std::string>& words) {
+  if (words.empty()) {
+    throw Error(ErrorKind::usage, "direction expects an action: fit or list", "see `w2w help direction`");
   }
-  if (words[0] != "list") {
+  if (words[0] != "fit" && words[0] != "list") {
     throw Error(ErrorKind::usage, fmt::format("unknown action '{}' of `w2w direction`", words[0]),
-                suggest(words[0], {"list"}));
-  }
-  if (words.size() > 1) {
-    throw Error(ErrorKind::usage, fmt::format("unexpected argument '{}' of `w2w direction list`", words[1]),
-                see);
+                suggest(words[0], {"fit", "list"}));
   }
 }
 
-struct Relative {
-  std::string attribute;
-  double cosine;
-};
-
-/// The attributes whose directions resemble this one: what --without takes out.
-std::vector<Relative> relatives(const Directions& directions, int64_t own) {
-  constexpr double noteworthy = 0.2;
-  std::vector<Relative> found;
-  const auto& vectors = directions.vectors;
-  for (int64_t other = 0; other < vectors.size(0); ++other) {
-    const double cosine = vectors[own].dot(vectors[other]).item<double>() /
-                          (vectors[own].norm() * vectors[other].norm()).item<double>();
-    if (other != own && std::abs(cosine) >= noteworthy)
-      found.push_back({directions.attributes[static_cast<size_t>(other)], cosine});
+void check_list(const DirectionOptions& options) {
+  if (options.words.size() > 1) {
+    throw Error(ErrorKind::usage,
+                fmt::format("unexpected argument '{}' of `w2w direction list`", options.words[1]),
+                "tables of labels are given as --labels, or as arguments of `direction fit`");
   }
-  std::sort(found.begin(), found.end(),
-            [](const auto& a, const auto& b) { return std::abs(a.cosine) > std::abs(b.cosine); });
-  return found;
+  const std::pair<const char*, bool> fit_only[] = {
+      {"--attributes", !options.names.empty()}, {"--method", options.method.has_value()},
+      {"--ridge", options.penalty.has_value()}, {"--debias", options.debias},
+      {"--without", !options.without.empty()},  {"--holdout", options.holdout.has_value()},
+      {"--seed", options.seed.has_value()}};
+  for (const auto& [name, given] : fit_only) {
+    if (given) throw Error(ErrorKind::usage, fmt::format("{} is an option of `w2w direction fit`", name));
+  }
 }
 
 void run_direction(const DirectionOptions& options, Reporter& reporter) {
-  check_words(options.words);
-  const auto space = Space::open(locate_space(options.shared.space));
-  const AttributeSource source(options.attributes, space);
-  const auto directions = source.all();
+  check_action(options.words);
+  if (options.words[0] == "fit") return run_direction_fit(options, reporter);
+  check_list(options);
+  run_direction_list(options, reporter);
+}
 
-  size_t widest = 9;
-  for (const auto& name : directions.attributes) widest = std::max(widest, display_width(name));
-  reporter.line(fmt::format("{:<{}}  {:>6}  {:>7}  {:>9}  {:>7}  related", "attribute", widest, "with",
-                            "without", "std", "largest"));
-  auto list = Json::array();
-  for (int64_t i = 0; i < directions.vectors.size(0); ++i) {
-    const auto& name = directions.attributes[static_cast<size_t>(i)];
-    const auto with = directions.counts[i][0].item<int64_t>(),
-               without = directions.counts[i][1].item<int64_t>();
-    const double std = directions.deviation(i), largest = directions.largest[i].item<double>();
-    std::string related;  // as text, with its own indent: lines without it do not end in spaces
-    auto related_json = Json::object();
-    for (const auto& [attribute, cosine] : relatives(directions, i)) {
-      related += fmt::format("{}{} {:+.2f}", related.empty() ? "  " : ", ", attribute, cosine);
-      related_json[attribute] = cosine;
-    }
-    reporter.line(fmt::format("{:<{}}  {:>6}  {:>7}  {:>9.4g}  {:>7.2f}{}", name, widest, with, without, std,
-                              largest / std, related));
-    list.push_back({{"attribute", name},
-                    {"with", with},
-                    {"without", without},
-                    {"std", std},
-                    {"largest", largest},
-                    {"largest_strength", largest / std},
-                    {"related", related_json}});
-  }
-  reporter.field("source", source.origin());
-  reporter.field("components", source.components());
-  reporter.field("attributes", list);
+void add_fit_options(CLI::App& parser, DirectionOptions& options) {
+  add_list(parser, "--attributes", options.names, "A,B,...",
+           "columns of the labels to fit (default: all that tell models apart)");
+  add_choice(parser, "--method", options.method, direction_methods(),
+             "least squares as the reference does; the difference of both groups' means; logistic or ridge "
+             "regression, which trust few or noisy labels less (default: lstsq)");
+  add_number(
+      parser, "--ridge", options.penalty, {1e-9, 1e9},
+      fmt::format("penalty of ridge, in units of the projections' mean squared length, or of logistic, "
+                  "on standardised projections; the same for any number of models (default: {:g}, {:g})",
+                  *default_penalty(DirectionMethod::ridge), *default_penalty(DirectionMethod::logistic)));
+  add_switch(parser, "--debias", options.debias,
+             "take the directions of all other attributes out of each one, jointly by least squares");
+  add_list(parser, "--without", options.without, "A,B,...", "take only these out, of all the others");
+  add_number(
+      parser, "--holdout", options.holdout, {0, 0.9},
+      "share of the models to test with: directions are fitted without them, tested, then fitted again "
+      "with all; 0: no test (default: 0.2)");
+  add_integer(parser, "--seed", options.seed, {0, INT64_MAX}, "of their choice (default: 0)");
 }
 
 }  // namespace
@@ -108,18 +72,28 @@ void add_direction(App& app) {
   auto& parser = app.add_command(
       {"direction",
        "the attributes a space knows, for edit",
-       "list",
+       "fit [LABELS...] | list",
        {{"w2w direction list", "attributes of the space: how many people have each, and its range"},
-        {"w2w direction list --space released/files", "of the released space, from its identity_df.pt"},
-        {"w2w direction list --labels mine.csv", "of your own labels"}}},
+        {"w2w direction list --labels mine.csv", "of your own labels"},
+        {"w2w direction fit mine.csv", "test and fit all columns, save them as directions.safetensors"},
+        {"w2w direction fit mine.csv --method ridge --debias", "steadier ones, each without the others"},
+        {"w2w direction fit --space my-space -o my-space",
+         "of the space's own labels, saved into the space: what edit takes from then on"},
+        {"w2w edit me.safetensors --add Hat=2 --directions directions.safetensors", "using a saved file"}}},
       [options](Reporter& reporter) { run_direction(*options, reporter); });
-  add_arguments(parser, "action", options->words,
-                "list: with and without, the training models that have the attribute and that do not; std, "
-                "their standard deviation along its direction: strength 1 of `edit --add`; largest, the one "
-                "farthest along it, as a strength; related, attributes with a similar direction (cosine): "
-                "candidates for `edit --without`");
+  add_arguments(
+      parser, "action", options->words,
+      "fit: find a direction for each attribute; tables of labels (CSV, identity_df.pt), put side by "
+      "side, or the space's own. list: show them. with and without: the training models that have "
+      "the attribute and that do not; accuracy: share of held-out models told apart rightly, "
+      "balanced: the mean of both groups' shares, majority: what always giving one answer scores; "
+      "std: their standard deviation along its direction, strength 1 of `edit --add`; smallest and "
+      "largest: the ones farthest along it, as strengths; related: attributes with a similar "
+      "direction (cosine), candidates for `edit --without`");
+  add_fit_options(parser, *options);
   add_attribute_options(parser, options->attributes);
   add_space_option(parser, options->shared);
+  add_output_options(parser, options->shared);
 }
 
 }  // namespace w2w::cli

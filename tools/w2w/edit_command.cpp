@@ -110,6 +110,10 @@ class EditRun {
       auto entry = point.edit.history();
       entry["components"] = source.components();
       entry["attributes"] = fs::path(source.origin()).filename().string();
+      if (!directions.without.empty()) {  // before this edit, so nothing else was taken out by it
+        entry["without"] = directions.without;
+        entry["debias"] = "joint";
+      }
       point.identity.history = longer_history(original_.history, entry);
       people_.push_back(person(point.edit, source_.stem + point.suffix));
     }

@@ -69,6 +69,28 @@ void describe_lora(FileDescription& description, const TensorMap& tensors, const
   description.facts["alpha_keys"] = alpha;
 }
 
+/// What write_directions writes, with or without the space it is of.
+bool is_directions(const TensorFile& file) {
+  const auto found = file.tensors.find("directions");
+  return found != file.tensors.end() && found->second.dim() == 2 && file.metadata.contains("w2w.attributes");
+}
+
+void describe_directions(FileDescription& description, const TensorFile& file) {
+  description.kind = "directions";
+  description.title = "attribute directions of a w2w space";
+  description.facts["components"] = file.tensors.at("directions").size(1);
+  for (const auto& [fact, key] : {std::pair{"attributes", "w2w.attributes"}, {"without", "w2w.without"}}) {
+    const auto found = file.metadata.find(key);
+    if (found == file.metadata.end()) continue;
+    auto names = nlohmann::ordered_json::parse(found->second, nullptr, /*allow_exceptions=*/false);
+    if (names.is_array()) description.facts[fact] = std::move(names);
+  }
+  for (const auto* fact : {"method", "penalty", "space"}) {
+    const auto found = file.metadata.find(std::string("w2w.") + fact);
+    if (found != file.metadata.end()) description.facts[fact] = found->second;
+  }
+}
+
 bool is_checkpoint(const TensorMap& tensors) {
   return std::any_of(tensors.begin(), tensors.end(), [](const auto& entry) {
     return entry.first.find("model.diffusion_model.") != std::string::npos;
@@ -92,6 +114,8 @@ FileDescription describe_tensors(const fs::path& path) {
     description.facts["trigger"] = identity.trigger;
   } else if (const auto* row = lora_pattern(file.tensors)) {
     describe_lora(description, file.tensors, *row);
+  } else if (is_directions(file)) {
+    describe_directions(description, file);
   } else if (is_checkpoint(file.tensors)) {
     description.kind = "checkpoint";
     description.title = "Stable Diffusion model in a single file";

@@ -16,7 +16,8 @@ struct TensorSummary {
 };
 
 struct FileDescription {
-  std::string kind;   ///< coefficients, lora, checkpoint, tensors, model, tokenizer, space, picture, table
+  /// coefficients, directions, lora, checkpoint, tensors, model, tokenizer, space, picture, table
+  std::string kind;
   std::string title;  ///< the kind in words
   nlohmann::ordered_json facts =
       nlohmann::ordered_json::object();  ///< what matters, flat, in the order shown; shown with spaces for _

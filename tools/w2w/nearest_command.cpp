@@ -5,11 +5,9 @@
 #include "w2w/app.h"
 #include "w2w/base/error.h"
 #include "w2w/import_lora.h"
-#include "w2w/io/data_frame.h"
 #include "w2w/io/picture_sheet.h"
 #include "w2w/option_values.h"
 #include "w2w/pictures.h"
-#include "w2w/space/labels.h"
 #include "w2w/space/neighbours.h"
 #include "w2w/space_choice.h"
 
@@ -28,19 +26,6 @@ struct Named {
   std::string name;
   Neighbour neighbour;
 };
-
-/// Names of the training models: the space's own, or those of the table of labels that lies beside a released
-/// space; empty when nobody says.
-std::vector<std::string> training_names(const Space& space) {
-  if (!space.data().names.empty()) return space.data().names;
-  const auto labels = Labels::of_space(space);
-  if (!labels) return {};
-  auto rows = read_label_table(*labels).rows;
-  if (static_cast<int64_t>(rows.size()) == space.data().projections.size(0)) return rows;
-  warn(fmt::format("{} names {} people, the space has {} training models: rows are shown by number",
-                   labels->string(), rows.size(), space.data().projections.size(0)));
-  return {};
-}
 
 std::vector<Named> find(const NearestOptions& options, const Space& space, const Identity& person) {
   const auto& projections = space.data().projections;

@@ -2,6 +2,8 @@
 // The space of a command, with and without its model.
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "w2w/lora/target.h"
 #include "w2w/pipeline/text_to_image.h"
@@ -25,5 +27,9 @@ constexpr int64_t reference_components = 1000;
 
 /// `wanted` components of a default or preset, or all that are `available`, with a notice.
 int64_t components_up_to(int64_t wanted, int64_t available);
+
+/// Names of the training models: the space's own, or those of the table of labels that lies beside a released
+/// space; empty when nobody says.
+std::vector<std::string> training_names(const Space& space);
 
 }  // namespace w2w::cli

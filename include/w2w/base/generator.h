@@ -6,7 +6,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <vector>
 
 namespace w2w {
 
@@ -25,11 +24,11 @@ class Generator {
   at::Tensor randn(at::IntArrayRef shape);
   /// torch.rand(shape, generator=self), f32.
   at::Tensor rand(at::IntArrayRef shape);
+  /// torch.randperm(count, generator=self), i64.
+  at::Tensor randperm(int64_t count);
   /// torch.randint(low, high, (1,), generator=self).item().
   int64_t randint(int64_t low, int64_t high);
 
-  /// torch.randperm(count, generator=self).
-  std::vector<int64_t> randperm(int64_t count);
   /// torch.empty(shape).uniform_(low, high, generator=self), f32.
   at::Tensor uniform(at::IntArrayRef shape, double low, double high);
 

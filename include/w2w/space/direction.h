@@ -5,38 +5,36 @@
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "w2w/space/labels.h"
 #include "w2w/space/space.h"
 
 namespace w2w {
 
-/// The linear classifiers of m attributes, as numbers. With projections p_i of the training models, s_a the
-/// deviation of <p_i, d_a> / |d_a|.
+/// The linear classifiers of m attributes (direction_fit.h), as numbers. With projections p_i of the training
+/// models, s_a the deviation of <p_i, d_a> / |d_a|.
 struct Directions {
   std::vector<std::string> attributes;
-  at::Tensor vectors;     ///< d, f64 [m, k]: least squares of the labels on the first k projections
+  at::Tensor vectors;     ///< d, f64 [m, k], on the first k components
   at::Tensor covariance;  ///< f64 [m, m], unbiased, of <p_i, d_a>: gives the deviation of every combination
   at::Tensor largest;     ///< f64 [m]: largest <p_i, d_a> / |d_a|, the paper's unit of strength
+  at::Tensor smallest;    ///< f64 [m], likewise; undefined where a file does not say
   at::Tensor counts;      ///< i64 [m, 2]: training models with and without the attribute
   std::string space_hash;
+  std::string method = "lstsq";           ///< one of direction_methods()
+  std::optional<double> penalty = {};     ///< of methods that have one
+  std::vector<std::string> without = {};  ///< taken out jointly of every vector but their own
 
   int64_t components() const { return vectors.size(1); }
+  /// Whether an attribute was taken out of the others when they were fitted.
+  bool lacks(const std::string& attribute) const;
   /// Error(usage) with the nearest name.
   int64_t index(const std::string& attribute) const;
   /// s_a.
   double deviation(int64_t attribute) const;
 };
-
-/// For each attribute the d that minimises sum_i (<p_i, d> - label_i)^2 over the labelled training models, in
-/// f64 and without an intercept, as the reference does. Where the columns of the projections are orthogonal,
-/// as PCA scores are, this is <column, labels> / |column|^2; whether they are is seen in the residual of the
-/// normal equations, which are solved in full otherwise (minimum norm when they are singular). Error(usage)
-/// unless 1 <= k <= the columns of the projections and the space's components.
-Directions fit_directions(const Space& space, const Labels& labels,
-                          const std::vector<std::string>& attributes, int64_t k);
 
 /// How the directions of other attributes are taken out of one.
 enum class Debias {
@@ -54,7 +52,9 @@ struct EditDirection {
   at::Tensor step(double strength, bool raw) const;
 };
 
-/// Error(usage) when `without` holds the attribute itself, Error(failure) when nothing of it is left.
+/// Attributes in `without` that were taken out when the directions were fitted need not be known any more.
+/// Error(usage) when it holds the attribute itself, or others besides those; Error(failure) when nothing of
+/// the attribute is left.
 EditDirection edit_direction(const Directions& directions, const std::string& attribute,
                              const std::vector<std::string>& without, Debias debias = Debias::joint);
 
@@ -62,10 +62,11 @@ EditDirection edit_direction(const Directions& directions, const std::string& at
 /// space.
 at::Tensor edited(const at::Tensor& coefficients, const at::Tensor& step);
 
-/// directions.safetensors: `directions` f32, `covariance` f64, `largest` f64 and `counts` i64 as above;
-/// metadata w2w.format "1", w2w.space (Space::hash) and w2w.attributes, a JSON list of names. Reading is
-/// strict: Error(malformed) for other shapes, types, names that repeat or values that are not finite,
-/// Error(failure) for another space.
+/// directions.safetensors: `directions` f32, `covariance` f64, `largest` f64, `smallest` f64 and `counts` i64
+/// as above; metadata w2w.format "1", w2w.space (Space::hash), w2w.attributes, a JSON list of names,
+/// w2w.method, w2w.penalty where the method has one, and w2w.without, a JSON list, where something was taken
+/// out. `smallest` and the last three may be missing. Reading is strict: Error(malformed) for other shapes,
+/// types, names that repeat or values that are not finite, Error(failure) for another space.
 void write_directions(const std::filesystem::path& path, const Directions& directions);
 Directions read_directions(const std::filesystem::path& path, const Space& space);
 

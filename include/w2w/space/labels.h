@@ -23,6 +23,9 @@ class Labels {
   /// The labels that come with a space: labels.csv, or identity_df.pt in a released folder; none without.
   static std::optional<std::filesystem::path> of_space(const Space& space);
 
+  /// Adds the attributes of another table of the same space. Error(failure) when both name one.
+  void append(const Labels& other);
+
   const std::vector<std::string>& attributes() const { return attributes_; }
   const std::string& origin() const { return origin_; }
 

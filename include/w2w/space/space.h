@@ -33,7 +33,9 @@ struct SpaceData {
   at::Tensor components;           ///< [k, P], f32, f16 or bf16; a view of a mapped file, with any strides
   at::Tensor projection_mean;      ///< f32 [k'], or undefined: computed from the projections
   at::Tensor projection_std;       ///< f32 [k'], unbiased
-  at::Tensor explained_variance;   ///< f32 [k], or undefined
+  at::Tensor explained_variance;   ///< f32 [k], or undefined: along each component, over the training models
+  double total_variance = 0;       ///< over all standardised parameters, or 0: unknown
+  std::string build = "{}";        ///< JSON object: how the components were found, and how exactly
   at::Tensor projections;          ///< [n, k'] coefficients of the training models, or undefined
   std::vector<std::string> names;  ///< of the training models, as many as projections has rows, or empty
   int64_t models = 0;              ///< training models

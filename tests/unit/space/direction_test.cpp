@@ -1,20 +1,25 @@
 #include "w2w/space/direction.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/eye.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_lstsq.h>
 #include <ATen/ops/linalg_qr.h>
+#include <ATen/ops/linalg_solve.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
 #include "space/least_squares.h"
+#include "space/row_blocks.h"
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/generator.h"
 #include "w2w/io/tensor_file.h"
+#include "w2w/space/direction_fit.h"
 
 namespace w2w {
 namespace {
@@ -85,17 +90,37 @@ TEST(LeastSquares, UncorrelatedColumnsThatAreNotCentredAreNotOrthogonal) {
   EXPECT_LT(distance(least_squares(off, at::ones({50}, at::kBool), right), lstsq(off, right)), 1e-10);
 }
 
+TEST(LeastSquares, WithAPenaltyInUnitsOfTheColumns) {
+  const auto a = (Generator(1).randn({50, 8}) + 1).to(at::kDouble),
+             right = Generator(2).randn({50, 2}).to(at::kDouble);
+  const auto gram = a.t().mm(a);
+  const auto penalty = 0.3 * gram.diagonal().mean() * at::eye(8, at::kDouble);
+  const auto all = at::ones({50}, at::kBool);
+  const auto expected = at::linalg_solve(gram + penalty, a.t().mm(right));
+  EXPECT_LT(distance(least_squares(a, all, right, 0.3), expected), 1e-10);
+  EXPECT_LT(distance(100 * least_squares(100 * a, all, right, 0.3), expected), 1e-10);
+  EXPECT_LT(
+      distance(least_squares(at::cat({a, a}), at::cat({all, all}), at::cat({right, right}), 0.3), expected),
+      1e-10);
+  const auto orthogonal = std::get<0>(at::linalg_qr(a)) * at::arange(1, 9, at::kDouble);
+  const auto squares = orthogonal.square().sum(0).unsqueeze(1);
+  EXPECT_LT(distance(least_squares(orthogonal, all, right, 2),
+                     orthogonal.t().mm(right) / (squares + 2 * squares.mean())),
+            1e-10);
+}
+
 TEST(LeastSquares, OverSeveralBlocks) {
   const auto a = Generator(1).randn({9000, 6});
   const auto b = Generator(2).randn({9000, 2}).to(at::kDouble);
   EXPECT_LT(distance(least_squares(a, at::ones({9000}, at::kBool), b), lstsq(a, b)), 1e-10);
   EXPECT_LT(distance(product(a, b.narrow(0, 0, 6)), a.to(at::kDouble).mm(b.narrow(0, 0, 6))), 1e-12);
+  EXPECT_LT(distance(transposed_product(a, b), a.to(at::kDouble).t().mm(b)), 1e-12);
 }
 
 TEST_F(DirectionTest, AreLeastSquaresOfTheLabelledModels) {
   const auto space = correlated_space();
   const auto table = labels(space);
-  const auto found = fit_directions(space, table, {"C", "Hole"}, 6);
+  const auto found = fit_directions(space, table, {.attributes = {"C", "Hole"}, .components = 6});
   const auto p = space.data().projections.narrow(1, 0, 6);
   EXPECT_LT(distance(found.vectors[0].unsqueeze(1), lstsq(p, table.column("C").unsqueeze(1))), 1e-9);
   const auto hole = table.column("Hole");
@@ -107,13 +132,15 @@ TEST_F(DirectionTest, AreLeastSquaresOfTheLabelledModels) {
   const auto answers = p.to(at::kDouble).mv(found.vectors[0]) / found.vectors[0].norm();
   EXPECT_NEAR(found.deviation(0), answers.std(true).item<double>(), 1e-9);
   EXPECT_NEAR(found.largest[0].item<double>(), answers.max().item<double>(), 1e-9);
+  EXPECT_NEAR(found.smallest[0].item<double>(), answers.min().item<double>(), 1e-9);
   test::expect_error(ErrorKind::usage, "expected 1 to 8 components for a direction",
-                     [&] { fit_directions(space, table, {"A"}, 9); });
+                     [&] { fit_directions(space, table, {.attributes = {"A"}, .components = 9}); });
 }
 
 TEST_F(DirectionTest, StrengthsAreDeviationsOfTheTrainingModels) {
   const auto space = correlated_space();
-  const auto directions = fit_directions(space, labels(space), {"A", "B", "C"}, components);
+  const auto directions =
+      fit_directions(space, labels(space), {.attributes = {"A", "B", "C"}, .components = components});
   const auto p = space.data().projections.to(at::kDouble);
   for (const auto debias : {Debias::joint, Debias::sequential}) {
     const auto edit = edit_direction(directions, "A", {"C", "B"}, debias);
@@ -126,7 +153,8 @@ TEST_F(DirectionTest, StrengthsAreDeviationsOfTheTrainingModels) {
 
 TEST_F(DirectionTest, JointDebiasingSilencesEveryOtherClassifier) {
   const auto space = correlated_space();
-  const auto directions = fit_directions(space, labels(space), {"A", "B", "C"}, components);
+  const auto directions =
+      fit_directions(space, labels(space), {.attributes = {"A", "B", "C"}, .components = components});
   const auto answer = [&](const EditDirection& edit, int64_t other) {
     const auto& d = directions.vectors[other];
     return std::abs(edit.vector.dot(d).item<double>()) / (edit.vector.norm() * d.norm()).item<double>();
@@ -143,7 +171,8 @@ TEST_F(DirectionTest, JointDebiasingSilencesEveryOtherClassifier) {
 
 TEST_F(DirectionTest, WhatCannotBeEdited) {
   const auto space = correlated_space();
-  auto directions = fit_directions(space, labels(space), {"A", "B", "C"}, components);
+  auto directions =
+      fit_directions(space, labels(space), {.attributes = {"A", "B", "C"}, .components = components});
   test::expect_error(ErrorKind::usage, "unknown attribute 'D'", [&] { edit_direction(directions, "D", {}); });
   test::expect_error(ErrorKind::usage, "unknown attribute 'D'",
                      [&] { edit_direction(directions, "A", {"D"}); });
@@ -154,6 +183,22 @@ TEST_F(DirectionTest, WhatCannotBeEdited) {
   });
 }
 
+TEST_F(DirectionTest, WhatWasTakenOutIsNotTakenOutAgain) {
+  const auto space = correlated_space();
+  const auto table = labels(space);
+  const auto raw = fit_directions(space, table, {.attributes = {"A", "B", "C"}, .components = components});
+  const auto found =
+      fit_directions(space, table, {.attributes = {"A", "C"}, .components = components, .without = {"B"}});
+  const auto expected = edit_direction(raw, "A", {"B"});
+  for (const auto& without : {std::vector<std::string>{}, {"B"}}) {
+    const auto edit = edit_direction(found, "A", without);
+    EXPECT_LT(distance(edit.vector, expected.vector), 1e-12);
+    EXPECT_NEAR(edit.deviation, expected.deviation, 1e-12);
+  }
+  test::expect_error(ErrorKind::usage, "fitted without B: 'C' cannot be taken out besides",
+                     [&] { edit_direction(found, "A", {"C"}); });
+}
+
 TEST(Edited, TheShorterOneCountsAsContinuedWithZeros) {
   const auto step = at::tensor({1.0, 2.0}, at::kDouble);
   EXPECT_TRUE(edited(at::ones({3}), step).equal(at::tensor({2.0F, 3.0F, 1.0F})));
@@ -162,7 +207,8 @@ TEST(Edited, TheShorterOneCountsAsContinuedWithZeros) {
 
 TEST_F(DirectionTest, FileKeepsEverything) {
   const auto space = correlated_space();
-  const auto directions = fit_directions(space, labels(space), {"A", "Hole"}, 5);
+  const auto directions =
+      fit_directions(space, labels(space), {.attributes = {"A", "Hole"}, .components = 5});
   write_directions(folder / "d.safetensors", directions);
   write_directions(folder / "e.safetensors", directions);
   EXPECT_EQ(test::read_bytes(folder / "d.safetensors"), test::read_bytes(folder / "e.safetensors"));
@@ -174,9 +220,34 @@ TEST_F(DirectionTest, FileKeepsEverything) {
             1e-6);
 }
 
+TEST_F(DirectionTest, FileSaysHowTheyWereFound) {
+  const auto space = correlated_space();
+  const auto path = folder / "d.safetensors";
+  auto fitted = fit_directions(space, labels(space),
+                               {.attributes = {"A", "B"},
+                                .components = 5,
+                                .method = DirectionMethod::ridge,
+                                .penalty = 0.25,
+                                .without = {"B", "C"}});
+  write_directions(path, fitted);
+  auto read = read_directions(path, space);
+  EXPECT_EQ(read.method, "ridge");
+  EXPECT_EQ(read.penalty, 0.25);
+  EXPECT_EQ(read.without, (std::vector<std::string>{"B", "C"}));
+  EXPECT_TRUE(read.smallest.equal(fitted.smallest));
+  fitted.smallest = {};  // as files were
+  write_directions(path, fitted);
+  auto file = read_safetensors(path);
+  for (const auto* key : {"w2w.method", "w2w.penalty", "w2w.without"}) file.metadata.erase(key);
+  write_safetensors(folder / "old", file.tensors, file.metadata);
+  read = read_directions(folder / "old", space);
+  EXPECT_EQ(read.method, "lstsq");
+  EXPECT_FALSE(read.penalty || read.smallest.defined() || !read.without.empty());
+}
+
 TEST_F(DirectionTest, FilesOfOtherSpacesAndMalformedOnes) {
   const auto space = correlated_space();
-  const auto directions = fit_directions(space, labels(space), {"A", "B"}, 5);
+  const auto directions = fit_directions(space, labels(space), {.attributes = {"A", "B"}, .components = 5});
   const auto path = folder / "d.safetensors";
   auto other = directions;
   other.space_hash = std::string(64, '0');
@@ -211,6 +282,11 @@ TEST_F(DirectionTest, FilesOfOtherSpacesAndMalformedOnes) {
   expect_malformed("expected format 1, found 2", [](auto&, auto& m) { m["w2w.format"] = "2"; });
   expect_malformed("JSON list of names", [](auto&, auto& m) { m["w2w.attributes"] = "A, B"; });
   expect_malformed("names an attribute twice", [](auto&, auto& m) { m["w2w.attributes"] = R"(["A", "A"])"; });
+  expect_malformed("expected 'smallest' [2]",
+                   [](auto& t, auto&) { t["smallest"] = at::ones({3}, at::kDouble); });
+  expect_malformed("JSON list of names as 'w2w.without'", [](auto&, auto& m) { m["w2w.without"] = "A"; });
+  expect_malformed("number as 'w2w.penalty', found 'much'",
+                   [](auto&, auto& m) { m["w2w.penalty"] = "much"; });
   expect_malformed("names no attributes", [](auto&, auto& m) { m["w2w.attributes"] = "[]"; });
 }
 
