@@ -115,7 +115,7 @@ def test_inspect_knows_the_file(fit, w2w):
     fit("--method", "ridge", "--without", "Male")
     text = w2w("inspect", "directions.safetensors").stdout
     assert "attribute directions of a w2w space" in text and "Male, Young, Eyeglasses, Bald" in text
-    described = json.loads(w2w("inspect", "directions.safetensors", "--json").stdout)
+    (described,) = json.loads(w2w("inspect", "directions.safetensors", "--json").stdout)["files"]
     assert described["kind"] == "directions"
 
 

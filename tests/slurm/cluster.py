@@ -18,6 +18,7 @@ from pathlib import Path
 PROGRAMS = ["munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "squeue", "scancel", "sinfo"]
 
 # cred_expire is also how long a requeued job waits before it starts again (120 s by default, 5 s at least).
+# MessageTimeout, BatchStartTimeout: for machines whose cores are taken by others.
 # config_overrides: the node has the CPUs written here, so that tasks run side by side on any machine.
 CONFIGURATION = """\
 ClusterName=w2w
@@ -47,6 +48,8 @@ SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=0,defer_batch=0
 SlurmdParameters=config_overrides
 ReturnToService=2
+MessageTimeout=60
+BatchStartTimeout=120
 KillWait=10
 MinJobAge=300
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
@@ -124,7 +127,7 @@ class Cluster:
 
     def run(self, *command, check=True, cwd=None, **environment):
         """Runs a command that knows this cluster; its finished process."""
-        done = subprocess.run([str(c) for c in command], capture_output=True, text=True, cwd=cwd or self.folder, timeout=60,
+        done = subprocess.run([str(c) for c in command], capture_output=True, text=True, cwd=cwd or self.folder, timeout=120,
                               env=self.environment(**environment))
         assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}\n{self.logs()}"
         return done
@@ -134,7 +137,7 @@ class Cluster:
         lines = self.run("squeue", "--noheader", "--array", "--format=%i %T").stdout.splitlines()
         return dict(line.split() for line in lines)
 
-    def wait(self, what, condition, seconds=120):
+    def wait(self, what, condition, seconds=600):
         """Waits until condition() is true, and returns that value."""
         deadline = time.time() + seconds
         while time.time() < deadline:
