@@ -1,7 +1,7 @@
-"""Remakes the pictures of the README's tour, or with --cats those of its section "Your own space" (half an hour): runs the
+"""Remakes the pictures of the README's tour, or with --aliens those of its section "Your own space" (ten minutes): runs the
 commands as they stand there and copies the sheets into docs/.
 
-    .deps/venv/bin/python scripts/tour.py [--cats [--keep FOLDER]] [--build FOLDER]
+    .deps/venv/bin/python scripts/tour.py [--aliens [--keep FOLDER]] [--build FOLDER]
 """
 import argparse
 import re
@@ -51,26 +51,26 @@ def tour(here, build):
     side_by_side([ROOT / "share/w2w/demo/photo.png", *scenes]).save(ROOT / "docs" / "tour_invert.png", optimize=True)
 
 
-def cats(here, build):
-    """Drawn cats, then cats of the space, then one of them edited."""
+def aliens(here, build):
+    """Drawn aliens, then aliens of the space, then one of them edited."""
     run("Your own space", here, build)
-    drawn = [ROOT / "examples/cats/pictures" / f"cat_{i:02}_0.png" for i in range(8)]
-    new = sorted((here / "cats/new").glob("*.png"))
+    drawn = [ROOT / "examples/aliens/pictures" / f"alien_{i:02}_0.png" for i in range(8)]
+    new = sorted((here / "aliens/new").glob("*.png"))
     rows = [side_by_side(drawn), side_by_side(new)]
     page = Image.new("RGB", (rows[0].width, 2 * rows[0].height + GAP), "white")
     for i, row in enumerate(rows):
         page.paste(row, (0, i * (row.height + GAP)))
-    page.save(ROOT / "docs" / "cats.png", optimize=True)
-    shutil.copyfile(here / "cats/edit/person-1_edit_sheet.png", ROOT / "docs" / "cats_sweep.png")
+    page.save(ROOT / "docs" / "aliens.png", optimize=True)
+    shutil.copyfile(here / "aliens/edit/person-1_edit_sheet.png", ROOT / "docs" / "aliens_sweep.png")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, default=ROOT / "build")
-    parser.add_argument("--cats", action="store_true")
+    parser.add_argument("--aliens", action="store_true")
     parser.add_argument("--keep", type=Path, help="work here, so that an interrupted training goes on")
     args = parser.parse_args()
-    make = cats if args.cats else tour
+    make = aliens if args.aliens else tour
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)
         make(args.keep.resolve(), args.build.resolve())

@@ -39,14 +39,14 @@ def test_tour(w2w, tmp_path):
 
 
 def test_your_own_space(w2w, tmp_path):
-    """With one step of training instead of many: what the space looks like is seen in docs/cats.png (scripts/tour.py)."""
+    """With one step of training instead of many: what the space looks like is seen in docs/aliens.png (scripts/tour.py)."""
     text = section("Your own space")
     commands, steps = re.subn(r"(train .*--steps) \d+", r"\1 1", code(text, ""))
     assert steps == 1
     run_commands(w2w, commands)
-    w2w("space", "verify", "cats/space")
-    assert {"directions.safetensors", "space.json"} <= {p.name for p in (tmp_path / "cats/space").iterdir()}
-    assert (tmp_path / "cats/edit/person-1_edit_sheet.png").exists()
+    w2w("space", "verify", "aliens/space")
+    assert {"directions.safetensors", "space.json"} <= {p.name for p in (tmp_path / "aliens/space").iterdir()}
+    assert (tmp_path / "aliens/edit/person-1_edit_sheet.png").exists()
     for picture in re.findall(r"\]\((docs/.*?)\)", text):
         assert (ROOT / picture).exists(), picture
 
