@@ -93,9 +93,9 @@ TEST(Image, EveryDamagedByteIsReadOrRefused) {
 TEST(Image, BombsAreRefusedBeforeTheyAreAllocated) {
   TemporaryFolder folder;
   // The header of a 60000 x 60000 RGB PNG, with its checksum, and nothing else.
-  overwrite(folder / "bomb.png",
-            std::string("\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\xea\x60\0\0\xea\x60\x08\x02\0\0\0", 29) +
-                "\x0f\xb0\xe2\x15" + std::string("\0\0\0\0IDAT", 8));
+  std::string bytes("\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\xea\x60\0\0\xea\x60\x08\x02\0\0\0", 29);
+  bytes.append("\x0f\xb0\xe2\x15").append("\0\0\0\0IDAT", 8);
+  overwrite(folder / "bomb.png", bytes);
   expect_error(ErrorKind::malformed, "60000 x 60000 pixels, expected at most 180 megapixels",
                [&] { read_image(folder / "bomb.png"); });
 }
