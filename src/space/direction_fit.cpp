@@ -86,18 +86,28 @@ void measure(Directions& directions, const at::Tensor& projections) {
   directions.smallest = answers.amin(0) / lengths;
 }
 
-void check_vectors(const Directions& directions, const std::string& space) {
+void check_vectors(const Directions& directions) {
   for (size_t a = 0; a < directions.attributes.size(); ++a) {
-    const double length = directions.vectors[static_cast<int64_t>(a)].norm().item<double>();
-    if (!std::isfinite(length)) {
-      throw Error(ErrorKind::malformed, fmt::format("projections of the space ({}) are not finite", space));
-    }
-    if (length > 0) continue;
+    if (directions.vectors[static_cast<int64_t>(a)].norm().item<double>() > 0) continue;
     throw Error(ErrorKind::failure,
                 fmt::format("attribute '{}' has no direction: models with and without it are alike along {} "
                             "component(s)",
                             directions.attributes[a], directions.components()));
   }
+}
+
+/// Names the first training model with a value that is no number.
+void check_finite(const Space& space, int64_t k) {
+  const auto& names = space.data().names;
+  for_row_blocks(space.data().projections.narrow(1, 0, k), [&](const at::Tensor& block, int64_t first) {
+    const auto bad = block.sum(1).isfinite().logical_not().nonzero();
+    if (bad.numel() == 0) return;
+    const auto row = static_cast<size_t>(first + bad[0].item<int64_t>());
+    throw Error(
+        ErrorKind::malformed,
+        fmt::format("the projections of training model {} are not finite ({})",
+                    names.empty() ? fmt::format("number {}", row) : "'" + names[row] + "'", space.origin()));
+  });
 }
 
 void warn_of_few(const at::Tensor& labels, const DirectionFit& fit) {
@@ -129,6 +139,7 @@ at::Tensor label_matrix(const Space& space, const Labels& labels, const Directio
   check_penalty(fit);
   check_names(fit.attributes, "attributes to fit directions of");
   if (!fit.without.empty()) check_names(fit.without, "attributes to take out");
+  check_finite(space, fit.components);
   std::vector<at::Tensor> columns;
   for (const auto& name : names) columns.push_back(labels.column(name).to(at::kDouble).nan_to_num());
   return at::stack(columns, 1);
@@ -146,7 +157,7 @@ Directions fit_directions(const Space& space, const Labels& labels, const Direct
   result.penalty = fit.penalty ? fit.penalty : default_penalty(fit.method);
   result.vectors = classifier_normals(projections, matrix, fit, progress).t().contiguous();
   result.counts = at::stack({matrix.eq(1).sum(0), matrix.eq(-1).sum(0)}, 1);
-  check_vectors(result, space.origin());
+  check_vectors(result);
   measure(result, projections);
   if (!fit.without.empty()) {
     result.vectors = debiased(result, fit);

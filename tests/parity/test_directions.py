@@ -246,7 +246,6 @@ METHODS = {
     "ridge": lambda p, y, everyone: ridge(p, y),
     "logistic": lambda p, y, everyone: logistic(p, y, everyone=everyone),
 }
-BOUNDS = {"logistic": 1e-6}  # of an iteration: what is left of the gradient, over the penalty
 
 
 def expected_directions(space, method, labels, k=20):
@@ -271,19 +270,19 @@ def test_fit_by_every_method(fit, space, labels, method):
     shown, tensors, metadata = fit("--method", method, "--holdout", 0)
     expected = expected_directions(space, method, labels.astype(float))
     for found, wanted in zip(tensors["directions"], expected):
-        check(found, wanted, BOUNDS.get(method, BOUND))
+        check(found, wanted)
     answers = space.projections.double().numpy() @ expected.T
     units = answers / np.linalg.norm(expected, axis=1)
-    check(tensors["covariance"], np.cov(answers.T), 1e-5)
-    check(tensors["largest"], units.max(0), 1e-5)
-    check(tensors["smallest"], units.min(0), 1e-5)
+    check(tensors["covariance"], np.cov(answers.T), 1e-7)
+    check(tensors["largest"], units.max(0), 1e-7)
+    check(tensors["smallest"], units.min(0), 1e-7)
     assert (tensors["counts"] == np.stack([(labels > 0).sum(0), (labels < 0).sum(0)], 1)).all()
     assert json.loads(metadata["w2w.attributes"]) == ATTRIBUTES and metadata["w2w.space"] == space.hash
     assert metadata["w2w.method"] == method and metadata.get("w2w.penalty") == {"ridge": "0.1", "logistic": "0.01"}.get(method)
-    np.testing.assert_allclose([entry["std"] for entry in shown["attributes"]], units.std(0, ddof=1), rtol=1e-5)
+    np.testing.assert_allclose([entry["std"] for entry in shown["attributes"]], units.std(0, ddof=1), rtol=1e-7)
     cosines = expected @ expected.T / np.outer(*[np.linalg.norm(expected, axis=1)] * 2)
     for a, b in ((0, 1), (3, 2)):
-        np.testing.assert_allclose(shown["cosines"][ATTRIBUTES[a]][ATTRIBUTES[b]], cosines[a, b], atol=1e-6)
+        np.testing.assert_allclose(shown["cosines"][ATTRIBUTES[a]][ATTRIBUTES[b]], cosines[a, b], atol=1e-7)
 
 
 @pytest.mark.parametrize("method, penalty", [("ridge", 3), ("ridge", 1e-4), ("logistic", 0.3)])
@@ -297,7 +296,7 @@ def test_fit_with_another_penalty_components_and_empty_cells(fit, space, labels,
     for a in (0, 1):
         known = ~np.isnan(values[:, a])
         more = {"everyone": p} if method == "logistic" else {}
-        check(tensors["directions"][a], by(p[known], values[known, a], penalty, **more), BOUNDS.get(method, BOUND))
+        check(tensors["directions"][a], by(p[known], values[known, a], penalty, **more))
     assert float(metadata["w2w.penalty"]) == penalty
 
 
@@ -334,23 +333,23 @@ def test_fit_without_others(edit, fit, space, labels, tmp_path, method):
     _, tensors, metadata = fit("--method", method, "--debias", "--holdout", 0)
     assert json.loads(metadata["w2w.without"]) == ATTRIBUTES
     for a in range(4):
-        check(tensors["directions"][a], without(raw[a], others(a, range(4))), 1e-6)
+        check(tensors["directions"][a], without(raw[a], others(a, range(4))))
     _, tensors, metadata = fit("--method", method, "--attributes", "Bald,Young", "--without", "Male,Young", "--holdout", 0)
     assert json.loads(metadata["w2w.attributes"]) == ["Bald", "Young"] and json.loads(metadata["w2w.without"]) == ["Male", "Young"]
     bald, young = without(raw[3], others(3, [0, 1])), without(raw[1], others(1, [0, 1]))
-    check(tensors["directions"][0], bald, 1e-6)
-    check(tensors["directions"][1], young, 1e-6)
+    check(tensors["directions"][0], bald)
+    check(tensors["directions"][1], young)
     options = ("--directions", tmp_path / "d.safetensors")
     expected = 1000 * step(space, bald) - 500 * step(space, young)
-    check(edit("--add", "Bald=1000", "--add", "Young=-500", *options), expected, 1e-6)
-    check(edit("--add", "Bald=1000", "--without", "Male,Young", *options), 1000 * step(space, bald), 1e-6)
+    check(edit("--add", "Bald=1000", "--add", "Young=-500", *options), expected)
+    check(edit("--add", "Bald=1000", "--without", "Male,Young", *options), 1000 * step(space, bald))
 
 
 def test_a_fitted_file_edits_as_its_labels_do(edit, fit, space, labels, tmp_path):
     fit("--holdout", 0)
     options = ("--add", "Eyeglasses=1000", "--without", "Male,Young")
     live = edit(*options)
-    check(edit(*options, "--directions", tmp_path / "d.safetensors"), live, 1e-6)
+    check(edit(*options, "--directions", tmp_path / "d.safetensors"), live)
     (tmp_path / "d.safetensors").rename(tmp_path / "space" / "directions.safetensors")
     (tmp_path / "space" / "labels.csv").unlink()
-    check(edit(*options), live, 1e-6)
+    check(edit(*options), live)

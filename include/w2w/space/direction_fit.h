@@ -60,7 +60,8 @@ struct DirectionFit {
 
 /// The directions of `fit.attributes`. Error(usage) for components, penalties or names that do not fit;
 /// Error(failure) for an attribute that does not differ along the components, or of which nothing is left
-/// without the others; the errors of Labels::column.
+/// without the others; Error(malformed) naming a training model whose projections are not finite; the errors
+/// of Labels::column.
 Directions fit_directions(const Space& space, const Labels& labels, const DirectionFit& fit,
                           const Progress& progress = {});
 

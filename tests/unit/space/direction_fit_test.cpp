@@ -215,6 +215,19 @@ TEST_F(DirectionFitTest, WhatDoesNotFit) {
          {.attributes = {"A"}, .components = 6, .without = {"A", "B", "Same"}});
 }
 
+TEST_F(DirectionFitTest, ProjectionsThatAreNotFinite) {
+  auto p = mixed_projections();
+  p[3][1] = std::nanf("");
+  const auto space = space_of(p);
+  const auto table = labels(space);
+  for (const auto method :
+       {DirectionMethod::lstsq, DirectionMethod::mean_difference, DirectionMethod::ridge}) {
+    test::expect_error(ErrorKind::malformed, "training model number 3 are not finite (folder)", [&] {
+      fit_directions(space, table, {.attributes = {"B"}, .components = components, .method = method});
+    });
+  }
+}
+
 TEST_F(DirectionFitTest, AnAttributeThatNothingFollows) {
   const auto p = at::tensor({1.0F, 1.0F, -1.0F, -1.0F}).unsqueeze(1);
   const auto space = space_of(p);
