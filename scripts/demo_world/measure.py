@@ -5,6 +5,7 @@ noises and scenes; gate 4 sampled people are as varied as trained ones. Writes f
 """
 import argparse
 import json
+from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
@@ -12,8 +13,9 @@ from safetensors.torch import load_file
 from captions import SCENE_WORDS
 from encode import frozen_vae
 from factors import FACTORS, INDEX, SCENES
+from lora import theta_of_all
 from regressor import load_regressor
-from train_base import load_data, load_models
+from train_base import load_models
 from world import PICTURES_PER_PERSON, SHARE, WORK, ddim, decode, guided, load, psnr, write_json
 
 SEEABLE = .5   # factors whose r2 on test drawings is below this are no evidence
@@ -30,7 +32,7 @@ WORDS = {  # prompt: (factor, the sign of its change against "a person")
 
 class World:
     def __init__(self):
-        self.vae, self.models = frozen_vae(), load_models(load_data())
+        self.vae, self.models = frozen_vae(), load_models()
         self.regressor, self.r2 = load_regressor()
         self.seen = [i for i in range(len(FACTORS)) if self.r2[i] > SEEABLE]
         self.empty = self.models.embed([""])
@@ -127,12 +129,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, default=24)
     parser.add_argument("--gates", default="1234")
+    parser.add_argument("--loras", type=Path, default=WORK / "loras", help="folder that w2w train wrote")
+    parser.add_argument("--space", type=Path, default=SHARE / "space")
     args = parser.parse_args()
     world, out = World(), {}
     out["regressor r2 on 500 test drawings"] = {k: round(v, 2) for k, v in zip(FACTORS, world.r2.tolist())}
-    theta = load(WORK / "loras.pt")["theta"] if (WORK / "loras.pt").exists() else None
+    theta = theta_of_all(args.loras, world.models.loras.shapes, args.people) if args.loras.exists() else None
     people = load(WORK / "pictures_people.pt")["people"][::PICTURES_PER_PERSON]
-    for gate, extra in (("1", ()), ("2", ()), ("3", (theta, people, args.people)), ("4", (theta, SHARE / "space", args.people))):
+    for gate, extra in (("1", ()), ("2", ()), ("3", (theta, people, args.people)), ("4", (theta, args.space, args.people))):
         if gate in args.gates:
             globals()[f"gate_{gate}"](world, out, *extra)
             print(json.dumps(out, indent=1), flush=True)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from build_space import LABELS
 from factors import FACTORS, INDEX
+from labels import LABELS
 from regressor import load_regressor
 from world import ROOT, WORK, write_json
 
