@@ -16,10 +16,11 @@ from factors import FACTORS, INDEX, SCENES
 from lora import theta_of_all
 from regressor import load_regressor
 from train_base import load_models
-from world import PICTURES_PER_PERSON, SHARE, WORK, ddim, decode, guided, load, psnr, write_json
+from world import PICTURES_PER_PERSON, SHARE, SIZE, WORK, ddim, decode, guided, load, psnr, write_json
 
 SEEABLE = .5   # factors whose r2 on test drawings is below this are no evidence
 GUIDANCE, STEPS = 3., 12
+TOGETHER = 12  # people in one pass
 WORDS = {  # prompt: (factor, the sign of its change against "a person")
     "a person with glasses": ("glasses", 1), "a person with a beard": ("beard", 1), "a bald person": ("bald", 1),
     "a person with a moustache": ("moustache", 1), "a person with dark skin": ("skin", 1),
@@ -42,11 +43,13 @@ class World:
         """Pictures [people, noises, 3, 64, 64]; theta [people, P] or None for the base model alone."""
         z = torch.randn(noises, 4, 16, 16, generator=torch.Generator().manual_seed(seed))
         text, out = self.models.embed([prompt]), []
-        for part in [None] if theta is None else theta:
-            self.models.loras.set(None if part is None else part[None])
-            latents = ddim(guided(self.models.unet, text.expand(noises, -1, -1), self.empty, GUIDANCE), z, STEPS)
-            out.append(decode(self.vae, latents))
-        return torch.stack(out)
+        for part in [None] if theta is None else theta.split(TOGETHER):
+            people = 1 if part is None else len(part)
+            self.models.loras.set(None if part is None else part.repeat(2, 1))  # without and with the prompt
+            words = text.expand(people * noises, -1, -1)
+            latents = ddim(guided(self.models.unet, words, self.empty, GUIDANCE), z.repeat(people, 1, 1, 1), STEPS)
+            out.append(decode(self.vae, latents).view(people, noises, 3, SIZE, SIZE))
+        return torch.cat(out)
 
     @torch.no_grad()
     def factors(self, pictures):
