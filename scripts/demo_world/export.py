@@ -1,18 +1,11 @@
-"""Writes the base model as a diffusers folder in f16. Without checkpoints it writes an untrained one.
-
---untrained-space also writes a space of random LoRAs, for programs that only need the files."""
-import argparse
+"""Writes the base model as a diffusers folder in f16. Without checkpoints it writes an untrained one."""
 import shutil
 
-import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 from transformers import CLIPTokenizer
 
-from build_space import build
-from factors import sample_people
-from lora import ManyLoras
 from tokenizer import FOLDER, vocabulary
 from world import SHARE, WORK, load, make_scheduler, make_text_encoder, make_unet, make_vae
 
@@ -53,20 +46,8 @@ def export_people_map():
         save_file({k: v.half() if k == "people_map" else v for k, v in state.items()}, SHARE / "people_map.safetensors")
 
 
-def random_space(n, k):
-    loras = ManyLoras(make_unet())
-    g = torch.Generator().manual_seed(0)
-    theta = loras.start() + .02 * torch.randn(n, loras.parameters, generator=g)
-    build(theta, sample_people(n, np.random.default_rng(2)), k)
-
-
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--untrained-space", action="store_true")
-    args = parser.parse_args()
     export()
     export_people_map()
-    if args.untrained_space:
-        random_space(200, 60)
     size = sum(f.stat().st_size for f in SHARE.rglob("*") if f.is_file())
     print(f"{SHARE.relative_to(SHARE.parents[2])}: {size / 1e6:.1f} MB")

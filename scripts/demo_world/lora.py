@@ -1,9 +1,12 @@
-"""Rank-1 LoRAs of many people at once on a frozen UNet: every picture of a batch has its own A and B.
+"""Rank-1 LoRAs of many people at once on a UNet: every picture of a batch has its own A and B.
 
 theta [P] of one person is the modules in alphabetical order, for each A [in] and then B [out];
 W x becomes W x + ALPHA * B (A . x), on to_q and to_v of both attentions.
 """
+from pathlib import Path
+
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from world import uniform_like_linear
@@ -55,3 +58,19 @@ class ManyLoras:
         """The theta every person starts from: A as torch initialises a linear layer, B zero."""
         g = torch.Generator().manual_seed(seed)
         return torch.cat([part for _, i, o in self.shapes for part in (uniform_like_linear(i, g), torch.zeros(o))])
+
+
+def theta_of(path, shapes):
+    """theta [P] of a LoRA file that `w2w train` wrote: its lora_up holds ALPHA * B."""
+    file, parts = load_file(path), []
+    for name, _, _ in shapes:
+        key = "lora_unet_" + name.replace(".", "_")
+        parts += [file.pop(f"{key}.lora_down.weight").float().flatten(), file.pop(f"{key}.lora_up.weight").float().flatten() / ALPHA]
+    assert not file, f"{path} has more modules than the UNet: {list(file)[:2]}"
+    return torch.cat(parts)
+
+
+def theta_of_all(folder, shapes, count=None):
+    """theta [n, P] of the first people of a folder, in alphabetical order; those in training are not there yet."""
+    paths = [p for p in sorted(Path(folder).glob("*.safetensors")) if not p.stem.endswith("_checkpoint")]
+    return torch.stack([theta_of(p, shapes) for p in paths[:count]])

@@ -5,6 +5,7 @@ noises and scenes; gate 4 sampled people are as varied as trained ones. Writes f
 """
 import argparse
 import json
+from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
@@ -12,12 +13,14 @@ from safetensors.torch import load_file
 from captions import SCENE_WORDS
 from encode import frozen_vae
 from factors import FACTORS, INDEX, SCENES
+from lora import theta_of_all
 from regressor import load_regressor
-from train_base import load_data, load_models
-from world import PICTURES_PER_PERSON, SHARE, WORK, ddim, decode, guided, load, psnr, write_json
+from train_base import load_models
+from world import PICTURES_PER_PERSON, SHARE, SIZE, WORK, ddim, decode, guided, load, psnr, write_json
 
 SEEABLE = .5   # factors whose r2 on test drawings is below this are no evidence
 GUIDANCE, STEPS = 3., 12
+TOGETHER = 12  # people in one pass
 WORDS = {  # prompt: (factor, the sign of its change against "a person")
     "a person with glasses": ("glasses", 1), "a person with a beard": ("beard", 1), "a bald person": ("bald", 1),
     "a person with a moustache": ("moustache", 1), "a person with dark skin": ("skin", 1),
@@ -30,7 +33,7 @@ WORDS = {  # prompt: (factor, the sign of its change against "a person")
 
 class World:
     def __init__(self):
-        self.vae, self.models = frozen_vae(), load_models(load_data())
+        self.vae, self.models = frozen_vae(), load_models()
         self.regressor, self.r2 = load_regressor()
         self.seen = [i for i in range(len(FACTORS)) if self.r2[i] > SEEABLE]
         self.empty = self.models.embed([""])
@@ -40,11 +43,13 @@ class World:
         """Pictures [people, noises, 3, 64, 64]; theta [people, P] or None for the base model alone."""
         z = torch.randn(noises, 4, 16, 16, generator=torch.Generator().manual_seed(seed))
         text, out = self.models.embed([prompt]), []
-        for part in [None] if theta is None else theta:
-            self.models.loras.set(None if part is None else part[None])
-            latents = ddim(guided(self.models.unet, text.expand(noises, -1, -1), self.empty, GUIDANCE), z, STEPS)
-            out.append(decode(self.vae, latents))
-        return torch.stack(out)
+        for part in [None] if theta is None else theta.split(TOGETHER):
+            people = 1 if part is None else len(part)
+            self.models.loras.set(None if part is None else part.repeat(2, 1))  # without and with the prompt
+            words = text.expand(people * noises, -1, -1)
+            latents = ddim(guided(self.models.unet, words, self.empty, GUIDANCE), z.repeat(people, 1, 1, 1), STEPS)
+            out.append(decode(self.vae, latents).view(people, noises, 3, SIZE, SIZE))
+        return torch.cat(out)
 
     @torch.no_grad()
     def factors(self, pictures):
@@ -127,12 +132,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, default=24)
     parser.add_argument("--gates", default="1234")
+    parser.add_argument("--loras", type=Path, default=WORK / "loras", help="folder that w2w train wrote")
+    parser.add_argument("--space", type=Path, default=SHARE / "space")
     args = parser.parse_args()
     world, out = World(), {}
     out["regressor r2 on 500 test drawings"] = {k: round(v, 2) for k, v in zip(FACTORS, world.r2.tolist())}
-    theta = load(WORK / "loras.pt")["theta"] if (WORK / "loras.pt").exists() else None
+    theta = theta_of_all(args.loras, world.models.loras.shapes, args.people) if args.loras.exists() else None
     people = load(WORK / "pictures_people.pt")["people"][::PICTURES_PER_PERSON]
-    for gate, extra in (("1", ()), ("2", ()), ("3", (theta, people, args.people)), ("4", (theta, SHARE / "space", args.people))):
+    for gate, extra in (("1", ()), ("2", ()), ("3", (theta, people, args.people)), ("4", (theta, args.space, args.people))):
         if gate in args.gates:
             globals()[f"gate_{gate}"](world, out, *extra)
             print(json.dumps(out, indent=1), flush=True)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from build_space import LABELS
 from factors import FACTORS, INDEX
+from labels import LABELS
 from regressor import load_regressor
 from world import ROOT, WORK, write_json
 
@@ -85,6 +85,7 @@ def main():
     parser.add_argument("--attributes", default=",".join(LABELS))
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--options", default="--steps 12", help="further options of sample and edit")
+    parser.add_argument("--plain", action="store_true", help="leave out --without")
     args = parser.parse_args()
     editor = Editor(args.program, args.options.split(), args.seed)
     people, seen = editor.people(args.people)
@@ -94,11 +95,12 @@ def main():
     print(f"{'attribute':15} {'target':>6} {'+-':>5} {'side':>6} {'':12} {'ratio':>5} | {'target':>6} {'+-':>5} {'side':>6} {'--without':12} {'ratio':>5}")
     rows = {}
     for attribute in args.attributes.split(","):
-        row = rows[attribute] = [measure(editor, people, seen, attribute, args.strength, debiased) for debiased in (False, True)]
+        row = rows[attribute] = [measure(editor, people, seen, attribute, args.strength, debiased) for debiased in ([False] if args.plain else [False, True])]
         text = " | ".join(f"{t:6.2f} {e:5.2f} {s:6.2f} {name:12} {ratio(t, s):5.1f}" for t, e, s, name in row)
         print(f"{attribute:15} {text}", flush=True)
         write_json(WORK / f"edits_T{args.inject_at:g}.json", dict(vars(args), rows=rows))
-    for label, values in (("plain", [row[0] for row in rows.values()]), ("--without all others", [row[1] for row in rows.values()])):
+    for k, label in enumerate(["plain"] if args.plain else ["plain", "--without all others"]):
+        values = [row[k] for row in rows.values()]
         ratios = sorted(ratio(t, s) for t, _, s, _ in values)
         print(f"{label}: median ratio {ratios[len(ratios) // 2]:.1f}, {sum(r >= GATE for r in ratios)} of {len(ratios)} attributes reach "
               f"{GATE:g}; mean target change {np.mean([t for t, *_ in values]):.2f}")

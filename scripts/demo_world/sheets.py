@@ -7,6 +7,7 @@ import argparse
 import torch
 from safetensors.torch import load_file
 
+from lora import theta_of_all
 from measure import WORDS, World
 from pictures import sheet
 from world import PICTURES_PER_PERSON, SHARE, WORK, load
@@ -28,7 +29,7 @@ if __name__ == "__main__":
     world, n = World(), args.people
     words = [world.draw(None, p, 4)[0] for p in list(WORDS)]
     sheet(torch.cat(words), 8, WORK / "words.png", 2)
-    theta = load(WORK / "loras.pt")["theta"][:n]
+    theta = theta_of_all(WORK / "loras", world.models.loras.shapes, n)
     pictures = load(WORK / "pictures_people.pt")["images"].view(-1, PICTURES_PER_PERSON, 3, 64, 64)[:n, :2].float() / 255
     sheet(torch.cat([pictures, rows_of(world, theta)], 1).flatten(0, 1), 9, WORK / "people.png", 2)
     basis = load_file(SHARE / "space" / "basis.safetensors")

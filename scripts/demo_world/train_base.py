@@ -12,6 +12,7 @@ import torch
 
 from captions import caption
 from encode import frozen_vae
+from factors import FACTORS
 from lora import ManyLoras
 from muon import Muon
 from people_map import PeopleMap
@@ -129,9 +130,9 @@ def load_data():
     return dict(people=pictures["people"][:len(latents)], nuisance=pictures["nuisance"], latents=latents)
 
 
-def load_models(data):
+def load_models():
     """The averaged models of base.pt, frozen."""
-    models = Models(data["people"])
+    models = Models(torch.zeros(2, len(FACTORS)))  # base.pt says what factors are standardised with
     models.load(load(WORK / "base.pt"))
     for m in models.parts.values():
         m.eval().requires_grad_(False)
@@ -150,4 +151,4 @@ if __name__ == "__main__":
         models = Models(data["people"])
         optimiser = Muon(models.named, lr=args.lr, **MUON)
         run(train, optimiser.parameters, models, optimiser, data, WORK / "base_checkpoint.pt", args)
-    draw_sheets(load_models(data), data)
+    draw_sheets(load_models(), data)
