@@ -61,7 +61,7 @@ def aliens(here, build):
     for i, row in enumerate(rows):
         page.paste(row, (0, i * (row.height + GAP)))
     page.save(ROOT / "docs" / "aliens.png", optimize=True)
-    shutil.copyfile(here / "aliens/edit/person-1_edit_sheet.png", ROOT / "docs" / "aliens_sweep.png")
+    shutil.copyfile(here / "aliens/edit/person-5_edit_sheet.png", ROOT / "docs" / "aliens_sweep.png")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def test_your_own_space(w2w, tmp_path):
     run_commands(w2w, commands)
     w2w("space", "verify", "aliens/space")
     assert {"directions.safetensors", "space.json"} <= {p.name for p in (tmp_path / "aliens/space").iterdir()}
-    assert (tmp_path / "aliens/edit/person-1_edit_sheet.png").exists()
+    assert (tmp_path / "aliens/edit/person-5_edit_sheet.png").exists()
     for picture in re.findall(r"\]\((docs/.*?)\)", text):
         assert (ROOT / picture).exists(), picture
 
