@@ -27,7 +27,7 @@ def error(done):
 @pytest.mark.parametrize("arguments, what, hint", [
     (["tokns", "x"], "unknown command 'tokns'", "did you mean 'tokens'?"),
     (["zzzzzzzz"], "unknown command 'zzzzzzzz'", "one of: sample, render"),
-    (["train", "me.png"], "no command 'train' yet", "run `w2w`"),
+    (["serve", "me.png"], "no command 'serve' yet", "run `w2w`"),
     (["help", "tokns"], "unknown command 'tokns'", "did you mean 'tokens'?"),
     (["-q", "tokens"], "unknown option '-q' before the command", "options follow the command"),
     (["tokens", "--peices", "x"], "unknown option '--peices' of `w2w tokens`", "did you mean '--pieces'?"),
@@ -125,7 +125,7 @@ def test_a_bad_configuration_names_its_line(w2w, tmp_path, text, code, what, hin
 
 
 def test_settings_of_other_commands_are_no_errors(w2w, tmp_path):
-    (tmp_path / "c.toml").write_text('steps = 3\ncfg_scale = 2\n[sample]\ncount = 3\n[train]\nanything = 1\n')
+    (tmp_path / "c.toml").write_text('steps = 3\ncfg_scale = 2\n[sample]\ncount = 3\n[serve]\nanything = 1\n')
     w2w("tokens", "x", "--config", "c.toml")
 
 
