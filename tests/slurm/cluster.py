@@ -62,6 +62,8 @@ PartitionName=urgent Nodes=ALL PriorityTier=2 State=UP
 
 def reason_to_skip():
     """Why no Slurm can run here, or nothing."""
+    if not os.environ.get("W2W_SLURM"):
+        return "W2W_SLURM is not set"
     if os.geteuid() != 0:
         return "Slurm needs root to start jobs"
     missing = [program for program in PROGRAMS if not shutil.which(program)]
