@@ -1,8 +1,7 @@
 """The people map: theta of a person as a linear function of the true factors.
 
-It is trained along with the base model, so that the base learns to be steered by rank-1 updates, and every
-person's LoRA starts from it (train_loras.py). Without it each LoRA would have to find its place in a few
-hundred samples of its own; with it all samples teach all people.
+It is trained along with the base model, so that the base learns to be steered by rank-1 updates: every sample teaches it
+something of all people. People's own LoRAs, which `w2w train` makes, know nothing of it.
 """
 import torch
 from torch import nn
