@@ -25,6 +25,8 @@ def make_shapes(folder):
     from diffusers import UNet2DConditionModel
     shutil.copytree(ROOT / "share" / "w2w" / "demo" / "model", folder)
     shutil.rmtree(folder / "unet")
+    text = json.loads((folder / "text_encoder" / "config.json").read_text())
+    (folder / "text_encoder" / "config.json").write_text(json.dumps(text | {"hidden_size": 768}))
     with torch.device("meta"):
         unet = UNet2DConditionModel(cross_attention_dim=768)
     unet.save_config(folder / "unet")
