@@ -77,7 +77,8 @@ Components components_of(const Subspace& subspace) {
   scores = solve(scores);
   const auto largest = scores.gather(0, scores.abs().argmax(0, /*keepdim=*/true));
   const auto sign = at::where(largest < 0, at::zeros({}, at::kDouble) - 1, at::zeros({}, at::kDouble) + 1);
-  return {combination * sign, scores * sign, subspace.residual};
+  // Contiguous, as read back from a state: strides decide in which order values are summed.
+  return {(combination * sign).contiguous(), (scores * sign).contiguous(), subspace.residual};
 }
 
 class SpaceBuilder {

@@ -5,7 +5,7 @@
 #include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/mm.h>
-#include <ATen/ops/zeros_like.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 
@@ -55,12 +55,12 @@ class KrylovBasis {
     } else {
       Generator random(options_.seed);
       const auto start = random.randn({x_.models(), std::min(width_, size_)}).to(at::kDouble);
-      basis = std::get<0>(at::linalg_qr(start));
+      basis = std::get<0>(at::linalg_qr(start)).contiguous();  // as it is when a build goes on
       images = at::empty({x_.models(), 0}, at::kDouble);
     }
     while (true) {
       const auto newest = basis.narrow(1, images.size(1), basis.size(1) - images.size(1));
-      if (!image.defined()) image = at::zeros_like(newest);
+      if (!image.defined()) image = at::zeros(newest.sizes(), at::kDouble);
       save_if_due(image, done);
       done = add_product(image, newest, done);
       images = at::cat({images, image}, 1);

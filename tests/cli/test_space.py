@@ -198,10 +198,9 @@ def test_goes_on_after_an_interruption_to_the_same_bytes(w2w, build, world, larg
     stopped = resumed = 0
     for attempt in range(40):
         code = interrupted(w2w, [*options, "-o", "space"], whole * (0.3 + 0.1 * (attempt % 7)), how)
-        if code == 0:
+        if code == 0 or (tmp_path / "space").exists():  # killed just after it was whole
             break
         assert code in ((-signal.SIGKILL,) if how == signal.SIGKILL else (130, -signal.SIGINT))
-        assert not (tmp_path / "space").exists()
         stopped += 1
         resumed += (tmp_path / "space.building/state.safetensors").exists()
     if not (tmp_path / "space").exists():
@@ -210,14 +209,16 @@ def test_goes_on_after_an_interruption_to_the_same_bytes(w2w, build, world, larg
     assert stopped >= 1 and resumed >= 1
     assert contents(tmp_path / "space") == contents(tmp_path / "whole")
     assert (tmp_path / "w.safetensors").read_bytes() == weights
-    assert not (tmp_path / "space.building").exists()
 
 
 def test_an_unfinished_build_of_other_models_is_not_gone_on_with(w2w, build, world, large, loras, tmp_path):
-    for attempt in range(20):
-        interrupted(w2w, [large, "-m", world.model, "--save-every", 0, "-o", "space"], 0.4 + 0.1 * attempt, signal.SIGKILL)
-        if (tmp_path / "space.building/state.safetensors").exists():
-            break
+    command = [str(a) for a in (w2w.path, "space", "build", large, "-m", world.model, "--save-every", 0, "-o", "space")]
+    process = subprocess.Popen(command, cwd=w2w.home, stderr=subprocess.DEVNULL, env=w2w.environment())
+    while not (tmp_path / "space.building/state.safetensors").exists():
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
     error = build(loras, "-o", "space", code=1).stderr
     assert "an unfinished build of other models" in error and "--force" in error
     build(loras, "-o", "space", "--force")

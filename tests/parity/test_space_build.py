@@ -158,7 +158,7 @@ def test_every_source_is_the_same_space(build, world, drawn, tmp_path):
     sources = {"torch": [tmp_path / "all_weights.pt"], "kohya": [kohya], "shards": [shards],
                "files": [*sorted(kohya.glob("*_lora.safetensors"))]}
     for name, given in sources.items():
-        built = build(*given, out=name)
+        built = build(*given, out=f"of_{name}")
         assert built.names == names, name
         assert difference(built.models(), drawn.astype(np.float64)) <= 1e-5
         error = difference(built.components * signs(built.components, expected.components), expected.components)
@@ -252,15 +252,15 @@ def test_randomized_against_exact(build, world, tmp_path):
     assert variance <= max(made["residual_worst"], 1e-7)
     assert made["residual_median"] <= 1e-3
     assert np.abs(near.components @ near.components.T - np.eye(10)).max() <= 1e-6
-    # The measured error is the true one, not a guess: |G u - s^2 u| / s^2 with u from the projections.
+    # The measured error, |G u - s^2 u| / s^2 from outside: projections are G u, one product nearer than u itself.
     svd = Svd(models)
     x = (models - svd.mean) / svd.std
     u = near.projections / np.linalg.norm(near.projections, axis=0)
     gu = x @ (x.T @ u)
     true = np.linalg.norm(gu - u * (u * gu).sum(0), axis=0) / (u * gu).sum(0)
     coarse = build(matrix, "--components", 10, "--method", "randomized", "--passes", 2, "--oversample", 1, out="coarse")
-    assert coarse.description["build"]["residual_worst"] > 100 * made["residual_worst"]
-    assert abs(true.max() - made["residual_worst"]) <= 0.05 * made["residual_worst"] + 1e-6
+    assert coarse.description["build"]["residual_median"] > 100 * made["residual_median"]
+    assert true.max() <= made["residual_worst"] <= 10 * true.max()
     whole = build(matrix, "--components", 10, "--method", "randomized", "--oversample", 30, "--passes", 3, out="whole")
     assert np.abs(whole.explained_variance / exact.explained_variance - 1).max() <= 1e-6
 
