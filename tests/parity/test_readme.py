@@ -39,9 +39,10 @@ def test_tour(w2w, tmp_path):
 
 
 def test_your_own_space(w2w, tmp_path):
-    """With one step of training instead of many: what the space looks like is seen in docs/aliens.png (scripts/tour.py)."""
+    """With three steps of training (after the first, A has not moved yet) instead of many: what the space looks like is seen in
+    docs/aliens.png (scripts/tour.py)."""
     text = section("Your own space")
-    commands, steps = re.subn(r"(train .*--steps) \d+", r"\1 1", code(text, ""))
+    commands, steps = re.subn(r"(train .*--steps) \d+", r"\1 3", code(text, ""))
     assert steps == 1
     run_commands(w2w, commands)
     w2w("space", "verify", "aliens/space")
