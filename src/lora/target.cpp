@@ -4,10 +4,28 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "w2w/base/error.h"
 
 namespace w2w {
+namespace {
+
+/// "attn1.to_q" of "mid_block.attentions.0.transformer_blocks.0.attn1.to_q".
+std::string_view kind_of(std::string_view module) {
+  const auto last = module.rfind('.');
+  if (last == module.npos || last == 0) return module;
+  const auto before = module.rfind('.', last - 1);
+  return before == module.npos ? module : module.substr(before + 1);
+}
+
+void sort_by_name(Targets& targets) {
+  std::sort(targets.begin(), targets.end(),
+            [](const Target& a, const Target& b) { return a.module < b.module; });
+}
+
+}  // namespace
 
 Targets linear_layers(const std::map<std::string, at::Tensor>& weights) {
   constexpr std::string_view weight = ".weight";
@@ -29,8 +47,7 @@ Targets attention_targets(const Targets& linears, const std::vector<std::string>
     throw Error(ErrorKind::failure, fmt::format("the model has no linear layers named {} among its {}",
                                                 fmt::join(which, " or "), linears.size()));
   }
-  std::sort(targets.begin(), targets.end(),
-            [](const Target& a, const Target& b) { return a.module < b.module; });
+  sort_by_name(targets);
   return targets;
 }
 
@@ -46,6 +63,28 @@ void check_same_targets(const Targets& made_for, const Targets& model, const std
                   "difference: expected {}, found {}",
                   what, made_for.size(), model.size(), describe(a, made_for), describe(b, model)),
       "choose the model the space was made with");
+}
+
+void check_targets_of(const Targets& made_for, const Targets& linears, int64_t layers,
+                      const std::string& what) {
+  if (layers != 0 && layers != static_cast<int64_t>(linears.size())) {
+    throw Error(ErrorKind::failure,
+                fmt::format("{} was made for another model: expected one of {} linear layers, found {}", what,
+                            layers, linears.size()),
+                "choose the model the space was made with");
+  }
+  std::set<std::string_view> names, kinds;
+  for (const auto& target : made_for) {
+    names.insert(target.module);
+    if (layers == 0) kinds.insert(kind_of(target.module));
+  }
+  Targets counterparts;
+  for (const auto& linear : linears) {
+    if (names.contains(linear.module) || kinds.contains(kind_of(linear.module)))
+      counterparts.push_back(linear);
+  }
+  sort_by_name(counterparts);
+  check_same_targets(made_for, counterparts, what);
 }
 
 }  // namespace w2w

@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/gelu.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 
 namespace w2w::nn {
@@ -12,10 +11,10 @@ Tensor split_heads(const Tensor& x, int64_t heads) {
   return x.unflatten(-1, {heads, x.size(-1) / heads}).transpose(1, 2);
 }
 
-Tensor take_projection(const Scope& scope, int64_t channels, bool linear) {
-  if (linear) return scope.take("weight", {channels, channels});
+Linear projection(const Scope& scope, int64_t channels, bool linear) {
+  if (linear) return {scope, channels, channels};
   const auto weight = scope.take("weight", {channels, channels, 1, 1});
-  return weight.dim() == 4 ? weight.flatten(1) : weight;
+  return {scope, weight.dim() == 4 ? weight.flatten(1) : weight, scope.take("bias", {channels})};
 }
 
 }  // namespace
@@ -44,7 +43,7 @@ Tensor Attention::operator()(const Tensor& x, const Context& context) const {
     return of_context.size(0) == x.size(0) ? of_context : of_context.expand({x.size(0), -1, -1});
   };
   Tensor keys;
-  if (context.keep_keys_) {
+  if (context.keep_keys_ && !to_k.branch->down.defined()) {
     auto& kept = context.keys_[this];
     if (!kept.defined()) kept = to_k(context.embedding_);
     keys = kept;
@@ -79,21 +78,18 @@ Tensor TransformerBlock::operator()(Tensor x, const Context& context) const {
 SpatialTransformer::SpatialTransformer(const Scope& scope, int64_t channels, int64_t context_width,
                                        int64_t heads, int64_t layers, int64_t groups, bool linear_projection)
     : norm(scope / "norm", groups, channels, 1e-6),
-      proj_in_weight(take_projection(scope / "proj_in", channels, linear_projection)),
-      proj_in_bias((scope / "proj_in").take("bias", {channels})),
-      proj_out_weight(take_projection(scope / "proj_out", channels, linear_projection)),
-      proj_out_bias((scope / "proj_out").take("bias", {channels})) {
+      proj_in(projection(scope / "proj_in", channels, linear_projection)),
+      proj_out(projection(scope / "proj_out", channels, linear_projection)) {
   for (int64_t i = 0; i < layers; ++i) {
     transformer_blocks.emplace_back(scope / "transformer_blocks" / i, channels, context_width, heads);
   }
 }
 
 Tensor SpatialTransformer::operator()(const Tensor& x, const Context& context) const {
-  auto tokens = norm(x).permute({0, 2, 3, 1}).flatten(1, 2);  // a view when x is channels_last
-  tokens = at::linear(tokens, proj_in_weight, proj_in_bias);
+  // A view when x is channels_last.
+  auto tokens = proj_in(norm(x).permute({0, 2, 3, 1}).flatten(1, 2));
   for (const auto& block : transformer_blocks) tokens = block(tokens, context);
-  tokens = at::linear(tokens, proj_out_weight, proj_out_bias);
-  return tokens.unflatten(1, {x.size(2), x.size(3)}).permute({0, 3, 1, 2}) + x;
+  return proj_out(tokens).unflatten(1, {x.size(2), x.size(3)}).permute({0, 3, 1, 2}) + x;
 }
 
 }  // namespace w2w::nn

@@ -109,6 +109,7 @@ class SpaceBuilder {
     const auto components = find(x);
     SpaceData data;
     data.base_model = options_.base_model;
+    data.model_layers = static_cast<int64_t>(options_.linears.size());
     data.layout = models.layout;
     data.mean = statistics.mean.to(at::kFloat);
     data.std = statistics.std.to(at::kFloat);

@@ -87,8 +87,7 @@ class RowReader {
   void open_space(const fs::path& path) {
     space_.emplace(Space::open(path));
     if (!space_->data().layout) {
-      const auto targets = attention_targets(options_.linears);
-      space_.emplace(Space::open(path, &targets));
+      space_.emplace(Space::open(path, &options_.linears));
     }
     if (space_->layout().rank() != 1 || space_->data().projections.size(1) > space_->components()) {
       throw Error(

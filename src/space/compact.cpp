@@ -101,7 +101,7 @@ void check_said(const fs::path& path, const char* field, const std::string& said
 
 }  // namespace
 
-SpaceData read_compact_space(const fs::path& folder, const Targets* model_targets) {
+SpaceData read_compact_space(const fs::path& folder, const Targets* linears) {
   const auto path = folder / "space.json";
   const auto space = read_json_object(path);
   SpaceData data;
@@ -116,6 +116,7 @@ SpaceData read_compact_space(const fs::path& folder, const Targets* model_target
                                                     path.string(), version.dump(), format_version));
     }
     data.base_model = space.value("base_model", "");
+    data.model_layers = space.value("model_layers", int64_t{0});
     data.models = space.value("models", data.projections.defined() ? data.projections.size(0) : 0);
     data.defaults = space.value("defaults", SpaceDefaults{});
     data.total_variance = space.value("total_variance", 0.0);
@@ -129,8 +130,8 @@ SpaceData read_compact_space(const fs::path& folder, const Targets* model_target
     };
     check("parameters", data.mean.numel());
     const auto modules = space.find("modules");
-    if (modules != space.end() || model_targets) {
-      data.layout = Layout(modules != space.end() ? modules->get<Targets>() : *model_targets,
+    if (modules != space.end() || linears) {
+      data.layout = Layout(modules != space.end() ? modules->get<Targets>() : attention_targets(*linears),
                            space.value("rank", int64_t{1}), space.value("alpha", 27.0));
       check_said(path, "modules", fmt::format("{} parameters", data.layout->parameters()),
                  fmt::format("{} parameters", data.mean.numel()));
@@ -174,6 +175,7 @@ void write_space(const fs::path& folder, const SpaceData& data, c10::ScalarType 
                       {"models", data.models},
                       {"modules", layout.targets()},
                       {"defaults", data.defaults}};
+  if (data.model_layers > 0) description["model_layers"] = data.model_layers;
   if (data.total_variance > 0) description["total_variance"] = data.total_variance;
   if (auto build = json::parse(data.build); !build.empty()) description["build"] = std::move(build);
   write_file(folder / "space.json", description.dump(1) + "\n");

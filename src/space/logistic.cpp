@@ -1,6 +1,7 @@
 #include "space/logistic.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/log_sigmoid.h>
@@ -41,7 +42,21 @@ class Losses {
   struct Point {
     at::Tensor weights, loss, gradient;  ///< [k + 1, m], [m], [k + 1, m]
     at::Tensor curvature;                ///< second derivatives by the logits, [n, m]
+
+    Point of(const at::Tensor& attributes) const {
+      return {weights.index_select(1, attributes), loss.index_select(0, attributes),
+              gradient.index_select(1, attributes), curvature.index_select(1, attributes)};
+    }
   };
+
+  /// Those of some attributes.
+  Losses of(const at::Tensor& attributes) const {
+    auto some = *this;
+    some.labels_ = labels_.index_select(1, attributes);
+    some.known_ = known_.index_select(1, attributes);
+    some.counts_ = counts_.index_select(0, attributes);
+    return some;
+  }
 
   Point at(const at::Tensor& weights) const {
     Point point{weights, at::zeros({labels_.size(1)}, at::kDouble), {}, at::empty_like(labels_)};
@@ -114,14 +129,13 @@ class Losses {
 
 /// The step of Newton's method, -H^-1 gradient, by conjugate gradients: the closer to the solution the more
 /// exactly, which keeps the convergence faster than linear. `left`: how much of its first gradient each loss
-/// has left; none is done for those that are not `open`.
-at::Tensor newton_step(const Losses& losses, const Losses::Point& point, const at::Tensor& left,
-                       const at::Tensor& open_losses) {
+/// has left.
+at::Tensor newton_step(const Losses& losses, const Losses::Point& point, const at::Tensor& left) {
   auto step = at::zeros_like(point.gradient);
   auto residual = -point.gradient;
   auto direction = residual.clone();
   auto squares = column_dots(residual, residual);
-  const auto goal = squares * at::where(open_losses, left.clamp_max(0.01), 1.0);
+  const auto goal = squares * left.clamp_max(0.01);
   for (int64_t i = 0; i < 2 * step.size(0); ++i) {
     const auto open = squares > goal;
     if (!open.any().item<bool>()) break;
@@ -155,17 +169,31 @@ at::Tensor logistic_normals(const at::Tensor& projections, const at::Tensor& lab
                             const Progress& progress) {
   constexpr double precision = 1e-9;
   constexpr int most_steps = 200;
-  const Losses losses(projections, labels, penalty);
+  Losses losses(projections, labels, penalty);
   auto point = losses.at(losses.start());
-  const auto first = point.gradient.norm(2, 0);
-  const auto attributes = static_cast<int>(labels.size(1));
+  auto first = point.gradient.norm(2, 0).clamp_min(1e-300);
+  const auto attributes = labels.size(1);
+  auto remaining = at::arange(attributes, at::kLong);
+  auto normals = at::empty({projections.size(1), attributes}, at::kDouble);
   for (int step = 0; step < most_steps; ++step) {
-    const auto left = point.gradient.norm(2, 0) / first.clamp_min(1e-300);
-    const auto open = left > precision;
-    const auto settled = attributes - static_cast<int>(open.sum().item<int64_t>());
-    if (settled > 0) report(progress, {"logistic regression", settled, attributes, {}});
-    if (settled == attributes) return losses.normals(point.weights);
-    point = descend(losses, point, newton_step(losses, point, left, open));
+    auto left = point.gradient.norm(2, 0) / first;
+    const auto is_open = left > precision;
+    if (!is_open.all().item<bool>()) {
+      const auto settled = is_open.logical_not().nonzero().view(-1), open = is_open.nonzero().view(-1);
+      normals.index_copy_(1, remaining.index_select(0, settled),
+                          losses.normals(point.weights.index_select(1, settled)));
+      remaining = remaining.index_select(0, open);
+      report(progress, {"logistic regression",
+                        static_cast<int>(attributes - remaining.numel()),
+                        static_cast<int>(attributes),
+                        {}});
+      if (remaining.numel() == 0) return normals;
+      losses = losses.of(open);
+      point = point.of(open);
+      first = first.index_select(0, open);
+      left = left.index_select(0, open);
+    }
+    point = descend(losses, point, newton_step(losses, point, left));
   }
   throw Error(ErrorKind::failure, fmt::format("logistic regression did not settle in {} steps", most_steps),
               "give a larger --ridge, or fewer --components");

@@ -82,7 +82,7 @@ void check_weight_dimensions(const fs::path& path, const Layout& layout) {
 
 }  // namespace
 
-SpaceData read_released_space(const fs::path& folder, const Targets* model_targets) {
+SpaceData read_released_space(const fs::path& folder, const Targets* linears) {
   SpaceData data;
   data.base_model = "stablediffusionapi/realistic-vision-v51";
   data.mean = read_tensor(folder / "mean.pt", 1).to(at::kFloat);
@@ -92,8 +92,8 @@ SpaceData read_released_space(const fs::path& folder, const Targets* model_targe
     data.projections = read_tensor(path, 2);
     data.models = data.projections.size(0);
   }
-  if (model_targets) {
-    data.layout = Layout(*model_targets);
+  if (linears) {
+    data.layout = Layout(attention_targets(*linears));
     // A wrong number of parameters is reported by Space, in fewer words.
     const auto dimensions = folder / "weight_dimensions.pt";
     if (fs::exists(dimensions) && data.layout->parameters() == data.mean.numel()) {

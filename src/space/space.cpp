@@ -139,13 +139,13 @@ struct Space::Lazy {
   ProjectionStatistics statistics;
 };
 
-Space Space::open(const fs::path& folder, const Targets* model_targets) {
+Space Space::open(const fs::path& folder, const Targets* linears) {
   const auto released = fs::exists(folder / "files" / "V.pt") ? folder / "files" : folder;
   SpaceData data;
   if (fs::exists(folder / "space.json")) {
-    data = read_compact_space(folder, model_targets);
+    data = read_compact_space(folder, linears);
   } else if (fs::exists(released / "V.pt")) {
-    data = read_released_space(released, model_targets);
+    data = read_released_space(released, linears);
   } else {
     throw Error(
         ErrorKind::not_found,
@@ -156,8 +156,10 @@ Space Space::open(const fs::path& folder, const Targets* model_targets) {
         "give the folder that holds these files as --space");
   }
   Space space(std::move(data), folder.string());
-  if (model_targets)
-    check_same_targets(space.layout().targets(), *model_targets, "space (" + space.origin() + ")");
+  if (linears) {
+    check_targets_of(space.layout().targets(), *linears, space.data().model_layers,
+                     fmt::format("space ({})", space.origin()));
+  }
   return space;
 }
 

@@ -52,6 +52,29 @@ def test_writes_a_space_that_works(w2w, build, world, loras, tmp_path):
     assert (imported - own).norm() <= 1e-4 * own.norm()
 
 
+def test_any_linear_layers_make_a_space(w2w, build, world, tmp_path):
+    """Such as those of LoRAs for parts of a model; every command takes the result."""
+    with safe_open(world.model / "unet/diffusion_pytorch_model.safetensors", "np") as file:
+        shapes = {key.removesuffix(".weight"): file.get_slice(key).get_shape() for key in file.keys()}
+    modules = sorted((name, *shape[::-1]) for name, shape in shapes.items()
+                     if name.startswith("up_blocks") and name.endswith(("attn2.to_k", "ff.net.2")))
+    assert {name.rpartition("transformer_blocks.0.")[2] for name, *_ in modules} == {"attn2.to_k", "ff.net.2"}
+    (tmp_path / "loras").mkdir()
+    for i, theta in enumerate(draw_models(modules, MODELS)):
+        save_kohya(modules, theta, tmp_path / f"loras/p{i:02}.safetensors")
+    build("loras", "-o", "space", "--steps", 2)
+    own = ["--space", "space", "-m", world.model]
+    w2w("sample", *own, "--identity-seed", 1, "-s", 1, "-o", "people")
+    (person,), (picture,) = (list((tmp_path / "people").glob(f"*.{kind}")) for kind in ("safetensors", "png"))
+    w2w("invert", picture, *own, "--steps", 2, "-o", "inverted.safetensors")
+    w2w("export", person, *own, "-o", "lora.safetensors")
+    assert len(load_file(tmp_path / "lora.safetensors")) >= 2 * len(modules)
+    description = json.loads((tmp_path / "space/space.json").read_text())
+    description["model_layers"] += 1
+    (tmp_path / "space/space.json").write_text(json.dumps(description))
+    assert "was made for another model: expected one of" in w2w("sample", *own, "-o", "none", code=1).stderr
+
+
 def test_json_and_progress(build, loras):
     done = build(loras, "-o", "space", "--json", "--components", 5)
     (output,) = json.loads(done.stdout)["outputs"]

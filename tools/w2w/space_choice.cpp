@@ -20,13 +20,12 @@ Space open_fitted_space(const SharedOptions& options) {
   const auto path = locate_space(options.space);
   auto space = Space::open(path);
   if (space.data().layout && !options.model) return space;
-  const auto targets = attention_targets(model_layers(options));
-  return Space::open(path, &targets);
+  const auto linears = model_layers(options);
+  return Space::open(path, &linears);
 }
 
 Space open_space_of(TextToImage& model, const std::filesystem::path& folder) {
-  const auto targets = attention_targets(model.linear_layers());
-  return Space::open(folder, &targets);
+  return Space::open(folder, &model.linear_layers());
 }
 
 int64_t components_up_to(int64_t wanted, int64_t available) {

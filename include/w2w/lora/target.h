@@ -31,8 +31,14 @@ Targets linear_layers(const std::map<std::string, at::Tensor>& weights);
 Targets attention_targets(const Targets& linears, const std::vector<std::string>& which = {"to_q", "to_v"});
 
 /// Throws Error(failure) unless both lists are equal: `made_for` are the modules `what` (a space, with its
-/// path) was made for, `model` those of the model it shall be used with. The message names the first module
-/// that differs.
+/// path) was made for, `model` those it shall be used with. The message names the first module that differs.
 void check_same_targets(const Targets& made_for, const Targets& model, const std::string& what);
+
+/// Throws Error(failure) unless `linears`, the linear layers of a model, can be those of the model that
+/// `what` was made for: each of `made_for` must be among them and, where it is known (not 0), their number
+/// `layers` must agree. Where it is not, `made_for` must hold every layer of its kinds ("attn1.to_q"), so
+/// that a space of a shallower model is refused.
+void check_targets_of(const Targets& made_for, const Targets& linears, int64_t layers,
+                      const std::string& what);
 
 }  // namespace w2w

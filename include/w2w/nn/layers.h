@@ -26,6 +26,9 @@ struct LowRankBranch {
 /// [..., in] -> [..., out]
 struct Linear {
   Linear(const Scope& scope, int64_t in, int64_t out, bool with_bias = true);
+  /// Of a weight that is stored in another shape.
+  Linear(const Scope& scope, Tensor weight_, Tensor bias_)
+      : weight(std::move(weight_)), bias(std::move(bias_)), branch(scope.branch()) {}
   Tensor operator()(const Tensor& x) const;
   Tensor weight, bias;
   std::shared_ptr<LowRankBranch> branch;  ///< shared with Weights::branches

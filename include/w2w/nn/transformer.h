@@ -21,7 +21,7 @@ class Context {
   Context(Tensor embedding) : embedding_(std::move(embedding)) {}  // NOLINT: a tensor is a context
 
   /// From here on each attention projects its keys once and finds them here again. For use with one model
-  /// whose to_k stay as they are.
+  /// whose to_k stay as they are, but for learned branches.
   void keep_keys() { keep_keys_ = true; }
 
  private:
@@ -70,9 +70,9 @@ struct SpatialTransformer {
                      int64_t layers, int64_t groups, bool linear_projection);
   Tensor operator()(const Tensor& x, const Context& context) const;
   GroupNorm norm;
-  Tensor proj_in_weight, proj_in_bias;
+  Linear proj_in;
   std::vector<TransformerBlock> transformer_blocks;
-  Tensor proj_out_weight, proj_out_bias;
+  Linear proj_out;
 };
 
 }  // namespace w2w::nn

@@ -28,6 +28,7 @@ struct SpaceDefaults {
 /// What a space consists of, whatever files it came from.
 struct SpaceData {
   std::string base_model;
+  int64_t model_layers = 0;        ///< linear layers of the base model's UNet, or 0: unknown
   std::optional<Layout> layout;    ///< unknown for a released folder opened without a model
   at::Tensor mean, std;            ///< f32 [P]
   at::Tensor components;           ///< [k, P], f32, f16 or bf16; a view of a mapped file, with any strides
@@ -50,10 +51,11 @@ struct ProjectionStatistics {
 class Space {
  public:
   /// Opens a w2w space folder (space.json, basis.safetensors) or the released folder (V.pt, mean.pt, std.pt,
-  /// proj_*pc.pt), which is mapped: no component is read before it is used. With `model_targets`
-  /// (attention_targets of the model), checks that the space belongs to that model. Error(not_found) names
-  /// the files expected, Error(malformed) a wrong shape, Error(failure) a model that does not fit.
-  static Space open(const std::filesystem::path& folder, const Targets* model_targets = nullptr);
+  /// proj_*pc.pt), which is mapped: no component is read before it is used. With `linears`, the linear layers
+  /// of a model, checks that the space belongs to that model; a folder that names no modules is taken to be
+  /// of its attention_targets. Error(not_found) names the files expected, Error(malformed) a wrong shape,
+  /// Error(failure) a model that does not fit.
+  static Space open(const std::filesystem::path& folder, const Targets* linears = nullptr);
 
   /// `origin`: the folder, for messages. Error(malformed) when the shapes do not agree with each other.
   Space(SpaceData data, std::string origin);

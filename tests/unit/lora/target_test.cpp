@@ -43,5 +43,23 @@ TEST(CheckSameTargets, NamesTheFirstDifference) {
   });
 }
 
+TEST(CheckTargetsOf, ASpaceMayChangeAnyLayers) {
+  const auto check = [](const Targets& made_for, int64_t layers) {
+    check_targets_of(made_for, linears, layers, "space (x)");
+  };
+  EXPECT_NO_THROW(check(attention_targets(linears), 0));
+  EXPECT_NO_THROW(check({{"down_blocks.0.attn1.to_out.0", 4, 4}, {"mid_block.attn1.to_k", 4, 4}}, 0));
+  const Targets part = {{"down_blocks.0.attn1.to_q", 4, 4}};
+  EXPECT_NO_THROW(check(part, 7));
+  test::expect_error(ErrorKind::failure, "expected none, found mid_block.attn1.to_q [4, 4]",
+                     [&] { check(part, 0); });
+  test::expect_error(ErrorKind::failure, "expected one of 8 linear layers, found 7", [&] { check(part, 8); });
+  for (const int64_t layers : {0, 7}) {
+    test::expect_error(ErrorKind::failure, "expected a.to_q [4, 4], found none", [&] {
+      check({{"a.to_q", 4, 4}}, layers);
+    });
+  }
+}
+
 }  // namespace
 }  // namespace w2w
