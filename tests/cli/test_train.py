@@ -200,6 +200,15 @@ def test_class_pictures_are_drawn_once_and_kept(w2w, world, anna, tmp_path):
     assert float(rows(tmp_path / "out/anna_loss.csv")[1]["prior"]) > 0
 
 
+def test_class_pictures_are_added_to_a_folder_without_any(w2w, world, anna, tmp_path):
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class/notes.txt").write_text("hello")
+    arguments = ["train", anna, "-m", world.model, "--num-class-images", 1, "--class-images", "class", "--prepare"]
+    assert w2w(*arguments).stdout == "class/class-001.png\n"
+    done = w2w(*arguments, "--prior-weight", 0)
+    assert not done.stdout and "nothing to prepare" in done.stderr
+
+
 def test_class_pictures_of_ones_own_are_enough(w2w, world, anna, tmp_path):
     draw(tmp_path / "others/x.png", 8)
     done = w2w("train", anna, "-m", world.model, "--steps", 2, "--class-images", "others", "-o", "out")
@@ -243,7 +252,7 @@ def test_a_loss_that_is_no_number(train, anna, tmp_path):
     (["anna", "--lr", "0"], 2, "learning rate must be above 0"),
     (["anna", "--targets", "to_x"], 1, "no linear layers named to_x"),
     (["anna", "--lr-schedule", "cosin"], 2, "did you mean 'cosine'"),
-    (["anna", "--prepare"], 2, "--prepare makes class pictures"),
+    (["anna", "--targets", "to_q,,to_v"], 2, "--targets expects layers separated by commas, found 'to_q,,to_v'"),
     (["anna", "--rank", "0"], 2, "--rank"),
     (["anna", "-o", "anna/0.png/x"], 1, "anna/0.png/x"),
     (["--batch-file", "empty"], 4, "no folders of people in --batch-file (empty)")])

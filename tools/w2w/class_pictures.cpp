@@ -34,9 +34,9 @@ std::vector<fs::path> make_class_pictures(const TrainOptions& options, TextToIma
     throw Error(ErrorKind::failure, fmt::format("cannot make the folder of class pictures ({}): {}",
                                                 folder.string(), error.message()));
   }
-  std::vector<fs::path> own, found;
+  std::vector<fs::path> own;
   for (int64_t i = 1; fs::exists(made(folder, i)); ++i) own.push_back(made(folder, i));
-  if (!fs::is_empty(folder)) found = pictures_in(folder);
+  auto found = pictures_in(folder);
   // Pictures that somebody else put there are enough, however many; a set of our own is completed.
   const bool foreign = found.size() > own.size();
   const int64_t wanted =

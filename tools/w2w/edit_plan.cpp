@@ -60,10 +60,7 @@ std::vector<AttributeStrength> parse_sweep(const std::string& text) {
 std::vector<std::string> parse_names(const std::vector<std::string>& texts, const std::string& option) {
   std::vector<std::string> names;
   for (const auto& text : texts) {
-    for (size_t at = 0; at <= text.size(); at = std::min(text.find(',', at), text.size()) + 1) {
-      names.push_back(text.substr(at, text.find(',', at) - at));
-      if (names.back().empty()) fail(option, "attributes separated by commas", text, "Male,Young");
-    }
+    for (auto& name : parse_list(option, text, "attributes", "Male,Young")) names.push_back(std::move(name));
   }
   return names;
 }

@@ -40,13 +40,14 @@ void check_columns(const CsvReader& csv, const std::vector<std::string>& columns
   }
 }
 
-/// The last name of the path, without a picture's extension.
-std::string name_of(const fs::path& image) {
-  const auto path = image.has_filename() ? image : image.parent_path();
-  return fs::is_directory(path) ? path.filename().string() : path.stem().string();
-}
-
 }  // namespace
+
+std::string name_of(const fs::path& picture) {
+  auto path = fs::absolute(picture).lexically_normal();  // "." has a name too
+  if (!path.has_filename()) path = path.parent_path();
+  const auto name = fs::is_directory(path) ? path.filename() : path.stem();
+  return name.empty() ? "person" : name.string();
+}
 
 std::optional<fs::path> ManifestLine::file(const std::string& column, const fs::path& manifest) const {
   const auto cell = more.find(column);

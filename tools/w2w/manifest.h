@@ -11,6 +11,10 @@
 
 namespace w2w::cli {
 
+/// What the person of a picture, or of a folder of pictures, is called: its last name, without a picture's
+/// extension.
+std::string name_of(const std::filesystem::path& picture);
+
 /// One line: a picture (or, where the command reads them, a folder of pictures) of the person `name`.
 struct ManifestLine {
   std::string name;

@@ -62,6 +62,20 @@ bool parse_switch(const std::string& option, std::string_view text) {
   throw Error(ErrorKind::usage, fmt::format("{} expects true or false, found '{}'", option, text));
 }
 
+std::vector<std::string> parse_list(const std::string& option, std::string_view text, const std::string& what,
+                                    const std::string& example) {
+  std::vector<std::string> parts;
+  for (size_t at = 0; at <= text.size(); at = std::min(text.find(',', at), text.size()) + 1) {
+    parts.emplace_back(text.substr(at, text.find(',', at) - at));
+    if (parts.back().empty()) {
+      throw Error(ErrorKind::usage,
+                  fmt::format("{} expects {} separated by commas, found '{}'", option, what, text),
+                  fmt::format("for example {} {}", option, example));
+    }
+  }
+  return parts;
+}
+
 CLI::Option* add_value(CLI::App& app, const std::string& names, const std::string& value_name,
                        const std::string& help, std::function<void(const std::string&)> set) {
   auto* option = app.add_option(

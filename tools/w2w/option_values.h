@@ -31,6 +31,10 @@ double parse_number(const std::string& option, std::string_view text, NumberRang
 /// true, on, yes, 1 and their opposites; otherwise Error(usage).
 bool parse_switch(const std::string& option, std::string_view text);
 
+/// "Male,Young" -> Male Young. Error(usage) naming `option` and that it expects `what` for an empty part.
+std::vector<std::string> parse_list(const std::string& option, std::string_view text, const std::string& what,
+                                    const std::string& example);
+
 /// An option with one value, handed to `set` (which may throw Error). `names` as CLI11 writes them:
 /// "-s,--seed".
 CLI::Option* add_value(CLI::App& app, const std::string& names, const std::string& value_name,

@@ -36,7 +36,9 @@ void take_over(const std::vector<ModelSource>& sources, const SpaceOptions& opti
     build.defaults = space.data().defaults;
     build.base_model = space.data().base_model;
   } else if (const auto* lora = first_of(sources, ModelSource::Kind::lora)) {
-    build.base_model = describe_lora(lora->path.string()).model;
+    const auto made = describe_lora(lora->path.string());
+    build.base_model = made.model;
+    if (!made.model.empty()) build.defaults.prompt = made.trigger;  // of `train`: the same for all
   }
   if (build.base_model.empty()) {
     auto path = fs::path(options.shared.model.value_or("w2w demo"));

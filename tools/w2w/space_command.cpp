@@ -109,7 +109,8 @@ void add_build_options(CLI::App& parser, SpaceOptions& options) {
 
 void add_default_options(CLI::App& parser, SpaceOptions& options) {
   add_text(parser, "--base-model", options.base_model, "NAME", "build, convert: what to call the base model");
-  add_text(parser, "-p,--prompt", options.prompt, "TEXT", "build, convert: the space's own prompt");
+  add_text(parser, "-p,--prompt", options.prompt, "TEXT",
+           "build, convert: the space's own prompt; default: that of `train`, or \"sks person\"");
   add_text(parser, "-n,--negative-prompt", options.negative_prompt, "TEXT",
            "build, convert: its negative prompt");
   add_number(parser, "--cfg-scale,--guidance-scale", options.cfg_scale, {0, 1000},

@@ -41,6 +41,9 @@ class TrainRun {
       : options_(options), reporter_(reporter), bar_(reporter.progress()) {}
 
   void run() {
+    if (options_.prepare && options_.training.prior_weight == 0) {
+      return notice("--prior-weight 0 has no class pictures: nothing to prepare");
+    }
     if (!options_.prepare) {
       tasks_ = plan_trainings(options_);
       if (tasks_.empty()) return;

@@ -26,18 +26,6 @@ CLI::Option* add_named(CLI::App& parser, const std::string& names, Enum& target,
                    });
 }
 
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> parts(1);
-  for (const char c : text) {
-    if (c == ',') {
-      parts.emplace_back();
-    } else {
-      parts.back() += c;
-    }
-  }
-  return parts;
-}
-
 void add_algorithm_options(CLI::App& parser, DreamboothOptions& training) {
   const auto group = [](CLI::Option* option) { option->group(training_group); };
   group(add_text(parser, "-p,--prompt,--instance-prompt", training.prompt, "TEXT",
@@ -62,7 +50,9 @@ void add_algorithm_options(CLI::App& parser, DreamboothOptions& training) {
   group(add_number(parser, "--alpha", training.alpha, {1e-6, 1e6},
                    "the change of a matrix is alpha / rank * B A; default: 27"));
   group(add_value(parser, "--targets", "NAMES", "layers that are adapted; default: to_q,to_v",
-                  [&training](const std::string& text) { training.targets = split(text); }));
+                  [&training](const std::string& text) {
+                    training.targets = parse_list("--targets", text, "layers", "to_q,to_v");
+                  }));
   group(add_value(parser, "-s,--seed", "N",
                   "of everybody's first factors and random numbers, the same for all so that they make a "
                   "space; default: 0",
@@ -142,9 +132,6 @@ void check(const TrainOptions& options) {
   }
   if (options.shard && !options.batch_file)
     refuse("--shard divides the people of a --batch-file, found none");
-  if (options.prepare && options.training.prior_weight == 0) {
-    refuse("--prepare makes class pictures, of which --prior-weight 0 has none");
-  }
 }
 
 }  // namespace w2w::cli

@@ -34,12 +34,12 @@ void add(TrainingJob& job, const fs::path& path, const std::string& prompt = {})
     throw Error(ErrorKind::not_found, fmt::format("no such picture or folder ({})", path.string()));
   }
   if (!fs::is_directory(path)) return job.pictures.push_back({path, prompt});
-  for (const auto& picture : pictures_in(path)) job.pictures.push_back({picture, prompt});
-}
-
-std::string folder_name(const fs::path& folder) {
-  const auto path = fs::weakly_canonical(folder);
-  return path.has_filename() ? path.filename().string() : "person";
+  const auto pictures = pictures_in(path);
+  if (pictures.empty()) {
+    throw Error(ErrorKind::not_found, fmt::format("no pictures in this folder ({})", path.string()),
+                "expected PNG, JPEG, WebP, BMP or TGA files; folders of many people go to --batch-file");
+  }
+  for (const auto& picture : pictures) job.pictures.push_back({picture, prompt});
 }
 
 /// A folder for each person.
@@ -77,9 +77,7 @@ std::vector<TrainingJob> jobs_of(const TrainOptions& options) {
     return fs::is_directory(*options.batch_file) ? jobs_in(*options.batch_file)
                                                  : jobs_of_table(*options.batch_file);
   }
-  const fs::path first = options.pictures.front();
-  TrainingJob job{fs::is_directory(first) ? folder_name(first) : first.stem().string(), {}};
-  if (options.name) job.name = *options.name;
+  TrainingJob job{options.name.value_or(name_of(options.pictures.front())), {}};
   for (const auto& path : options.pictures) add(job, path);
   return {job};
 }
@@ -92,10 +90,6 @@ std::vector<fs::path> pictures_in(const fs::path& folder) {
     if (is_picture(entry.path())) pictures.push_back(entry.path());
   }
   std::sort(pictures.begin(), pictures.end());
-  if (pictures.empty()) {
-    throw Error(ErrorKind::not_found, fmt::format("no pictures in this folder ({})", folder.string()),
-                "expected PNG, JPEG, WebP, BMP or TGA files; folders of many people go to --batch-file");
-  }
   return pictures;
 }
 

@@ -25,7 +25,7 @@ struct TrainingTask {
 /// outputs that exist (of a single person, without --force) or cannot be written.
 std::vector<TrainingTask> plan_trainings(const TrainOptions& options);
 
-/// The pictures in a folder by name. Error(not_found) without any.
+/// The pictures in a folder, sorted by name.
 std::vector<std::filesystem::path> pictures_in(const std::filesystem::path& folder);
 
 }  // namespace w2w::cli
