@@ -116,8 +116,7 @@ TrainingState Dreambooth::initial_state() const {
   Generator generator(options_.seed);
   TrainingState state;
   state.generator = generator.state();
-  state.theta = start_.defined() ? start_.clone() : at::zeros({layout_.parameters()}, at::kFloat);
-  if (start_.defined()) return state;
+  state.theta = at::zeros({layout_.parameters()}, at::kFloat);
   const auto factors = layout_.factors(state.theta);
   for (const auto& module : registration_order(layout_.targets())) {
     const auto& [down, up, scale] = factors.at(module);
@@ -129,6 +128,13 @@ TrainingState Dreambooth::initial_state() const {
     draw(up);
     down.copy_(draw(down));
   }
+  return state;
+}
+
+TrainingState Dreambooth::initial_state(const Lora& lora) const {
+  TrainingState state;
+  state.generator = Generator(options_.seed).state();
+  state.theta = layout_.flatten(lora);
   return state;
 }
 

@@ -224,6 +224,23 @@ def test_starting_from_a_lora(train, anna, tmp_path):
     assert "expected factors [2, " in train(anna, "--start", "a/anna.safetensors", "--rank", 2, "-o", "c", code=1).stderr
 
 
+def test_everybody_may_start_from_a_lora_of_ones_own(train, anna, people, tmp_path):
+    """With a rate of nearly zero the result is the start; who has none in the table takes that of --start, or random factors."""
+    train("--batch-file", people, "-o", "a")
+    table = people.read_text().replace("prompt", "prompt,start").replace(",\n", ",,\n").replace("beach", "beach,a/p4.safetensors")
+    people.write_text(table.replace("p1,pictures/1.png,,", "p1,pictures/1.png,,a/p1.safetensors"))
+    train("--batch-file", people, "--start", "a/p3.safetensors", "--together", 2, "--lr", 1e-12, "-o", "b")
+    for name, start in ("p0", "p3"), ("p1", "p1"), ("p2", "p3"), ("p4", "p4"):
+        a, b = load_file(tmp_path / f"a/{start}.safetensors"), load_file(tmp_path / f"b/{name}.safetensors")
+        assert all((a[k] - b[k]).abs().max() <= 1e-6 * a[k].abs().max() for k in a), name
+    with safe_open(tmp_path / "b/p1.safetensors", "np") as file:
+        assert json.loads(file.metadata()["w2w.history"])[-1]["start"] == "p1.safetensors"
+    people.write_text(people.read_text().replace("4.png,,", "4.png,,a/p0.safetensors"))
+    assert "'p4' starts from another LoRA above" in train("--batch-file", people, "-o", "c", code=3).stderr
+    people.write_text("name,image,start\np0,pictures/0.png,none.safetensors\n")
+    assert "no such file" in train("--batch-file", people, "-o", "c", code=4).stderr
+
+
 def test_one_of_many_that_fails_does_not_stop_the_others(train, people, tmp_path):
     (tmp_path / "pictures/1.png").write_text("no picture")
     done = train("--batch-file", people, "--together", 2, "-o", "out", code=1)

@@ -20,7 +20,7 @@ fs::path existing(const fs::path& manifest, const std::string& cell, int line) {
   if (!fs::exists(found)) {
     throw Error(
         ErrorKind::not_found,
-        fmt::format("no such picture ({}), named in line {} of {}", found.string(), line, manifest.string()),
+        fmt::format("no such file ({}), named in line {} of {}", found.string(), line, manifest.string()),
         "relative paths start at the manifest's folder");
   }
   return found;

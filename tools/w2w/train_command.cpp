@@ -56,7 +56,6 @@ class TrainRun {
       if (options_.prepare) return;
       read_class_pictures(paths);
     }
-    if (options_.start) read_start(*options_.start);
     model_->set_person({});
     total_ = static_cast<int64_t>(tasks_.size()) * options_.training.steps;
     train_all();
@@ -88,11 +87,6 @@ class TrainRun {
     }
     description_["class pictures"] = hash_of(pictures);
     trainer_->set_class_pictures(std::move(pictures));
-  }
-
-  void read_start(const fs::path& path) {
-    trainer_->start_from(read_lora(path, model_->linear_layers()));
-    description_["start"] = safetensors_payload_sha256({{"theta", trainer_->initial_state().theta}});
   }
 
   /// Places are filled in the order of the table, and again as soon as somebody is finished.
@@ -127,7 +121,10 @@ class TrainRun {
             read_picture(path, prompt.empty() ? options_.training.prompt : prompt));
       }
       place.run["pictures"] = hash_of(place.trainee.pictures);
-      auto& state = place.trainee.state = trainer_->initial_state();
+      auto& state = place.trainee.state;
+      state = task.start ? trainer_->initial_state(read_lora(*task.start, model_->linear_layers()))
+                         : trainer_->initial_state();
+      if (task.start) place.run["start"] = safetensors_payload_sha256({{"theta", state.theta}});
       if ((options_.resume || options_.batch_file) && fs::exists(task.checkpoint)) {
         state = read_training_checkpoint(task.checkpoint, place.run);
         notice(
@@ -210,7 +207,7 @@ class TrainRun {
     Identity made;
     made.model = model_->checkpoint().path().filename().string();
     made.trigger = options_.training.prompt;
-    made.history = Json::array({history(trainee)}).dump();
+    made.history = Json::array({history(place)}).dump();
     write_lora(task->lora, options_.format, trainer_->lora(trainee.state), task->name, made,
                options_.shared.no_metadata,
                parse_dtype(options_.lora_dtype, at::kCPU));  // last: it marks the end
@@ -223,14 +220,14 @@ class TrainRun {
     ++finished_;
   }
 
-  Json history(const Trainee& trainee) const {
+  Json history(const Place& place) const {
     const auto& training = options_.training;
-    Json entry = {{"command", "train"},          {"pictures", trainee.pictures.size()},
+    Json entry = {{"command", "train"},          {"pictures", place.trainee.pictures.size()},
                   {"steps", training.steps},     {"lr", training.learning_rate},
                   {"batch", training.batch},     {"prior_weight", training.prior_weight},
                   {"rank", training.rank},       {"alpha", training.alpha},
                   {"targets", training.targets}, {"seed", training.seed}};
-    if (options_.start) entry["start"] = fs::path(*options_.start).filename().string();
+    if (place.task->start) entry["start"] = place.task->start->filename().string();
     return entry;
   }
 

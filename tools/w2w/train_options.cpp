@@ -87,8 +87,9 @@ void add_train_options(CLI::App& parser, TrainOptions& options) {
   add_arguments(parser, "PICTURE", options.pictures, "pictures of one person, or folders of them");
   add_text(
       parser, "--batch-file,--manifest", options.batch_file, "PATH",
-      "many people: a CSV table with the columns name, image (a picture or a folder) and prompt, paths "
-      "starting at its folder; or a folder with one folder for each person. Finished people are skipped, "
+      "many people: a CSV table with the columns name, image (a picture or a folder), prompt and start (a "
+      "LoRA, as in --start), paths starting at its folder; or a folder with one folder for each person. "
+      "Finished people are skipped, "
       "unfinished ones go on");
   add_shard_option(parser, options.shard);
   add_integer(parser, "--together", options.together, {1, 4096},

@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 struct TrainingJob {
   std::string name;
   std::vector<PromptedPicture> pictures;
+  std::optional<fs::path> start;
 };
 
 bool is_picture(const fs::path& path) {
@@ -56,18 +57,25 @@ std::vector<TrainingJob> jobs_in(const fs::path& folder) {
   }
   std::vector<TrainingJob> jobs;
   for (const auto& person : people)
-    add(jobs.emplace_back(TrainingJob{person.filename().string(), {}}), person);
+    add(jobs.emplace_back(TrainingJob{person.filename().string(), {}, {}}), person);
   return jobs;
 }
 
 std::vector<TrainingJob> jobs_of_table(const fs::path& path) {
   std::vector<TrainingJob> jobs;
-  for (const auto& line : read_manifest(path, {"prompt"})) {
+  for (const auto& line : read_manifest(path, {"prompt", "start"})) {
     auto job = std::find_if(jobs.begin(), jobs.end(),
                             [&](const TrainingJob& known) { return known.name == line.name; });
-    if (job == jobs.end()) job = jobs.insert(jobs.end(), {line.name, {}});
+    if (job == jobs.end()) job = jobs.insert(jobs.end(), {line.name, {}, {}});
     const auto prompt = line.more.find("prompt");
     add(*job, line.image, prompt == line.more.end() ? "" : prompt->second);
+    const auto start = line.file("start", path);
+    if (start && job->start && *start != *job->start) {
+      throw Error(ErrorKind::malformed,
+                  fmt::format("line {} of {}: '{}' starts from another LoRA above ({})", line.number,
+                              path.string(), line.name, job->start->string()));
+    }
+    if (start) job->start = start;
   }
   return jobs;
 }
@@ -77,7 +85,7 @@ std::vector<TrainingJob> jobs_of(const TrainOptions& options) {
     return fs::is_directory(*options.batch_file) ? jobs_in(*options.batch_file)
                                                  : jobs_of_table(*options.batch_file);
   }
-  TrainingJob job{options.name.value_or(name_of(options.pictures.front())), {}};
+  TrainingJob job{options.name.value_or(name_of(options.pictures.front())), {}, {}};
   for (const auto& path : options.pictures) add(job, path);
   return {job};
 }
@@ -105,7 +113,9 @@ std::vector<TrainingTask> plan_trainings(const TrainOptions& options) {
   const auto paths = plan_outputs(options.shared.output, outputs, may_exist);
   std::vector<TrainingTask> tasks;
   for (size_t i = 0; i < jobs.size(); ++i) {
-    TrainingTask task{jobs[i].name, std::move(jobs[i].pictures), paths[2 * i], paths[2 * i + 1], {}};
+    TrainingTask task{
+        jobs[i].name, std::move(jobs[i].pictures), jobs[i].start, paths[2 * i], paths[2 * i + 1], {}};
+    if (!task.start && options.start) task.start = *options.start;
     if (fs::exists(task.lora) && !options.shared.force) {
       if (!options.batch_file) {
         throw Error(ErrorKind::failure, "the output exists already (" + task.lora.string() + ")",

@@ -2,6 +2,7 @@
 // Who is trained from which pictures, and where the results go: settled before any model is loaded.
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct PromptedPicture {
 struct TrainingTask {
   std::string name;
   std::vector<PromptedPicture> pictures;
+  std::optional<std::filesystem::path> start;  ///< a LoRA in place of random factors
   std::filesystem::path lora, losses, checkpoint;
 };
 

@@ -103,8 +103,8 @@ class Dreambooth {
 
   /// A uniform within +-1 / sqrt(in), B zero: what PEFT starts from after torch.manual_seed(seed).
   TrainingState initial_state() const;
-  /// A start that is common to all people in place of the random one. Error(failure) when it does not fit.
-  void start_from(const Lora& lora) { start_ = layout_.flatten(lora); }
+  /// The factors of `lora` in their place. Error(failure) when it has another rank or other layers.
+  TrainingState initial_state(const Lora& lora) const;
 
   /// One step of each person, in one pass. AdamW after clipping each gradient. A person whose loss or
   /// gradient is no longer a number keeps the factors of before, and has that as the loss.
@@ -123,7 +123,6 @@ class Dreambooth {
   NoiseSchedule schedule_;
   std::optional<VaeEncoder> encoder_;
   std::vector<TrainingPicture> class_pictures_;
-  at::Tensor start_;  ///< undefined: random
 };
 
 }  // namespace w2w
