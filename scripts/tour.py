@@ -1,4 +1,4 @@
-"""Remakes the pictures of the README's tour, or with --aliens those of its section "Your own space" (ten minutes): runs the
+"""Remakes the sheet of ten people and the pictures of the README's tour, or with --aliens those of its section "Your own space" (ten minutes): runs the
 commands as they stand there and copies the sheets into docs/.
 
     .deps/venv/bin/python scripts/tour.py [--aliens [--keep FOLDER]] [--build FOLDER]
@@ -43,7 +43,24 @@ def run(title, here, build):
         subprocess.run([build / Path(program).name, *words], cwd=here, check=True)
 
 
+SCENES = ("sks person", "sks person on the beach", "sks person at night", "sks person in the forest")
+
+
+def people(here, build):
+    """Ten people: over two noises, then in three scenes."""
+    prompts = [word for scene in SCENES for word in ("-p", scene)]
+    subprocess.run([build / "w2w", "sample", "--count", "10", "--identity-seed", "1", "-s", "5,6", *prompts, "-o", "ten"], cwd=here, check=True)
+    size, pitch, kinds = 96, 100, ("p1_s5", "p1_s6", "p2_s5", "p3_s5", "p4_s5")
+    page = Image.new("RGB", (10 * pitch + pitch - size, len(kinds) * pitch + pitch - size), "white")
+    for row, kind in enumerate(kinds):
+        for column in range(10):
+            picture = Image.open(here / "ten" / f"person-{column + 1}_{kind}.png").resize((size, size), Image.BICUBIC)
+            page.paste(picture, (column * pitch + pitch - size, row * pitch + pitch - size))
+    page.save(ROOT / "docs" / "sheet.png", optimize=True)
+
+
 def tour(here, build):
+    people(here, build)
     run("Tour", here, build)
     for made, kept in SHEETS.items():
         shutil.copyfile(here / "tour" / made, ROOT / "docs" / kept)

@@ -6,7 +6,7 @@ W x becomes W x + ALPHA * B (A . x), on to_q and to_v of both attentions.
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from world import uniform_like_linear
@@ -68,6 +68,16 @@ def theta_of(path, shapes):
         parts += [file.pop(f"{key}.lora_down.weight").float().flatten(), file.pop(f"{key}.lora_up.weight").float().flatten() / ALPHA]
     assert not file, f"{path} has more modules than the UNet: {list(file)[:2]}"
     return torch.cat(parts)
+
+
+def save_theta(theta, shapes, path):
+    """theta [P] as a LoRA file, the inverse of theta_of."""
+    tensors, at = {}, 0
+    for name, i, o in shapes:
+        key, (a, b) = "lora_unet_" + name.replace(".", "_"), theta[at:at + i + o].split([i, o])
+        tensors |= {f"{key}.lora_down.weight": a.reshape(1, i).clone(), f"{key}.lora_up.weight": ALPHA * b.reshape(o, 1)}
+        at += i + o
+    save_file(tensors, path)
 
 
 def theta_of_all(folder, shapes, count=None):

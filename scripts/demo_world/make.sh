@@ -16,13 +16,13 @@ people=${PEOPLE:-208}
 "$python" export.py
 "$python" write_people.py --people "$people"
 train() {
-  "$w2w" train --batch-file $work/people/people.csv --shard "$1" --together 8 --steps 40 --batch 4 --lr 1.2e-2 --lr-schedule cosine \
+  "$w2w" train --batch-file $work/people/people.csv --shard "$1" --together 8 --steps 40 --batch 4 --lr 3e-3 --lr-schedule cosine \
     --warmup 5 --loss-weight velocity --prior-weight 0 --threads 1 -m $demo/model -o $work/loras
 }
 train 1/2 & first=$!
 train 2/2
 wait $first
-"$w2w" space build $work/loras -m $demo/model --base-model "w2w demo" --components 80 --dtype f16 --steps 20 -o $demo/space --force
+"$w2w" space build $work/loras -m $demo/model --base-model "w2w demo" --components 40 --dtype f16 --steps 20 -o $demo/space --force
 "$python" labels.py --people "$people"
 "$w2w" direction fit --space $demo/space -o $demo/space --force
 [ -e $work/regressor.pt ] || "$python" regressor.py
