@@ -22,7 +22,7 @@ train() {
 train 1/2 & first=$!
 train 2/2
 wait $first
-"$w2w" space build $work/loras -m $demo/model --base-model "w2w demo" --components 40 --dtype f16 --steps 20 -o $demo/space --force
+"$w2w" space build $work/loras -m $demo/model --base-model "w2w demo" --components 40 --dtype f16 --steps 20 --spread 1.3 -o $demo/space --force
 "$python" labels.py --people "$people"
 "$w2w" direction fit --space $demo/space -o $demo/space --force
 [ -e $work/regressor.pt ] || "$python" regressor.py

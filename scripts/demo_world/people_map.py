@@ -1,7 +1,7 @@
 """The people map: theta of a person as a linear function of the true factors.
 
 It is trained along with the base model, so that the base learns to be steered by rank-1 updates: every sample teaches it
-something of all people. People's own LoRAs, which `w2w train` makes, know nothing of it.
+something of all people. People's own LoRAs, which `w2w train` makes, start from it.
 """
 import torch
 from torch import nn
