@@ -36,6 +36,7 @@ def make_shapes(folder):
         header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [offset, offset + size]}
         offset += size
     text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # as safetensors does: tensors that are not aligned would be copied
     with open(folder / "unet" / "diffusion_pytorch_model.safetensors", "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         file.truncate(8 + len(text) + offset)
