@@ -11,6 +11,7 @@ namespace w2w {
 CsvReader::CsvReader(const MappedFile& file) : where_(file.path().string()), rest_(file.bytes()) {
   constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
   if (rest_.starts_with(byte_order_mark)) rest_.remove_prefix(byte_order_mark.size());
+  if (rest_.find('\0') != rest_.npos) fail("expected text, found binary data");
 }
 
 void CsvReader::fail(const std::string& what) const {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <iterator>
@@ -90,9 +91,9 @@ FoundModules collect(const fs::path& path, const TensorMap& tensors, const Targe
 
 /// `target`: the matrix expected, or null for one whose shape is not known.
 void check_shapes(const fs::path& path, const std::string& module, const Target* target, const Found& found) {
-  const auto refuse = [&](const std::string& what) {
+  const auto refuse = [&](const std::string& what, const std::string& hint = {}) {
     throw Error(ErrorKind::malformed,
-                fmt::format("LoRA file ({}), module {}: {}", path.string(), module, what));
+                fmt::format("LoRA file ({}), module {}: {}", path.string(), module, what), hint);
   };
   if (!found.down.defined()) refuse("expected a pair of factors, found no down factor");
   if (!found.up.defined()) refuse("expected a pair of factors, found no up factor");
@@ -108,7 +109,8 @@ void check_shapes(const fs::path& path, const std::string& module, const Target*
     if (!tensor.defined()) continue;
     if (!tensor.is_floating_point() && !tensor.is_same(found.alpha))
       refuse("expected floating-point factors");
-    if (!at::isfinite(tensor).all().item<bool>()) refuse("holds values that are not finite");
+    if (!at::isfinite(tensor).all().item<bool>())
+      refuse("holds values that are not finite", "its training went wrong: leave it out, or make it again");
   }
   if (found.alpha.defined() && found.alpha.numel() != 1) {
     refuse(fmt::format("expected one value as alpha, found [{}]", fmt::join(found.alpha.sizes(), ", ")));
@@ -171,6 +173,15 @@ bool is_lora_folder(const fs::path& folder) {
 }
 
 Lora read_lora(const fs::path& path, const Targets& modules) { return read(path, modules, false).lora; }
+
+int64_t largest_rank(const TensorMap& tensors) {
+  int64_t rank = 0;
+  for (const auto& [name, tensor] : tensors) {
+    const auto key = LoraKeyReader::read_other(name);
+    if (key && key->part == LoraPart::down && tensor.dim() > 0) rank = std::max(rank, tensor.size(0));
+  }
+  return rank;
+}
 
 LoraContents read_lora_contents(const fs::path& path, const Targets& modules) {
   return read(path, modules, true);

@@ -5,14 +5,11 @@
 
 #include <algorithm>
 #include <set>
-#include <string_view>
 
 #include "w2w/base/error.h"
+#include "w2w/base/nearest_name.h"
 
 namespace w2w {
-namespace {
-
-/// "attn1.to_q" of "mid_block.attentions.0.transformer_blocks.0.attn1.to_q".
 std::string_view kind_of(std::string_view module) {
   const auto last = module.rfind('.');
   if (last == module.npos || last == 0) return module;
@@ -24,8 +21,6 @@ void sort_by_name(Targets& targets) {
   std::sort(targets.begin(), targets.end(),
             [](const Target& a, const Target& b) { return a.module < b.module; });
 }
-
-}  // namespace
 
 Targets linear_layers(const std::map<std::string, at::Tensor>& weights) {
   constexpr std::string_view weight = ".weight";
@@ -49,6 +44,19 @@ Targets attention_targets(const Targets& linears, const std::vector<std::string>
   }
   sort_by_name(targets);
   return targets;
+}
+
+void check_layer_names(const Targets& linears, const std::vector<std::string>& which) {
+  for (const auto& name : which) {
+    if (std::any_of(linears.begin(), linears.end(),
+                    [&](const Target& linear) { return linear.module.ends_with("." + name); }))
+      continue;
+    std::set<std::string> known;
+    for (const auto& linear : linears) known.insert(linear.module.substr(linear.module.rfind('.') + 1));
+    throw Error(ErrorKind::usage,
+                fmt::format("the model has no linear layers named '{}' among its {}", name, linears.size()),
+                suggest(name, {known.begin(), known.end()}));
+  }
 }
 
 void check_same_targets(const Targets& made_for, const Targets& model, const std::string& what) {

@@ -148,11 +148,12 @@ class SpaceBuilder {
     for (const auto& source : sources_) models += static_cast<int64_t>(source.names.size());
     const int64_t wanted = options_.components.value_or(1);
     if (models > wanted) return;
-    throw Error(
-        ErrorKind::usage,
-        fmt::format("too few models: {} components need at least {}, found {}", wanted, wanted + 1, models),
-        models > 1 ? fmt::format("--components {} at most, or more models", models - 1)
-                   : "a space is made of the differences between models");
+    throw Error(ErrorKind::usage,
+                fmt::format("too few models: {} at least {}, found {}",
+                            wanted == 1 ? "1 component needs" : fmt::format("{} components need", wanted),
+                            wanted + 1, models),
+                models > 1 ? fmt::format("--components {} at most, or more models", models - 1)
+                           : "a space is made of the differences between models");
   }
 
   Components find(const Standardised& x) {

@@ -36,8 +36,9 @@ std::vector<std::string> unique_names(const std::vector<ModelSource>& sources, c
   }
   if (!options.names.empty()) {
     if (options.names.size() != names.size()) {
-      throw Error(ErrorKind::failure, fmt::format("expected a name for each of the {} models, found {} names",
-                                                  names.size(), options.names.size()));
+      throw Error(ErrorKind::malformed,
+                  fmt::format("expected a name for each of the {} models ({}), found {} names", names.size(),
+                              options.names_file.string(), options.names.size()));
     }
     names = options.names;
   }
@@ -132,8 +133,7 @@ class RowReader {
     for (const auto& target : options_.linears) {
       if (lora.contains(target.module)) targets.push_back(target);
     }
-    std::sort(targets.begin(), targets.end(),
-              [](const Target& a, const Target& b) { return a.module < b.module; });
+    sort_by_name(targets);
     return targets;
   }
 

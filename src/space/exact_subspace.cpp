@@ -8,6 +8,7 @@
 
 #include "subspace.h"
 #include "w2w/base/error.h"
+#include "w2w/base/interruptible.h"
 
 namespace w2w {
 namespace {
@@ -65,7 +66,7 @@ Subspace exact_subspace(const Standardised& x, int64_t count, BuildFolder& folde
   }
   const auto gram = gram_matrix(x, folder, progress);
   report(progress, {"eigenvectors", 0, 1, {}});
-  const auto [ascending, vectors] = at::linalg_eigh(gram);
+  const auto [ascending, vectors] = interruptible([gram] { return at::linalg_eigh(gram); });
   report(progress, {"eigenvectors", 1, 1, {}});
   Subspace found;
   const auto eigenvalues = ascending.flip(0);

@@ -27,10 +27,6 @@ bool is_one_of(const std::string& text, std::initializer_list<std::string_view> 
   return std::find(list.begin(), list.end(), text) != list.end();
 }
 
-bool is_space_folder(const fs::path& path) {
-  return fs::exists(path / "space.json") || fs::exists(path / "V.pt") || fs::exists(path / "files" / "V.pt");
-}
-
 /// A file's stem or a folder's name, without the "_lora" that `sample` and `export` append.
 std::string person_of(const fs::path& given) {
   auto path = given.lexically_normal();
@@ -93,11 +89,7 @@ ModelSource space_source(const fs::path& path) {
 }
 
 ModelSource lora_source(const fs::path& path, const TensorFile& file) {
-  ModelSource source{ModelSource::Kind::lora, path, {person_of(path)}, 1};
-  for (const auto& [name, tensor] : file.tensors) {  // factors are [r, in] and [out, r]
-    if (tensor.dim() == 2) source.rank = std::max(source.rank, std::min(tensor.size(0), tensor.size(1)));
-  }
-  return source;
+  return {ModelSource::Kind::lora, path, {person_of(path)}, std::max<int64_t>(1, largest_rank(file.tensors))};
 }
 
 [[noreturn]] void refuse_coefficients(const fs::path& path) {
@@ -223,6 +215,10 @@ std::vector<std::string> read_model_names(const fs::path& path) {
     }
   }
   if (names.empty()) reader.fail("expected names of models, found none");
+  std::set<std::string_view> seen;
+  for (const auto& name : names) {
+    if (!seen.insert(name).second) reader.fail(fmt::format("names '{}' twice", name));
+  }
   return names;
 }
 

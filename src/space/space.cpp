@@ -139,6 +139,11 @@ struct Space::Lazy {
   ProjectionStatistics statistics;
 };
 
+bool is_space_folder(const fs::path& folder) {
+  return fs::exists(folder / "space.json") || fs::exists(folder / "V.pt") ||
+         fs::exists(folder / "files" / "V.pt");
+}
+
 Space Space::open(const fs::path& folder, const Targets* linears) {
   const auto released = fs::exists(folder / "files" / "V.pt") ? folder / "files" : folder;
   SpaceData data;
@@ -152,7 +157,10 @@ Space Space::open(const fs::path& folder, const Targets* linears) {
         fmt::format(
             "no space in this folder ({}): expected space.json and basis.safetensors, or the released "
             "V.pt, mean.pt and std.pt; {}",
-            folder.string(), fs::is_directory(folder) ? "found neither" : "there is no such folder"),
+            folder.string(),
+            fs::is_directory(folder) ? "found neither"
+            : fs::exists(folder)     ? "it is a file"
+                                     : "there is no such folder"),
         "give the folder that holds these files as --space");
   }
   Space space(std::move(data), folder.string());

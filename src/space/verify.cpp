@@ -180,8 +180,8 @@ std::vector<SpaceCheck> verify_space(const fs::path& folder, const Progress& pro
   try {
     space.emplace(Space::open(folder));
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::not_found) throw;
-    return {{"files", false, error.what()}};
+    if (error.kind() == ErrorKind::not_found && !is_space_folder(folder)) throw;
+    return {{"files", false, error.what(), error.kind()}};
   }
   std::vector<SpaceCheck> checks = {
       {"files", true,

@@ -42,20 +42,27 @@ def written(tmp_path):
     return sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith("."))
 
 
-def test_tables_then_the_path(fit, tmp_path):
+def tables(done):
+    """The lines beside messages on stderr."""
+    return [line for line in done.stderr.splitlines() if not line.startswith(("w2w:", "hint:"))]
+
+
+def test_tables_beside_the_path(fit, tmp_path):
     done = fit()
-    lines = done.stdout.splitlines()
+    assert done.stdout == "directions.safetensors\n"
+    lines = tables(done)
     assert lines[0].split() == ["attribute", "with", "without", "accuracy", "balanced", "majority", "std", "smallest", "largest", "related"]
     assert [line.split()[0] for line in lines[1:5]] == ATTRIBUTES
     assert [line.split()[1:3] for line in lines[1:5]] == [["15", "15"]] * 4
     assert lines[6].split() == ["cosines", "1", "2", "3"] and [len(line.split()) for line in lines[7:11]] == [2, 3, 4, 5]
-    assert lines[-1] == "directions.safetensors" and written(tmp_path) == ["directions.safetensors"]
+    assert written(tmp_path) == ["directions.safetensors"]
     assert not any(line.endswith(" ") for line in lines)
+    assert fit("-q", "--force").stderr == ""
 
 
 def test_json(fit):
     done = json.loads(fit("--method", "ridge", "--without", "Male", "--seed", 1, "--json").stdout)
-    assert done["command"] == "direction"
+    assert (done["command"], done["action"]) == ("direction", "fit")
     assert done["outputs"] == [{"path": "directions.safetensors", "kind": "directions"}]
     assert (done["method"], done["penalty"], done["without"], done["components"]) == ("ridge", 0.1, ["Male"], 20)
     assert done["held_out"] == {"share": 0.2, "seed": 1, "models": 6}
@@ -69,12 +76,12 @@ def test_json(fit):
 def test_of_the_demo_world(w2w):
     """What a newcomer sees, with nothing but defaults: 22 attributes, told apart well above chance."""
     done = w2w("direction", "fit", "--method", "ridge")
-    assert "largest cosines (-v shows all)" in done.stdout
+    assert "largest cosines (-v shows all)" in done.stderr
     shown = json.loads(w2w("direction", "fit", "--method", "ridge", "--json", "--force").stdout)
     assert np.mean([entry["held_out"]["balanced_accuracy"] for entry in shown["attributes"]]) > 0.9
     assert all(len(line) == 22 - 1 for line in [shown["cosines"]["Male"]])
-    everything = w2w("direction", "fit", "--method", "ridge", "-v", "--force").stdout
-    assert "cosines" in everything and len(everything.splitlines()) == 1 + 22 + 1 + 1 + 22 + 1 + 1
+    everything = tables(w2w("direction", "fit", "--method", "ridge", "-v", "--force"))
+    assert len(everything) == 1 + 22 + 1 + 1 + 22 and everything[24].startswith("cosines")
 
 
 def test_the_same_command_gives_the_same_bytes(fit, tmp_path):
@@ -131,7 +138,7 @@ def test_columns_that_cannot_be_used_are_said(fit, tmp_path):
     columns = random_columns() | {"Age": range(30), "Person": [1] * 30}
     done = fit(write_table(tmp_path / ".l.csv", columns))
     assert "left out: attribute 'Age'" in done.stderr and "left out: attribute 'Person'" in done.stderr
-    assert [line.split()[0] for line in done.stdout.splitlines()[1:5]] == ATTRIBUTES
+    assert [line.split()[0] for line in tables(done)[1:5]] == ATTRIBUTES
     assert "'Age'" in fit(".l.csv", "--attributes", "Age", "--force", code=1).stderr, "asked for by name"
 
 
@@ -139,11 +146,11 @@ def test_a_group_too_small_to_test(fit, tmp_path):
     write_table(tmp_path / ".l.csv", random_columns() | {"Rare": [1] + [-1] * 29})
     done = fit(".l.csv")
     assert "too few models with or without Rare to keep 0.2 of them from the fit and test it with both (seed 0): no accuracy" in done.stderr
-    rare = next(line for line in done.stdout.splitlines() if line.startswith("Rare "))
+    rare = next(line for line in tables(done) if line.startswith("Rare "))
     assert rare.split()[3:6] == ["-", "-", "-"]
     done = fit(".l.csv", "--attributes", "Male,Rare", "--force", code=1)
     assert "too few models with or without Rare" in done.stderr and "--holdout 0" in done.stderr
-    assert "accuracy" not in fit(".l.csv", "--attributes", "Male,Rare", "--force", "--holdout", 0).stdout
+    assert "accuracy" not in fit(".l.csv", "--attributes", "Male,Rare", "--force", "--holdout", 0).stderr
 
 
 def test_too_few_models_for_the_components(fit, world, w2w, tmp_path):

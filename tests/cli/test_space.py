@@ -131,8 +131,6 @@ def test_duplicate_names_are_refused_with_both_places(build, world, loras, tmp_p
     build(loras, tmp_path / "more", "--names", names, "-o", "space")
     with safe_open(tmp_path / "space/projections.safetensors", "pt") as file:
         assert json.loads(file.metadata()["names"])[-1] == f"p{MODELS}"
-    names.write_text("a\nb\n")
-    assert "expected a name for each of the 12 models, found 2" in build(loras, "--names", names, "-o", "x", code=1).stderr
 
 
 def test_mixed_geometries_are_refused(build, world, loras, tmp_path):
@@ -228,7 +226,9 @@ def test_goes_on_after_an_interruption_to_the_same_bytes(w2w, build, world, larg
         resumed += (tmp_path / "space.building/state.safetensors").exists()
     if not (tmp_path / "space").exists():
         done = w2w("space", "build", *options, "-o", "space")
+        code = done.returncode
         assert "going on with an unfinished build" in done.stderr
+    assert code != 0 or not (tmp_path / "space.building").exists()
     assert stopped >= 1 and resumed >= 1
     assert contents(tmp_path / "space") == contents(tmp_path / "whole")
     assert (tmp_path / "w.safetensors").read_bytes() == weights
@@ -274,7 +274,7 @@ def test_info(w2w, build, loras):
 def test_info_and_verify_of_a_release(w2w, world, tmp_path):
     released = world.space.save_released(tmp_path / "files")
     assert json.loads(w2w("space", "info", released, "--json").stdout)["models"] == 30
-    checks = json.loads(w2w("space", "verify", released, "--json", code=1).stdout)["checks"]
+    checks = json.loads(w2w("space", "verify", released, "--json", code=3).stdout)["checks"]
     assert [c["name"] for c in checks if not c["ok"]] == ["orthonormal", "round trip"]  # random components
 
 
@@ -318,15 +318,66 @@ def bad_projection(folder):
 def test_verify_finds_damage(w2w, build, loras, tmp_path, change, wrong):
     build(loras, "-o", "space")
     change(tmp_path / "space")
-    done = w2w("space", "verify", "space", code=1)
+    done = w2w("space", "verify", "space", code=3)
     assert any(line.startswith("WRONG " + wrong) for line in done.stdout.splitlines()), done.stdout
     assert "went wrong" in done.stderr
-    checks = json.loads(w2w("space", "verify", "space", "--json", code=1).stdout)
+    checks = json.loads(w2w("space", "verify", "space", "--json", code=3).stdout)
     assert not checks["ok"] and wrong in [c["name"] for c in checks["checks"] if not c["ok"]]
 
 
 def test_verify_without_a_space(w2w, tmp_path):
     assert "no space in this folder" in w2w("space", "verify", tmp_path, code=4).stderr
+    (tmp_path / "file").write_text("x")
+    assert "it is a file" in w2w("space", "info", "file", code=4).stderr
+
+
+def test_verify_without_a_file(w2w, build, loras, tmp_path):
+    build(loras, "-o", "space")
+    (tmp_path / "space/basis.safetensors").unlink()
+    done = json.loads(w2w("space", "verify", "space", "--json", code=4).stdout)
+    assert (done["action"], done["ok"]) == ("verify", False) and "basis.safetensors" in done["checks"][0]["found"]
+    assert w2w("space", "verify", "space", code=4).stdout.startswith("WRONG files")
+
+
+def test_settings_of_the_environment_for_other_actions(w2w, build, loras):
+    build(loras, "-o", "space")
+    w2w("space", "info", "space", W2W_OUTPUT="elsewhere", W2W_FORCE="1")
+    w2w("space", "verify", "space", W2W_OUTPUT="elsewhere")
+
+
+def test_info_of_more_components_than_there_are(w2w, build, loras):
+    build(loras, "-o", "space")
+    assert "expected 1 to 11 components" in w2w("space", "info", "space", "--components", 12, code=2).stderr
+
+
+def test_names_of_a_file(w2w, build, loras, tmp_path):
+    def names(text, code=3):
+        (tmp_path / "names.txt").write_bytes(text)
+        return build(loras, "--names", "names.txt", "-o", "space", code=code).stderr
+    assert "expected text, found binary data" in names(b"a\0b\n")
+    assert "(names.txt): names 'a' twice" in names(b"a\n" * MODELS)
+    assert "for each of the 12 models (names.txt), found 2 names" in names(b"a\nb\n")
+    names("\n".join("abcdefghijkl").encode(), code=0)
+
+
+def test_a_lora_of_another_shape_keeps_its_rank(build, loras, tmp_path):
+    """Nothing is said of a rank above 1 before the shape is refused."""
+    file = loras / "person_05_lora.safetensors"
+    tensors = {key: torch.zeros(1, 2 * value.shape[1]) if "down" in key else value for key, value in load_file(file).items()}
+    save_file(tensors, file)
+    done = build(loras, "-o", "space", code=3)
+    assert "found down [1, " in done.stderr and "rank" not in done.stderr
+
+
+def test_a_model_that_is_not_finite_is_no_question_of_the_base_model(w2w, tmp_path):
+    w2w("sample", "--count", 3, "--identity-seed", 1, "--lora", "kohya", "--no-images", "-o", "people")
+    file = tmp_path / "people/person-2_lora.safetensors"
+    tensors = load_file(file)
+    next(iter(tensors.values())).fill_(float("nan"))
+    save_file(tensors, file)
+    done = w2w("space", "build", "people", "-o", "space", code=3)
+    assert "person-2_lora.safetensors" in done.stderr and "not finite" in done.stderr
+    assert "no --model was given" not in done.stderr
 
 
 # convert

@@ -235,6 +235,9 @@ def test_everybody_may_start_from_a_lora_of_ones_own(train, anna, people, tmp_pa
         assert all((a[k] - b[k]).abs().max() <= 1e-6 * a[k].abs().max() for k in a), name
     with safe_open(tmp_path / "b/p1.safetensors", "np") as file:
         assert json.loads(file.metadata()["w2w.history"])[-1]["start"] == "p1.safetensors"
+    wrong = train("--batch-file", people, "--start", "a/p3.safetensors", "--rank", 2, "-o", "c", code=1).stderr
+    assert wrong.count("expected factors [2, ") == 1 and "could not be trained" not in wrong
+    assert "cannot start from this LoRA (a/p3.safetensors)" in wrong and "its rank is 1" in wrong
     people.write_text(people.read_text().replace("4.png,,", "4.png,,a/p0.safetensors"))
     assert "'p4' starts from another LoRA above" in train("--batch-file", people, "-o", "c", code=3).stderr
     people.write_text("name,image,start\np0,pictures/0.png,none.safetensors\n")
@@ -267,7 +270,9 @@ def test_a_loss_that_is_no_number(train, anna, tmp_path):
     (["--batch-file", "people.csv", "--shard", "3/2"], 2, "--shard expects"),
     (["--batch-file", "people.csv", "--shard", "2"], 2, "--shard expects I/N, such as 2/8, found '2'"),
     (["anna", "--lr", "0"], 2, "learning rate must be above 0"),
-    (["anna", "--targets", "to_x"], 1, "no linear layers named to_x"),
+    (["anna", "--targets", "to_q,to_vv"], 2, "no linear layers named 'to_vv'"),
+    (["anna", "-W", "60"], 2, "must be divisible by 8, found 60"),
+    (["anna", "--name", "../b"], 2, "--name expects a name that can be a file's, found '../b'"),
     (["anna", "--lr-schedule", "cosin"], 2, "did you mean 'cosine'"),
     (["anna", "--targets", "to_q,,to_v"], 2, "--targets expects layers separated by commas, found 'to_q,,to_v'"),
     (["anna", "--rank", "0"], 2, "--rank"),

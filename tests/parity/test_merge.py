@@ -95,8 +95,8 @@ def test_half_precision_is_kept_and_rounded_once(merging, tmp_path):
         exact = half.get_submodule(name).weight.double() + delta
         found = merged[name + ".weight"]
         assert found.dtype == torch.float16
-        # half a unit in the last place, and the f32 sum before it
-        assert ((found.double() - exact).abs() <= 2**-11 * 1.001 * exact.abs() + 2**-25).all(), name
+        # half a unit in the last place, and before it the f32 roundings of the change, a sum over all components
+        assert ((found.double() - exact).abs() <= 2**-11 * exact.abs() + 2**-20 * delta.abs() + 2**-25).all(), name
 
 
 @pytest.mark.parametrize("change", [as_bin, as_shards, as_variant])

@@ -27,6 +27,7 @@ struct CommandText {
   std::string name, summary;
   std::string arguments = {};
   std::vector<Example> examples = {};
+  std::vector<std::string> actions = {};  ///< what the first argument may be: "build", "info", ...
 };
 
 /// One command: its options live in `parser`, `run` is called after all of them are known.

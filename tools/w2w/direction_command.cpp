@@ -39,6 +39,7 @@ void check_list(const DirectionOptions& options) {
 
 void run_direction(const DirectionOptions& options, Reporter& reporter) {
   check_action(options.words);
+  reporter.field("action", options.words[0]);
   if (options.words[0] == "fit") return run_direction_fit(options, reporter);
   check_list(options);
   run_direction_list(options, reporter);
@@ -79,7 +80,8 @@ void add_direction(App& app) {
         {"w2w direction fit mine.csv --method ridge --debias", "steadier ones, each without the others"},
         {"w2w direction fit --space my-space -o my-space",
          "of the space's own labels, saved into the space: what edit takes from then on"},
-        {"w2w edit me.safetensors --add Hat=2 --directions directions.safetensors", "using a saved file"}}},
+        {"w2w edit me.safetensors --add Hat=2 --directions directions.safetensors", "using a saved file"}},
+       {"fit", "list"}},
       [options](Reporter& reporter) { run_direction(*options, reporter); });
   add_arguments(
       parser, "action", options->words,

@@ -109,14 +109,13 @@ void run_direction_fit(const DirectionOptions& options, Reporter& reporter) {
   const auto scores = test(options, space, labels, fit, reporter);
   const auto directions = fit_directions(space, labels, fit, reporter.progress());
   write_directions(path, directions);
-  show_attributes(directions, scores, reporter);
+  show_attributes(directions, scores, reporter, &Reporter::remark);
   show_cosines(directions, reporter);
   reporter.field("source", labels.origin());
   reporter.field("components", fit.components);
   reporter.field("method", directions.method);
   reporter.field("penalty", directions.penalty ? Json(*directions.penalty) : Json());
   reporter.field("without", directions.without);
-  if (!reporter.json()) reporter.line("");
   reporter.output(path, "directions");
 }
 

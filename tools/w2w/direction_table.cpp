@@ -88,12 +88,13 @@ struct Range {
 
 }  // namespace
 
-void show_attributes(const Directions& directions, const HeldOutScores& scores, Reporter& reporter) {
+void show_attributes(const Directions& directions, const HeldOutScores& scores, Reporter& reporter,
+                     void (Reporter::*print)(std::string_view)) {
   const auto widest = widest_name(directions);
   const auto table = cosines(directions);
-  reporter.line(fmt::format("{}  {:>6}  {:>7}{}  {:>9}  {:>8}  {:>7}  related", padded("attribute", widest),
-                            "with", "without", scores.empty() ? "" : score_header(), "std", "smallest",
-                            "largest"));
+  (reporter.*print)(fmt::format("{}  {:>6}  {:>7}{}  {:>9}  {:>8}  {:>7}  related",
+                                padded("attribute", widest), "with", "without",
+                                scores.empty() ? "" : score_header(), "std", "smallest", "largest"));
   auto list = Json::array();
   for (size_t i = 0; i < directions.attributes.size(); ++i) {
     const auto row = static_cast<int64_t>(i);
@@ -108,8 +109,8 @@ void show_attributes(const Directions& directions, const HeldOutScores& scores, 
       related += fmt::format("{}{} {:+.2f}", related.empty() ? "  " : ", ", relative, cosine);
       related_json[relative] = cosine;
     }
-    reporter.line(fmt::format("{}  {:>6}  {:>7}{}{}{}", padded(name, widest), with, without,
-                              scores.empty() ? "" : score_text(scores[i]), range.text(), related));
+    (reporter.*print)(fmt::format("{}  {:>6}  {:>7}{}{}{}", padded(name, widest), with, without,
+                                  scores.empty() ? "" : score_text(scores[i]), range.text(), related));
     Json entry = {{"attribute", name}, {"with", with}, {"without", without}};
     range.add_to(entry);
     if (!scores.empty()) entry["held_out"] = score_json(scores[i]);
@@ -133,25 +134,25 @@ void show_cosines(const Directions& directions, Reporter& reporter) {
   }
   reporter.field("cosines", json);
   if (pairs.empty()) return;
-  reporter.line("");
+  reporter.remark("");
   if (names.size() > most_in_triangle && !reporter.options().verbose) {
-    reporter.line("largest cosines (-v shows all)");
+    reporter.remark("largest cosines (-v shows all)");
     pairs = by_size(std::move(pairs));
     pairs.resize(std::min(pairs.size(), pairs_shown));
     for (const auto& [a, b, cosine] : pairs)
-      reporter.line(fmt::format("  {:+.2f}  {}, {}", cosine, names[a], names[b]));
+      reporter.remark(fmt::format("  {:+.2f}  {}, {}", cosine, names[a], names[b]));
     return;
   }
   const auto widest = widest_name(directions);
   auto header = padded("cosines", widest + 4);
   for (size_t b = 0; b + 1 < names.size(); ++b) header += fmt::format("  {:>5}", b + 1);
-  reporter.line(header);
+  reporter.remark(header);
   for (size_t a = 0; a < names.size(); ++a) {
     std::string line = fmt::format("{:>2}  ", a + 1) + (a == 0 ? names[a] : padded(names[a], widest));
     for (size_t b = 0; b < a; ++b)
       line +=
           fmt::format("  {:+.2f}", table[static_cast<int64_t>(a)][static_cast<int64_t>(b)].item<double>());
-    reporter.line(line);
+    reporter.remark(line);
   }
 }
 

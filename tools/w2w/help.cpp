@@ -1,6 +1,7 @@
 #include "w2w/help.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -41,12 +42,15 @@ std::string option_usage(const CLI::Option& option) {
   return option.get_items_expected_max() == 0 || value.empty() ? text : text + " " + value;
 }
 
-std::string option_line(const CLI::Option& option) {
-  const auto usage = option_usage(option);
-  const auto help = wrap(option.get_description(), line_width - option_column, option_column);
+std::string two_columns(const std::string& usage, const std::string& description) {
+  const auto help = wrap(description, line_width - option_column, option_column);
   const bool fits = display_width(usage) + 4 <= option_column;
   if (!fits) return fmt::format("  {}\n{}{}\n", usage, std::string(option_column, ' '), help);
   return fmt::format("  {:<{}}{}\n", usage, option_column - 2, help);
+}
+
+std::string option_line(const CLI::Option& option) {
+  return two_columns(option_usage(option), option.get_description());
 }
 
 std::string group_text(const CLI::App& parser, const std::string& group) {
@@ -59,11 +63,22 @@ std::string group_text(const CLI::App& parser, const std::string& group) {
   return text.empty() ? text : "\n" + heading(group) + text;
 }
 
-bool has_environment(const CLI::App& parser) {
-  const auto options = parser.get_options();
-  return std::any_of(options.begin(), options.end(), [](const CLI::Option* option) {
-    return option->get_group() == model_group && !environment_name(*option).empty();
-  });
+/// How to set options other than on the command line, with variables that this command reads.
+std::string defaults_text(const Command& command) {
+  std::vector<std::string> variables;
+  for (const auto& group : {model_group, picture_group, output_group}) {
+    for (const auto* option : command.parser->get_options()) {
+      const auto name = option->get_group() == group ? environment_name(*option) : "";
+      if (!name.empty() && variables.size() < 3) variables.push_back(name);
+    }
+  }
+  if (variables.empty()) return {};
+  const auto text = fmt::format(
+      "Options of the shared groups (Model, Pictures, Output, General) can also be set by environment "
+      "variables ({}, ...) "
+      "and in config.toml, those of this command alone under [{}] there; the command line comes first.",
+      fmt::join(variables, ", "), command.text.name);
+  return "\n" + wrap(text, line_width, 0) + "\n";
 }
 
 }  // namespace
@@ -96,22 +111,10 @@ std::string command_help(const Command& command) {
       "\n" + heading("Usage") +
       fmt::format("  w2w {}{} [OPTIONS]\n", about.name, about.arguments.empty() ? "" : " " + about.arguments);
   for (const auto* option : command.parser->get_options()) {
-    if (option->get_positional()) {
-      text += fmt::format("  {:<{}}{}\n", about.arguments, option_column - 2,
-                          wrap(option->get_description(), line_width - option_column, option_column));
-    }
+    if (option->get_positional()) text += two_columns(about.arguments, option->get_description());
   }
   for (const auto& group : all_groups) text += group_text(*command.parser, group);
-  if (has_environment(*command.parser)) {
-    text +=
-        "\n" +
-        wrap(
-            "Options of the shared groups can also be set by environment variables (W2W_MODEL, W2W_SPACE, "
-            "W2W_STEPS, ...) and in config.toml; the command line comes first.",
-            line_width, 0) +
-        "\n";
-  }
-  return text;
+  return text + defaults_text(command);
 }
 
 }  // namespace w2w::cli

@@ -1,25 +1,41 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "w2w/app.h"
 #include "w2w/base/error.h"
+#include "w2w/base/nearest_name.h"
 #include "w2w/help.h"
 #include "w2w/option_values.h"
 
 namespace w2w::cli {
+namespace {
+
+/// `w2w help space build` is answered by the help of all of `space`.
+void check_words(const CommandText& text, const std::vector<std::string>& words) {
+  if (words.size() == 1) return;
+  if (text.actions.empty() || words.size() > 2) {
+    throw Error(ErrorKind::usage, fmt::format("help takes one command, found {}", words.size()));
+  }
+  if (std::find(text.actions.begin(), text.actions.end(), words[1]) != text.actions.end()) return;
+  throw Error(ErrorKind::usage, fmt::format("unknown action '{}' of `w2w {}`", words[1], text.name),
+              suggest(words[1], text.actions));
+}
+
+}  // namespace
 
 void add_help(App& app) {
   auto names = std::make_shared<std::vector<std::string>>();
-  auto& parser = app.add_command(
-      {.name = "help",
-       .summary = "help on a command",
-       .arguments = "[COMMAND]",
-       .examples = {{"w2w help tokens", "what `w2w tokens --help` shows"}}},
-      [names, &app](Reporter&) {
-        if (names->size() > 1) {
-          throw Error(ErrorKind::usage, fmt::format("help takes one command, found {}", names->size()));
-        }
-        fmt::print("{}", names->empty() ? overview(app) : command_help(app.command(names->front())));
-      });
+  auto& parser = app.add_command({.name = "help",
+                                  .summary = "help on a command",
+                                  .arguments = "[COMMAND]",
+                                  .examples = {{"w2w help tokens", "what `w2w tokens --help` shows"}}},
+                                 [names, &app](Reporter&) {
+                                   if (names->empty()) return fmt::print("{}", overview(app));
+                                   const auto& command = app.command(names->front());
+                                   check_words(command.text, *names);
+                                   fmt::print("{}", command_help(command));
+                                 });
   add_arguments(parser, "command", *names, "the command to explain");
 }
 

@@ -65,7 +65,7 @@ void add_invert_options(CLI::App& parser, InvertOptions& options) {
       "many people: a CSV table with the columns name, image and mask (a name twice: two pictures of one "
       "person; paths start at the table's folder); finished people are skipped");
   add_shard_option(parser, options.shard);
-  add_text(parser, "--name", options.name, "NAME", "of the outputs; default: the first picture's");
+  add_name_option(parser, options.name, "of the outputs; default: the first picture's");
   add_choice(parser, "--preset", options.preset, {"real", "ood", "reference"},
              "real: photographs (10000 components, 400 steps, lr 0.1); ood: paintings and cartoons (1000 "
              "components, 800 steps, lr 1); reference: the paper's, as real; default: real");

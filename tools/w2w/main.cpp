@@ -1,8 +1,10 @@
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <new>
 
 #include "w2w/app.h"
@@ -38,6 +40,18 @@ int out_of_memory() {
               "use a smaller picture, fewer pictures at once, or --dtype bf16");
 }
 
+/// LibTorch tells what was asked for and what is free: "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0
+/// has a total capacity of 79.11 GiB of which 10.62 MiB is free. ...". The rest is about its own settings.
+int out_of_device_memory(std::string what) {
+  what.resize(std::min(what.find('\n'), what.size()));
+  const std::string end = " is free.";
+  if (const auto at = what.find(end); at != what.npos) what.resize(at + end.size() - 1);
+  return fail(
+      ErrorKind::out_of_memory, what,
+      "use a smaller picture (-W, -H), --vae-tiling, a smaller --batch or --together, --dtype bf16, or "
+      "--device cpu");
+}
+
 int internal_error(const char* what) {
   return fail(ErrorKind::failure, fmt::format("internal error: {}", what),
               "this is a bug in w2w; please report it with the command that led here");
@@ -65,9 +79,14 @@ int main(int argc, char** argv) {
     app.run(arguments);
     return std::fflush(stdout) == 0 ? 0 : fail(ErrorKind::failure, "cannot write the results (stdout)");
   } catch (const Error& error) {
+    if (error.kind() == ErrorKind::interrupted) {  // base/interruptible.h may have left a thread at work
+      fail(error.kind(), error.what(), error.hint());
+      std::fflush(nullptr);
+      std::_Exit(static_cast<int>(ErrorKind::interrupted));
+    }
     return fail(error.kind(), error.what(), error.hint());
-  } catch (const c10::OutOfMemoryError&) {
-    return out_of_memory();
+  } catch (const c10::OutOfMemoryError& error) {
+    return out_of_device_memory(error.what_without_backtrace());
   } catch (const c10::Error& error) {
     if (says_out_of_memory(error.what())) return out_of_memory();
     return internal_error(error.what_without_backtrace());

@@ -42,6 +42,21 @@ void check_columns(const CsvReader& csv, const std::vector<std::string>& columns
 
 }  // namespace
 
+bool is_file_name(const std::string& name) {
+  return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos;
+}
+
+void add_name_option(CLI::App& parser, std::optional<std::string>& target, const std::string& help) {
+  add_value(parser, "--name", "NAME", help, [&target](const std::string& text) {
+    if (!is_file_name(text)) {
+      throw Error(ErrorKind::usage,
+                  fmt::format("--name expects a name that can be a file's, found '{}'", text),
+                  "-o is the folder it lies in");
+    }
+    target = text;
+  });
+}
+
 std::string name_of(const fs::path& picture) {
   auto path = fs::absolute(picture).lexically_normal();  // "." has a name too
   if (!path.has_filename()) path = path.parent_path();
@@ -80,7 +95,7 @@ std::vector<ManifestLine> read_manifest(const fs::path& path, const std::vector<
     if (image.empty()) csv.fail(fmt::format("line {} names no image", csv.line()));
     line.image = existing(path, image.mapped(), line.number);
     line.name = name.empty() ? name_of(line.image) : name.mapped();
-    if (line.name == "." || line.name == ".." || line.name.find('/') != std::string::npos) {
+    if (!is_file_name(line.name)) {
       csv.fail(
           fmt::format("line {}: expected a name that can be a file's, found '{}'", csv.line(), line.name));
     }

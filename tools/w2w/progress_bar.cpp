@@ -40,7 +40,8 @@ void ProgressBar::start_stage(const ProgressEvent& event) {
 }
 
 void ProgressBar::update(const ProgressEvent& event) {
-  if (event.total != total_ || event.step < last_step_) start_stage(event);
+  const bool was_done = last_step_ >= total_;
+  if (event.total != total_ || event.step < last_step_ || was_done) start_stage(event);
   last_step_ = event.step;
   const auto now = Clock::now();
   const double seconds = std::chrono::duration<double>(now - stage_start_).count();
@@ -56,8 +57,8 @@ void ProgressBar::update(const ProgressEvent& event) {
   if (tenth == last_tenth_) return;
   last_tenth_ = tenth;
   const auto tail = done ? event.detail : figures(event, rate);
-  fmt::print(stderr, "w2w: {} {}/{} ({} %){}\n", event.what, event.step, event.total, tenth * 10,
-             tail.empty() ? "" : ", " + tail);
+  fmt::print(stderr, "w2w: {} {}/{} ({} %){}\n", event.what, event.step, event.total,
+             event.step * 100 / event.total, tail.empty() ? "" : ", " + tail);
 }
 
 void ProgressBar::draw(const ProgressEvent& event, double rate) {

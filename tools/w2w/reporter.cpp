@@ -47,6 +47,12 @@ void Reporter::line(std::string_view text) {
   std::fflush(stdout);  // a script that reads along sees each result when it exists
 }
 
+void Reporter::remark(std::string_view text) {
+  if (options_.json || options_.quiet) return;
+  bar_.clear();
+  fmt::print(stderr, "{}\n", text);
+}
+
 Progress Reporter::progress() {
   if (options_.quiet) return {};
   return [this](const ProgressEvent& event) { bar_.update(event); };

@@ -37,6 +37,9 @@ class Reporter {
   /// Results of commands that write no files: a line on stdout, nothing with --json.
   void line(std::string_view text);
 
+  /// What a command that writes files says of them: a line on stderr, nothing with --json or --quiet.
+  void remark(std::string_view text);
+
   /// Shows progress on stderr unless --quiet; valid while this object lives.
   Progress progress();
 

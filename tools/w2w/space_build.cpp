@@ -91,7 +91,10 @@ void run_space_build(const SpaceOptions& options, Reporter& reporter) {
   build.check();
   check_weights(options);
   if (options.weights) build.weights = *options.weights;
-  if (options.names) build.names = read_model_names(*options.names);
+  if (options.names) {
+    build.names_file = *options.names;
+    build.names = read_model_names(build.names_file);
+  }
 
   const auto progress = reporter.progress();
   const auto sources = find_model_sources({arguments.begin(), arguments.end()}, progress);

@@ -45,9 +45,13 @@ const std::map<std::string, Action>& actions() {
   return all;
 }
 
-const Action& action_of(const SpaceOptions& options) {
+std::vector<std::string> action_names() {
   std::vector<std::string> names;
   for (const auto& [name, action] : actions()) names.push_back(name);
+  return names;
+}
+
+const Action& action_of(const SpaceOptions& options) {
   if (options.words.empty()) {
     throw Error(ErrorKind::usage, "space expects an action: build, convert, info or verify",
                 "see `w2w help space`");
@@ -55,7 +59,7 @@ const Action& action_of(const SpaceOptions& options) {
   const auto found = actions().find(options.words[0]);
   if (found != actions().end()) return found->second;
   throw Error(ErrorKind::usage, fmt::format("unknown action '{}' of `w2w space`", options.words[0]),
-              suggest(options.words[0], names));
+              suggest(options.words[0], action_names()));
 }
 
 /// An option of another action was most likely meant for that one.
@@ -66,7 +70,8 @@ void check_options(const CLI::App& parser, const std::string& name, const Action
     if (option->count() == 0 || option->get_lnames().empty()) continue;
     const auto& long_name = option->get_lnames().front();
     if (!special.contains(long_name) || action.options.contains(long_name)) continue;
-    if (long_name == "space" || long_name == "model") continue;  // may come from the environment
+    if (!environment_name(*option).empty())
+      continue;  // it may have come from the environment, for all commands
     throw Error(ErrorKind::usage, fmt::format("--{} is no option of `w2w space {}`", long_name, name),
                 "see `w2w help space`");
   }
@@ -185,10 +190,12 @@ void add_space(App& app) {
                         {"w2w space convert released/files -m MODEL --dtype bf16 -o space",
                          "the release in a quarter of its size"},
                         {"w2w space info space", "its spectrum, and who is in it"},
-                        {"w2w space verify space", "whether it is whole"}}},
+                        {"w2w space verify space", "whether it is whole"}},
+                       action_names()},
                       [options, own](Reporter& reporter) {
                         const auto& action = action_of(*options);
                         check_options(**own, options->words[0], action);
+                        reporter.field("action", options->words[0]);
                         action.run(*options, reporter);
                       });
   *own = &parser;

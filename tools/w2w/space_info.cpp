@@ -22,11 +22,7 @@ namespace {
 /// "attn1.to_q" and how many there are.
 std::map<std::string, int64_t> kinds_of(const Targets& targets) {
   std::map<std::string, int64_t> kinds;
-  for (const auto& target : targets) {
-    auto at = target.module.rfind('.');
-    if (at != std::string::npos && at > 0) at = target.module.rfind('.', at - 1);
-    ++kinds[at == std::string::npos ? target.module : target.module.substr(at + 1)];
-  }
+  for (const auto& target : targets) ++kinds[std::string(kind_of(target.module))];
   return kinds;
 }
 
@@ -160,6 +156,7 @@ class SpaceInfo {
 
 void run_space_info(const SpaceOptions& options, Reporter& reporter) {
   const auto space = Space::open(space_folder(options));
+  if (options.components) space.components(*options.components);  // refuses more than there are
   SpaceInfo(space, options, reporter).tell();
 }
 

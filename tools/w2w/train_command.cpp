@@ -51,6 +51,7 @@ class TrainRun {
     model_.emplace(open_model(options_.shared));
     trainer_.emplace(*model_, options_.training);
     description_ = describe_run(options_.training, *model_);
+    if (options_.start) start_from(*options_.start);  // a fault of all is told once
     if (options_.training.prior_weight > 0) {
       const auto paths = make_class_pictures(options_, *model_, reporter_);
       if (options_.prepare) return;
@@ -89,6 +90,19 @@ class TrainRun {
     trainer_->set_class_pictures(std::move(pictures));
   }
 
+  TrainingState start_from(const fs::path& path) {
+    const auto lora = read_lora(path, model_->linear_layers());
+    try {
+      return trainer_->initial_state(lora);
+    } catch (const Error& error) {
+      throw Error(
+          error.kind(), fmt::format("cannot start from this LoRA ({}): {}", path.string(), error.what()),
+          lora.empty() ? "it changes nothing of the model"
+                       : fmt::format("its rank is {}; --rank and --targets have to be as it was trained",
+                                     lora.begin()->second.rank()));
+    }
+  }
+
   /// Places are filled in the order of the table, and again as soon as somebody is finished.
   void train_all() {
     std::vector<Place> places;
@@ -122,8 +136,7 @@ class TrainRun {
       }
       place.run["pictures"] = hash_of(place.trainee.pictures);
       auto& state = place.trainee.state;
-      state = task.start ? trainer_->initial_state(read_lora(*task.start, model_->linear_layers()))
-                         : trainer_->initial_state();
+      state = task.start ? start_from(*task.start) : trainer_->initial_state();
       if (task.start) place.run["start"] = safetensors_payload_sha256({{"theta", state.theta}});
       if ((options_.resume || options_.batch_file) && fs::exists(task.checkpoint)) {
         state = read_training_checkpoint(task.checkpoint, place.run);

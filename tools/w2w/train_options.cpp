@@ -89,14 +89,12 @@ void add_train_options(CLI::App& parser, TrainOptions& options) {
       parser, "--batch-file,--manifest", options.batch_file, "PATH",
       "many people: a CSV table with the columns name, image (a picture or a folder), prompt and start (a "
       "LoRA, as in --start), paths starting at its folder; or a folder with one folder for each person. "
-      "Finished people are skipped, "
-      "unfinished ones go on");
+      "Finished people are skipped, unfinished ones go on");
   add_shard_option(parser, options.shard);
   add_integer(parser, "--together", options.together, {1, 4096},
               "people who share each pass through the model: faster where pictures are small or a GPU is "
               "wide, for more memory; the results are the same; default: 1");
-  add_text(parser, "--name", options.name, "NAME",
-           "of the outputs; default: the folder's or first picture's");
+  add_name_option(parser, options.name, "of the outputs; default: the folder's or first picture's");
   add_choice(parser, "--fit", options.fit, fit_names(),
              "pictures of another shape than the model's: keep the centre, add borders, or distort; default: "
              "crop");

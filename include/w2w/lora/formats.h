@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "w2w/io/tensor_file.h"
 #include "w2w/lora/factors.h"
 #include "w2w/lora/target.h"
 
@@ -32,6 +33,9 @@ struct LoraContents {
 
 /// As read_lora, but a low-rank change of another matrix is no error.
 LoraContents read_lora_contents(const std::filesystem::path& path, const Targets& modules);
+
+/// The largest rank among a LoRA file's factors, told by their names; 0 where it has none.
+int64_t largest_rank(const TensorMap& tensors);
 
 /// The file of tensors that read_lora reads: `path` itself, or the one in that folder. Error(not_found).
 std::filesystem::path lora_file(const std::filesystem::path& path);

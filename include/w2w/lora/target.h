@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace w2w {
@@ -21,6 +22,15 @@ struct Target {
 };
 
 using Targets = std::vector<Target>;
+
+/// The flatten order of a space (reference.md).
+void sort_by_name(Targets& targets);
+
+/// "attn1.to_q" of "mid_block.attentions.0.transformer_blocks.0.attn1.to_q".
+std::string_view kind_of(std::string_view module);
+
+/// Error(usage) with the nearest name for a name of `which` that no layer ends with.
+void check_layer_names(const Targets& linears, const std::vector<std::string>& which);
 
 /// The linear layers among a UNet's weights: every matrix named "MODULE.weight". Looks at names and shapes
 /// only.

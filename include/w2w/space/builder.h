@@ -34,6 +34,7 @@ struct BuildOptions {
       false;             ///< |A| = |B| and one sign for every pair of factors; always when a rank is above 1
   bool partial = false;  ///< leave out what a LoRA changes beside the model's linear layers
   std::vector<std::string> names;                ///< of all models, in order, instead of the sources' own
+  std::filesystem::path names_file;              ///< where they are from, for messages
   std::optional<std::filesystem::path> weights;  ///< keep the collected matrix here
 
   BuildMethod method = BuildMethod::automatic;

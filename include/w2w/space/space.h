@@ -102,6 +102,9 @@ class Space {
   std::shared_ptr<Lazy> lazy_;
 };
 
+/// Whether the folder holds a space, whole or not, that Space::open would look at.
+bool is_space_folder(const std::filesystem::path& folder);
+
 /// Writes the compact form of formats.md, the folder made if absent: components transposed to [k, P] in
 /// `dtype`, space.json last. The same data give the same bytes. Needs data.layout.
 void write_space(const std::filesystem::path& folder, const SpaceData& data, c10::ScalarType dtype);

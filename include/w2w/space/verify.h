@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "w2w/base/error.h"
 #include "w2w/base/progress.h"
 
 namespace w2w {
@@ -13,7 +14,8 @@ namespace w2w {
 struct SpaceCheck {
   std::string name;
   bool ok = false;
-  std::string found;  ///< a figure with its bound, or what is wrong
+  std::string found;                      ///< a figure with its bound, or what is wrong
+  ErrorKind kind = ErrorKind::malformed;  ///< what it means if it is not ok: a file may also be missing
 };
 
 /// Whether the space in `folder` is whole: its files and hash, finite values, orthonormal components,

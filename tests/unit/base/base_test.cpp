@@ -4,6 +4,7 @@
 #include "support/temporary_folder.h"
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/generator.h"
+#include "w2w/base/interruptible.h"
 #include "w2w/base/nearest_name.h"
 #include "w2w/base/progress.h"
 #include "w2w/base/sha256.h"
@@ -51,6 +52,30 @@ TEST(Generator, PhiloxMatchesPublishedCudaValues) {  // torch.randn(4, device="c
 }
 
 TEST(Interrupt, ThrowsOnlyWhenAsked) { EXPECT_NO_THROW(check_interrupt()); }
+
+TEST(Interruptible, GivesTheResultOrTheErrorOfTheWork) {
+  EXPECT_EQ(interruptible([] { return 7; }), 7);
+  test::expect_error(ErrorKind::malformed, "went wrong", [] {
+    interruptible([]() -> int { throw Error(ErrorKind::malformed, "it went wrong"); });
+  });
+}
+
+TEST(InterruptibleDeathTest, DoesNotWaitForTheWork) {  // a process of its own: an interrupt stays requested
+  const auto interrupted = [] {
+    request_interrupt();
+    try {
+      interruptible([] {
+        std::this_thread::sleep_for(std::chrono::minutes(1));
+        return 0;
+      });
+    } catch (const Error& error) {
+      std::_Exit(static_cast<int>(error.kind()));
+    }
+  };
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EXIT(interrupted(), testing::ExitedWithCode(130), "");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(50));
+}
 
 }  // namespace
 }  // namespace w2w

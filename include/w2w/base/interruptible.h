@@ -1,0 +1,22 @@
+#pragma once
+#include <chrono>
+#include <future>
+#include <thread>
+
+#include "w2w/base/progress.h"
+
+namespace w2w {
+
+/// Runs `work`, one call that may take minutes and cannot look for interrupts itself, in a thread of its own.
+/// Error(interrupted) as soon as one is requested: then the thread goes on until the process ends, so `work`
+/// has to hold by value all it uses.
+template <typename Work>
+auto interruptible(Work work) {
+  std::packaged_task<decltype(work())()> task(std::move(work));
+  auto result = task.get_future();
+  std::thread(std::move(task)).detach();
+  while (result.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) check_interrupt();
+  return result.get();
+}
+
+}  // namespace w2w
