@@ -59,7 +59,7 @@ def included_breaches(room, header, public):
             return None if room in allowed else f"includes <{header}>, allowed only in {', '.join(allowed)}"
     if TORCH.match(header) or PLATFORM.match(header) or STANDARD.match(header) or header.endswith(".inc"):
         return None
-    if "/" not in header and not public and header.endswith(".h"):
+    if "/" not in header and not public and header.endswith((".h", ".cuh")):
         return None  # a private header beside its source
     return f"includes <{header}>, which the table in scripts/check_layers.py does not know"
 

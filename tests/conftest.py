@@ -21,7 +21,7 @@ class Program:
     def environment(self, **changes):
         """No setting, cache or colour of the person who runs the tests reaches the program."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("W2W_", "HF_", "HUGGINGFACE_", "XDG_"))}
-        kept |= {"HOME": str(self.home), "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
+        kept |= {"HOME": str(self.home), "NO_COLOR": "1", "LC_ALL": "C.UTF-8", "W2W_DEVICE": "cpu"}  # tests/gpu names the other
         return {k: v for k, v in (kept | changes).items() if v is not None}
 
     def __call__(self, *arguments, code=0, cwd=None, stdin="", timeout=300, **environment):

@@ -15,15 +15,23 @@ void Adapter::apply(const Lora& lora) {
     }
   }
   for (auto& [module, touched] : touched_) {
-    if (!lora.contains(module)) parameters_.at(module + ".weight").set_data(touched.base);
+    if (lora.contains(module)) continue;
+    const auto& live = parameters_.at(module + ".weight");
+    if (touched.baked.is_same(live)) {
+      live.copy_(touched.base);
+    } else {
+      live.set_data(touched.base);
+    }
   }
   for (const auto& [module, factors] : lora) {
     const auto& live = parameters_.at(module + ".weight");
     auto [entry, is_new] = touched_.try_emplace(module);
     auto& touched = entry->second;
-    if (is_new) touched = {live.alias(), at::empty_like(live)};
+    if (is_new) {
+      touched = live.is_cpu() ? Touched{live.alias(), at::empty_like(live)} : Touched{live.clone(), live};
+    }
     bake(touched.baked, touched.base, factors);
-    live.set_data(touched.baked);
+    if (!touched.baked.is_same(live)) live.set_data(touched.baked);
   }
 }
 

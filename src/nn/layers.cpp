@@ -6,6 +6,9 @@
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/silu.h>
+
+#include "w2w/base/accelerator.h"
 
 namespace w2w::nn {
 
@@ -44,7 +47,15 @@ GroupNorm::GroupNorm(const Scope& scope, int64_t groups_, int64_t channels, doub
       groups(groups_),
       eps(eps_) {}
 
-Tensor GroupNorm::operator()(const Tensor& x) const { return at::group_norm(x, groups, weight, bias, eps); }
+Tensor GroupNorm::operator()(const Tensor& x) const {
+  if (x.is_cuda()) return accelerator()->group_norm(x, groups, weight, bias, eps, false);
+  return at::group_norm(x, groups, weight, bias, eps);
+}
+
+Tensor GroupNorm::silu(const Tensor& x) const {
+  if (x.is_cuda()) return accelerator()->group_norm(x, groups, weight, bias, eps, true);
+  return at::silu(at::group_norm(x, groups, weight, bias, eps));
+}
 
 LayerNorm::LayerNorm(const Scope& scope, int64_t width, double eps_)
     : weight(scope.take("weight", {width})), bias(scope.take("bias", {width})), eps(eps_) {}

@@ -18,9 +18,9 @@ ResnetBlock::ResnetBlock(const Scope& scope, int64_t in, int64_t out, int64_t ti
 }
 
 Tensor ResnetBlock::operator()(const Tensor& x, const Tensor& time) const {
-  auto h = conv1(at::silu(norm1(x)));
+  auto h = conv1(norm1.silu(x));
   if (time_emb_proj) h = h + (*time_emb_proj)(at::silu(time)).unsqueeze(-1).unsqueeze(-1);
-  h = conv2(at::silu(norm2(h)));
+  h = conv2(norm2.silu(h));
   return (conv_shortcut ? (*conv_shortcut)(x) : x) + h;
 }
 

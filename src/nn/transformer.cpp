@@ -1,8 +1,13 @@
 #include "w2w/nn/transformer.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/IListRef.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/gelu.h>
+#include <ATen/ops/linear.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
+
+#include "w2w/base/accelerator.h"
 
 namespace w2w::nn {
 namespace {
@@ -34,6 +39,26 @@ Attention::Attention(const Scope& scope, int64_t width, int64_t context_width, i
       to_out(scope / "to_out" / 0, width, width),
       heads(heads_) {}
 
+void Attention::join_projections() {
+  if (!to_k.weight.is_cuda() || !to_v.weight.is_cuda()) return;  // missing: Weights::finish tells of it
+  to_qkv = at::cat({to_q.weight, to_k.weight, to_v.weight});
+  int64_t row = 0;
+  for (auto* layer : {&to_q, &to_k, &to_v}) {
+    const int64_t rows = layer->weight.size(0);
+    layer->weight.set_data(to_qkv.narrow(0, row, rows));
+    row += rows;
+  }
+}
+
+Tensor Attention::operator()(const Tensor& x) const {
+  const auto is_plain = [](const Linear& layer) { return !layer.branch->down.defined(); };
+  if (!to_qkv.defined() || !is_plain(to_q) || !is_plain(to_k) || !is_plain(to_v)) {
+    return attend(x, to_k(x), to_v(x));
+  }
+  const auto qkv = at::linear(x, to_qkv).chunk(3, -1);
+  return to_out(multi_head_attention(qkv[0], qkv[1], qkv[2], heads));
+}
+
 Tensor Attention::attend(const Tensor& x, const Tensor& k, const Tensor& v) const {
   return to_out(multi_head_attention(to_q(x), k, v, heads));
 }
@@ -57,7 +82,9 @@ FeedForward::FeedForward(const Scope& scope, int64_t width)
     : proj(scope / "net" / 0 / "proj", width, 8 * width), out(scope / "net" / 2, 4 * width, width) {}
 
 Tensor FeedForward::operator()(const Tensor& x) const {
-  const auto value_and_gate = proj(x).chunk(2, -1);
+  const auto both = proj(x);
+  if (x.is_cuda()) return out(accelerator()->geglu(both));
+  const auto value_and_gate = both.chunk(2, -1);
   return out(value_and_gate[0] * at::gelu(value_and_gate[1]));
 }
 
@@ -67,7 +94,9 @@ TransformerBlock::TransformerBlock(const Scope& scope, int64_t width, int64_t co
       norm2(scope / "norm2", width),
       attn2(scope / "attn2", width, context_width, heads),
       norm3(scope / "norm3", width),
-      ff(scope / "ff", width) {}
+      ff(scope / "ff", width) {
+  if (attn1.to_q.weight.is_cuda()) attn1.join_projections();
+}
 
 Tensor TransformerBlock::operator()(Tensor x, const Context& context) const {
   x = x + attn1(norm1(x));

@@ -23,9 +23,12 @@ std::string first_few(const std::vector<std::string>& items) {
 
 }  // namespace
 
-Weights::Weights(std::map<std::string, at::Tensor> tensors, std::string origin, at::ScalarType dtype,
+Weights::Weights(std::map<std::string, at::Tensor> tensors, std::string origin, at::TensorOptions options,
                  std::function<void(const at::Tensor&)> release)
-    : tensors_(std::move(tensors)), origin_(std::move(origin)), dtype_(dtype), release_(std::move(release)) {}
+    : tensors_(std::move(tensors)),
+      origin_(std::move(origin)),
+      options_(options),
+      release_(std::move(release)) {}
 
 at::Tensor Weights::take(const std::string& name, at::IntArrayRef shape) {
   const auto found = tensors_.find(name);
@@ -40,7 +43,9 @@ at::Tensor Weights::take(const std::string& name, at::IntArrayRef shape) {
                                      fmt::join(shape, ", ")));
     return at::empty({0});
   }
-  auto tensor = source.to(dtype_);
+  auto tensor = source.to(options_);
+  // cuDNN would turn kernels to this order in every call.
+  if (tensor.dim() == 4 && tensor.is_cuda()) tensor = tensor.contiguous(at::MemoryFormat::ChannelsLast);
   if (!tensor.is_same(source) && release_) release_(source);
   taken_.emplace(name, tensor);
   return tensor;

@@ -55,6 +55,12 @@ std::vector<std::string> registration_order(const Targets& targets) {
   return modules;
 }
 
+Targets chosen_targets(const Targets& linears, const DreamboothOptions& options) {
+  options.check();
+  check_layer_names(linears, options.targets);
+  return attention_targets(linears, options.targets);
+}
+
 }  // namespace
 
 const std::vector<std::string>& rate_schedule_names() {
@@ -80,6 +86,7 @@ void DreamboothOptions::check() const {
   require(warmup >= 0, "warm-up must be 0 steps or more", warmup);
   require(std::isfinite(weight_decay) && weight_decay >= 0, "weight decay must be 0 or more", weight_decay);
   require(max_gradient_norm >= 0, "largest gradient norm must be 0 (none) or more", max_gradient_norm);
+  check_picture_size(width, height);
   require(std::isfinite(prior_weight) && prior_weight >= 0, "prior weight must be 0 or more", prior_weight);
 }
 
@@ -95,20 +102,21 @@ double DreamboothOptions::rate(int64_t done) const {
 Dreambooth::Dreambooth(TextToImage& model, DreamboothOptions options)
     : model_(model),
       options_(std::move(options)),
-      layout_(attention_targets(model.linear_layers(), options_.targets), options_.rank, options_.alpha),
+      layout_(chosen_targets(model.linear_layers(), options_), options_.rank, options_.alpha),
       schedule_(model.scheduler_config()) {
-  options_.check();
   TextToImageOptions picture;
   picture.width = options_.width;
   picture.height = options_.height;
   size_ = model_.picture_size(picture);
+  schedule_.alphas_cumprod = schedule_.alphas_cumprod.to(model_.device());
 }
 
 TrainingPicture Dreambooth::encode(const Tensor& image, const std::string& prompt) {
   at::NoGradGuard no_grad;
-  if (!encoder_) encoder_.emplace(model_.checkpoint().vae_encoder(model_.dtype()));
-  const auto posterior = (*encoder_)(image.unsqueeze(0).to(model_.dtype()));
-  return {posterior.mean.to(at::kFloat), posterior.std.to(at::kFloat), model_.embed(prompt)};
+  if (!encoder_) encoder_.emplace(model_.checkpoint().vae_encoder(model_.tensor_options()));
+  const auto posterior = (*encoder_)(image.unsqueeze(0).to(model_.tensor_options()));
+  return {posterior.mean.to(at::kCPU, at::kFloat), posterior.std.to(at::kCPU, at::kFloat),
+          model_.embed(prompt)};
 }
 
 /// PEFT makes both layers with torch's own initial values before it draws A once more.
@@ -167,28 +175,37 @@ Dreambooth::Batch Dreambooth::draw(const std::vector<Trainee*>& people) const {
   return batch;
 }
 
-void Dreambooth::step(const std::vector<Trainee*>& people) {
-  const auto batch = draw(people);
-  const auto latents = at::cat(batch.latents), noise = at::cat(batch.noise);
-  const auto timesteps = at::tensor(batch.timesteps, at::kLong);
-  std::vector<Tensor> thetas;
-  for (const auto* person : people) thetas.push_back(person->state.theta);
-  const LearnedFactors factors(model_.unet(), layout_, at::stack(thetas), model_.dtype());
-
+/// Mean squared errors [people, 1 or 2]: instance, prior; and the gradients [people, P] of what is minimised.
+std::vector<Tensor> Dreambooth::compute(const Tensor& thetas, const Tensor& latents, const Tensor& noise,
+                                        const Tensor& timesteps, const Tensor& contexts) {
+  const LearnedFactors factors(model_.unet(), layout_, thetas, model_.dtype());
   const auto noisy = schedule_.add_noise(latents, noise, timesteps).to(model_.dtype());
-  const auto predicted = model_.unet()(noisy, timesteps, at::cat(batch.contexts)).to(at::kFloat);
+  const auto predicted = model_.unet()(noisy, timesteps, contexts).to(at::kFloat);
   auto errors = (predicted - schedule_.target(latents, noise, timesteps)).square().mean({1, 2, 3});
   if (options_.loss_weight == LossWeight::velocity) {
     errors =
         errors * schedule_.alphas_cumprod.index_select(0, timesteps).reciprocal().clamp_max(largest_weight);
   }
-  const auto count = static_cast<int64_t>(people.size());
-  const auto parts = errors.view({count, -1, options_.batch}).mean(2);  // [people, 1 or 2]: instance, prior
+  const auto parts = errors.view({thetas.size(0), -1, options_.batch}).mean(2);
   auto loss = parts.select(1, 0).sum();
   if (options_.prior_weight > 0) loss = loss + parts.select(1, 1).sum() * options_.prior_weight;
-  const auto gradients = factors.gradient(loss);
+  return {parts.detach(), factors.gradient(loss)};
+}
 
-  const auto values = parts.detach().to(at::kDouble).contiguous();
+void Dreambooth::step(const std::vector<Trainee*>& people) {
+  const auto batch = draw(people);
+  std::vector<Tensor> thetas;
+  for (const auto* person : people) thetas.push_back(person->state.theta);
+  const auto count = static_cast<int64_t>(people.size());
+  const auto compute = [&](const std::vector<Tensor>& in) {
+    return this->compute(in[0], in[1], in[2], in[3], in[4]);
+  };
+  const auto device = model_.device();
+  const auto result =
+      step_call_(compute, {at::stack(thetas).to(device), at::cat(batch.latents).to(device),
+                           at::cat(batch.noise).to(device), at::tensor(batch.timesteps, at::kLong).to(device),
+                           at::cat(batch.contexts)});
+  const auto values = result[0].to(at::kCPU, at::kDouble).contiguous(), gradients = result[1].cpu();
   for (int64_t i = 0; i < count; ++i) {
     auto& state = people[static_cast<size_t>(i)]->state;
     const auto row = values[i];

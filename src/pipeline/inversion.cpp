@@ -40,21 +40,22 @@ void InversionOptions::check() const {
   require(std::isfinite(weight_decay) && weight_decay >= 0, "weight decay must be 0 or more", weight_decay);
   require(batch >= 1, "batch must be 1 or more", batch);
   require(accumulate >= 1, "accumulate must be 1 or more", accumulate);
+  check_picture_size(width, height);
 }
 
 Inversion::Inversion(TextToImage& model, const Space& space, InversionOptions options)
     : model_(model),
       space_(space),
       options_(std::move(options)),
+      products_((options_.check(), space), options_.components, model.device()),
       schedule_(model.scheduler_config()),
       context_(model.embed(options_.prompt)) {
-  options_.check();
-  space_.components(options_.components);  // refuses more than there are
   TextToImageOptions picture;
   picture.width = options_.width;
   picture.height = options_.height;
   size_ = model_.picture_size(picture);
   context_.keep_keys();
+  schedule_.alphas_cumprod = schedule_.alphas_cumprod.to(model_.device());
   if (options_.whitened) spread_ = spread_of(space_, options_.components);
 }
 
@@ -68,8 +69,8 @@ Tensor Inversion::coefficients(const InversionState& state) const {
 
 Inversion::Encoded Inversion::encode(const InversionPicture& picture, const VaeEncoder& encoder) const {
   at::NoGradGuard no_grad;
-  const auto posterior = encoder(picture.image.unsqueeze(0).to(model_.dtype()));
-  return {posterior.mean.to(at::kFloat), posterior.std.to(at::kFloat),
+  const auto posterior = encoder(picture.image.unsqueeze(0).to(model_.tensor_options()));
+  return {posterior.mean.to(at::kCPU, at::kFloat), posterior.std.to(at::kCPU, at::kFloat),
           picture.mask.defined() ? picture.mask.view({1, 1, picture.mask.size(0), picture.mask.size(1)})
                                  : Tensor()};
 }
@@ -94,8 +95,9 @@ Inversion::Batch Inversion::draw(const std::vector<Encoded>& pictures, int64_t f
       masks.push_back(picture.mask.defined() ? picture.mask : at::ones({1, 1, shape[2], shape[3]}));
     }
   }
-  return {at::cat(latents), at::cat(noise), at::tensor(timesteps, at::kLong),
-          masked ? at::cat(masks) : Tensor()};
+  const auto on_device = [&](const Tensor& values) { return values.to(model_.device()); };
+  return {on_device(at::cat(latents)), on_device(at::cat(noise)), on_device(at::tensor(timesteps, at::kLong)),
+          masked ? on_device(at::cat(masks)) : Tensor()};
 }
 
 /// The mean squared error of what the UNet predicts, with whatever its branches hold.
@@ -108,16 +110,27 @@ Tensor Inversion::loss(const Batch& batch) const {
   return error.square().mean();
 }
 
+/// The loss of one pass, and its gradient with respect to the coefficients.
+std::pair<Tensor, Tensor> Inversion::pass(const Tensor& coefficients, const Batch& batch) {
+  const auto compute = [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
+    const LearnedFactors factors(model_.unet(), space_.layout(), products_.theta(in[0]), model_.dtype());
+    const auto loss = this->loss({in[1], in[2], in[3], in[4]}) / static_cast<double>(options_.accumulate);
+    return {loss.detach(), products_.gradient(factors.gradient(loss))};
+  };
+  const auto device = model_.device();
+  const auto result =
+      pass_call_(compute, {coefficients.to(device), batch.latents, batch.noise, batch.timesteps, batch.mask});
+  return {result[0], result[1]};
+}
+
 void Inversion::step(const std::vector<Encoded>& pictures, InversionState& state, Generator& generator) {
-  const auto theta = space_.theta(coefficients(state));
-  const LearnedFactors factors(model_.unet(), space_.layout(), theta, model_.dtype());
-  Tensor gradient;
+  const auto coefficients = this->coefficients(state);
+  Tensor of_position;
   double total = 0;
-  for (int64_t pass = 0; pass < options_.accumulate; ++pass) {
-    const int64_t first = (state.steps() * options_.accumulate + pass) * options_.batch;
-    const auto loss = this->loss(draw(pictures, first, generator)) / static_cast<double>(options_.accumulate);
-    const auto part = factors.gradient(loss);
-    gradient = gradient.defined() ? gradient.add_(part) : part;
+  for (int64_t i = 0; i < options_.accumulate; ++i) {
+    const int64_t first = (state.steps() * options_.accumulate + i) * options_.batch;
+    const auto [loss, gradient] = pass(coefficients, draw(pictures, first, generator));
+    of_position = of_position.defined() ? of_position.add_(gradient.cpu()) : gradient.cpu();
     total += loss.item<double>();
   }
   if (!std::isfinite(total)) {
@@ -125,7 +138,6 @@ void Inversion::step(const std::vector<Encoded>& pictures, InversionState& state
                 fmt::format("the loss is no longer a number at step {}", state.steps() + 1),
                 fmt::format("a learning rate below {} may help", options_.learning_rate));
   }
-  auto of_position = space_.scores(gradient.mul_(space_.data().std), options_.components);
   if (spread_.defined()) of_position.mul_(spread_);
   nn::AdamOptions adam{options_.learning_rate, 0.9, 0.999, 1e-8, options_.weight_decay};
   if (options_.cosine) {
@@ -141,7 +153,8 @@ InversionState Inversion::run(const std::vector<InversionPicture>& pictures, Inv
   if (pictures.empty()) throw Error(ErrorKind::usage, "inversion needs a picture");
   std::vector<Encoded> encoded;
   {
-    const auto encoder = model_.checkpoint().vae_encoder(model_.dtype());  // a tenth of the model: not kept
+    const auto encoder =
+        model_.checkpoint().vae_encoder(model_.tensor_options());  // a tenth of the model: not kept
     for (const auto& picture : pictures) encoded.push_back(encode(picture, encoder));
   }
   Generator generator(0);

@@ -1,14 +1,14 @@
 #include "w2w/pipeline/learned_factors.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/autograd.h>
 
 namespace w2w {
 
 LearnedFactors::LearnedFactors(const UNet& unet, const Layout& layout, const Tensor& theta,
                                at::ScalarType dtype)
-    : unet_(unet), layout_(layout), shape_(theta.sizes()) {
+    : unet_(unet), layout_(layout), like_(theta) {
   for (const auto& [module, factors] : layout_.factors(theta)) {
     auto& branch = *unet_.branches().at(module);
     const auto learned = [&](const Tensor& factor) {
@@ -27,7 +27,7 @@ LearnedFactors::~LearnedFactors() {
 
 Tensor LearnedFactors::gradient(const Tensor& loss) const {
   const auto gradients = torch::autograd::grad({loss}, leaves_);
-  const auto theta = at::empty(shape_, at::kFloat);
+  const auto theta = at::empty_like(like_);
   auto next = gradients.begin();
   for (const auto& [module, factors] : layout_.factors(theta)) {
     factors.down.copy_(*next++);

@@ -8,6 +8,7 @@
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
+#include "w2w/base/accelerator.h"
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
 #include "w2w/pipeline/scheduler_file.h"
@@ -17,30 +18,34 @@ namespace w2w {
 
 using at::Tensor;
 
+void check_picture_size(int64_t width, int64_t height) {
+  for (const auto& [name, value] : {std::pair("width", width), std::pair("height", height)}) {
+    if (value >= 0 && value % 8 == 0) continue;
+    throw Error(ErrorKind::usage, fmt::format("picture {} must be divisible by 8, found {}", name, value),
+                fmt::format("the nearest that fits is {}", std::max<int64_t>(8, (value + 4) / 8 * 8)));
+  }
+}
+
 void TextToImageOptions::check() const {
-  const auto require = [](bool good, const std::string& message, const std::string& hint = {}) {
-    if (!good) throw Error(ErrorKind::usage, message, hint);
+  const auto require = [](bool good, const std::string& message) {
+    if (!good) throw Error(ErrorKind::usage, message);
   };
   require(steps >= 1 && steps <= 1000, fmt::format("steps must be 1 to 1000, found {}", steps));
   require(std::isfinite(cfg_scale) && cfg_scale >= 0,
           fmt::format("cfg scale must be 0 or more, found {}", cfg_scale));
   require(clip_skip >= 1, fmt::format("clip skip must be 1 (use all layers) or more, found {}", clip_skip));
-  for (const auto& [name, value] : {std::pair("width", width), std::pair("height", height)}) {
-    require(value >= 0, fmt::format("picture {} must be positive, found {}", name, value));
-    require(value % 8 == 0, fmt::format("picture {} must be divisible by 8, found {}", name, value),
-            fmt::format("the nearest that fits is {}", std::max<int64_t>(8, (value + 4) / 8 * 8)));
-  }
+  check_picture_size(width, height);
 }
 
-TextToImage::TextToImage(Checkpoint checkpoint, at::ScalarType dtype)
+TextToImage::TextToImage(Checkpoint checkpoint, at::TensorOptions options)
     : checkpoint_(std::move(checkpoint)),
-      dtype_(dtype),
+      options_(options),
       scheduler_config_(read_scheduler_config(checkpoint_.scheduler_config_path())) {}
 
 void TextToImage::load_unet() {
   if (unet_) return;
   TensorMap parameters;
-  unet_.emplace(checkpoint_.unet(dtype_, &parameters));
+  unet_.emplace(checkpoint_.unet(options_, &parameters));
   for (const auto& [name, tensor] : parameters) {
     if (tensor.dim() == 2 && name.ends_with(".weight")) {
       linear_layers_.push_back({name.substr(0, name.size() - 7), tensor.size(1), tensor.size(0)});
@@ -71,7 +76,7 @@ Tensor TextToImage::encode(const std::string& prompt, const TextToImageOptions& 
   const auto key = fmt::format("{}|{}|{}", options.clip_skip, options.prompt_weights, prompt);
   if (const auto known = encoded_.find(key); known != encoded_.end()) return known->second;
   if (!tokenizer_) tokenizer_.emplace(checkpoint_.tokenizer());
-  if (!text_encoder_) text_encoder_.emplace(checkpoint_.text_encoder(dtype_));
+  if (!text_encoder_) text_encoder_.emplace(checkpoint_.text_encoder(options_));
 
   const auto weighted = options.prompt_weights ? tokenize_weighted(*tokenizer_, prompt)
                                                : WeightedTokens{tokenizer_->tokenize(prompt), {}};
@@ -79,11 +84,11 @@ Tensor TextToImage::encode(const std::string& prompt, const TextToImageOptions& 
     warn(fmt::format("the prompt is longer than {} tokens; cut off: \"{}\"", tokenizer_->max_length() - 2,
                      weighted.prompt.cut_off));
   }
-  const auto ids = at::tensor(weighted.prompt.ids, at::kLong).unsqueeze(0);
+  const auto ids = at::tensor(weighted.prompt.ids, at::kLong).unsqueeze(0).to(device());
   auto embedding = (*text_encoder_)(ids, options.clip_skip - 1);
   if (options.prompt_weights) {
     const auto mean = embedding.mean();
-    const auto weights = at::tensor(weighted.weights, at::kDouble).to(embedding.scalar_type());
+    const auto weights = at::tensor(weighted.weights, at::kDouble).to(embedding.options());
     embedding = embedding * weights.unsqueeze(-1);
     embedding = embedding * (mean / embedding.mean());
   }
@@ -126,7 +131,7 @@ Denoising TextToImage::start(const TextToImageOptions& options) {
   NoiseStream noise(options.seed, options.noise);
   const auto channels = checkpoint_.unet_config().in_channels;
   auto latents = noise.randn({1, channels, height / factor, width / factor}) * scheduler->init_noise_sigma();
-  return {options, std::move(scheduler), context, noise, latents, 0};
+  return {options, std::move(scheduler), context, noise, latents.to(device()), 0};
 }
 
 void TextToImage::advance(Denoising& denoising, size_t end, const Progress& progress) {
@@ -141,15 +146,21 @@ void TextToImage::advance(Denoising& denoising, size_t end, const Progress& prog
   if (done == 0) report_done();
   for (; done < end; ++done, report_done()) {
     check_interrupt();
-    auto input = scheduler->scale_model_input(latents, done).to(dtype_);
+    auto input = scheduler->scale_model_input(latents, done).to(dtype());
     if (options.guided()) input = at::cat({input, input});
-    auto output = (*unet_)(input, at::full({1}, timesteps[done], at::kFloat), context).to(at::kFloat);
+    const auto timestep = at::full({1}, timesteps[done], at::TensorOptions(at::kFloat).device(device()));
+    const auto call = [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
+      return {(*unet_)(in[0], in[1], in[2])};
+    };
+    auto output = unet_call_(call, {input, timestep, context}).front().to(at::kFloat);
     ++unet_calls_;
     if (options.guided()) {  // Ho & Salimans 2022, with the scale as Imagen and Stable Diffusion count it
       const auto halves = output.chunk(2);
       output = halves[0] + options.cfg_scale * (halves[1] - halves[0]);
     }
     latents = scheduler->step(output, done, latents, noise);
+    if (device().is_cuda())
+      accelerator()->wait();  // so that progress and interrupts are those of the work itself
   }
 }
 
@@ -161,11 +172,11 @@ Tensor TextToImage::denoise(const TextToImageOptions& options, const Progress& p
 
 Tensor TextToImage::decode(const Tensor& latents, bool tiled) {
   at::NoGradGuard no_grad;
-  if (!decoder_) decoder_.emplace(checkpoint_.vae_decoder(dtype_));
-  const auto unscaled = (latents / checkpoint_.vae_config().scaling_factor).to(dtype_);
+  if (!decoder_) decoder_.emplace(checkpoint_.vae_decoder(options_));
+  const auto unscaled = (latents / checkpoint_.vae_config().scaling_factor).to(options_);
   const auto image = (tiled ? decoder_->tiled(unscaled) : (*decoder_)(unscaled)).to(at::kFloat);
   const auto pixels = ((image / 2 + 0.5).clamp(0, 1) * 255).round().to(at::kByte);
-  return pixels[0].permute({1, 2, 0}).contiguous();
+  return pixels[0].permute({1, 2, 0}).contiguous().cpu();
 }
 
 Tensor TextToImage::run(const TextToImageOptions& options, const Progress& progress) {

@@ -39,7 +39,7 @@ std::string hash_of(const std::vector<TrainingPicture>& pictures) {
   Sha256 hash;
   for (const auto& picture : pictures) {
     for (const auto& tensor : {picture.mean, picture.std, picture.context}) {
-      const auto values = tensor.contiguous();
+      const auto values = tensor.contiguous().cpu();
       hash.update(values.data_ptr(), values.nbytes());
     }
   }

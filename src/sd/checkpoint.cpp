@@ -51,40 +51,40 @@ TensorMap Checkpoint::part(const std::string& name) const {
   return name == "unet" ? tensors : canonical_names(std::move(tensors), name);
 }
 
-nn::Weights Checkpoint::weights(const std::string& name, at::ScalarType dtype,
+nn::Weights Checkpoint::weights(const std::string& name, const at::TensorOptions& options,
                                 const std::vector<std::string>& without) const {
   const auto where = is_folder() ? (path_ / name).string() : path_.string() + ", " + name;
   auto tensors = part(name);
   for (const auto& beginning : without) {
     std::erase_if(tensors, [&](const auto& entry) { return entry.first.starts_with(beginning); });
   }
-  return nn::Weights(std::move(tensors), where, dtype, release_pages);
+  return nn::Weights(std::move(tensors), where, options, release_pages);
 }
 
-UNet Checkpoint::unet(at::ScalarType dtype, TensorMap* parameters) const {
-  auto table = weights("unet", dtype);
+UNet Checkpoint::unet(const at::TensorOptions& options, TensorMap* parameters) const {
+  auto table = weights("unet", options);
   UNet model(unet_config_, table);
   table.finish();
   if (parameters) *parameters = table.taken();
   return model;
 }
 
-ClipText Checkpoint::text_encoder(at::ScalarType dtype) const {
-  auto table = weights("text_encoder", dtype);
+ClipText Checkpoint::text_encoder(const at::TensorOptions& options) const {
+  auto table = weights("text_encoder", options);
   ClipText model(text_config_, table);
   table.finish();
   return model;
 }
 
-VaeEncoder Checkpoint::vae_encoder(at::ScalarType dtype) const {
-  auto table = weights("vae", dtype, {"decoder.", "post_quant_conv."});
+VaeEncoder Checkpoint::vae_encoder(const at::TensorOptions& options) const {
+  auto table = weights("vae", options, {"decoder.", "post_quant_conv."});
   VaeEncoder model(vae_config_, table);
   table.finish();
   return model;
 }
 
-VaeDecoder Checkpoint::vae_decoder(at::ScalarType dtype) const {
-  auto table = weights("vae", dtype, {"encoder.", "quant_conv."});
+VaeDecoder Checkpoint::vae_decoder(const at::TensorOptions& options) const {
+  auto table = weights("vae", options, {"encoder.", "quant_conv."});
   VaeDecoder model(vae_config_, table);
   table.finish();
   return model;

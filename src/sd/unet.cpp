@@ -2,7 +2,6 @@
 
 #include <ATen/core/IListRef.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/silu.h>
 
 namespace w2w {
 
@@ -107,7 +106,7 @@ Tensor UNet::operator()(const Tensor& latents, const Tensor& timesteps, const nn
     // The next level's size comes from its skip, so that sizes which do not halve evenly work too.
     if (block.upsampler) x = (*block.upsampler)(x, skips.back().sizes().slice(2));
   }
-  return conv_out_(at::silu(conv_norm_out_(x)));
+  return conv_out_(conv_norm_out_.silu(x));
 }
 
 }  // namespace w2w

@@ -1,7 +1,6 @@
 #include "w2w/sd/vae.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/silu.h>
 
 namespace w2w {
 namespace {
@@ -61,7 +60,7 @@ LatentDistribution VaeEncoder::operator()(const Tensor& image) const {
     for (const auto& resnet : block.resnets) x = resnet(x);
     if (block.downsampler) x = (*block.downsampler)(x);
   }
-  x = conv_out_(at::silu(conv_norm_out_(mid_block_(x))));
+  x = conv_out_(conv_norm_out_.silu(mid_block_(x)));
   if (quant_conv_) x = (*quant_conv_)(x);
   const auto moments = x.chunk(2, 1);
   return {moments[0], (0.5 * moments[1].clamp(-30, 20)).exp()};  // the second half is the log-variance
@@ -102,7 +101,7 @@ Tensor VaeDecoder::operator()(const Tensor& latents) const {
     for (const auto& resnet : block.resnets) x = resnet(x);
     if (block.upsampler) x = (*block.upsampler)(x, {2 * x.size(2), 2 * x.size(3)});
   }
-  return conv_out_(at::silu(conv_norm_out_(x)));
+  return conv_out_(conv_norm_out_.silu(x));
 }
 
 }  // namespace w2w

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROMPT = "sks person"
 
 
-def make_model(folder):
+def make_model(folder, dtype=None):
     """Stable Diffusion 1.5's shapes with random weights; its tokenizer is CLIP's own vocabulary."""
     sys.path.insert(0, str(ROOT / "tests"))
     import torch
@@ -26,11 +26,11 @@ def make_model(folder):
     from parity.test_tokens import clip_entries, write_folder
     from transformers import CLIPTextConfig, CLIPTextModel
     torch.manual_seed(0)
-    UNet2DConditionModel(cross_attention_dim=768).save_pretrained(folder / "unet")
+    UNet2DConditionModel(cross_attention_dim=768).to(dtype).save_pretrained(folder / "unet")
     AutoencoderKL(block_out_channels=(128, 256, 512, 512), layers_per_block=2, down_block_types=["DownEncoderBlock2D"] * 4,
-                  up_block_types=["UpDecoderBlock2D"] * 4, latent_channels=4, sample_size=512).save_pretrained(folder / "vae")
+                  up_block_types=["UpDecoderBlock2D"] * 4, latent_channels=4, sample_size=512).to(dtype).save_pretrained(folder / "vae")
     CLIPTextModel(CLIPTextConfig(vocab_size=49408, hidden_size=768, intermediate_size=3072, num_attention_heads=12,
-                                 projection_dim=768)).save_pretrained(folder / "text_encoder")
+                                 projection_dim=768)).to(dtype).save_pretrained(folder / "text_encoder")
     PNDMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True,
                   steps_offset=1).save_pretrained(folder / "scheduler")
     write_folder(folder / "tokenizer", *clip_entries(), config={"tokenizer_class": "CLIPTokenizer", "model_max_length": 77,

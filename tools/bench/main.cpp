@@ -1,5 +1,7 @@
-// w2w_bench MODEL [--steps N] [--size PIXELS] [--threads N]: one picture with a random person, timed part by
-// part. Prints one JSON object. tools/bench/compare.py runs it beside diffusers.
+// w2w_bench MODEL [--steps N] [--size PIXELS] [--threads N] [--device D] [--dtype T] [--repeats N]
+// [--inversion STEPS]: one picture with a random person, timed part by part; then, with --repeats, medians of
+// whole pictures, and with --inversion of steps over 10,000 random components. Prints one JSON object.
+// tools/bench/compare.py and cuda.py run it beside diffusers.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/randn.h>
@@ -18,6 +20,7 @@
 
 #include "w2w/base/allocator.h"
 #include "w2w/base/device.h"
+#include "w2w/pipeline/inversion.h"
 #include "w2w/pipeline/text_to_image.h"
 #include "w2w/space/space.h"
 
@@ -54,17 +57,61 @@ w2w::Lora random_person(const w2w::Targets& targets) {
   return lora;
 }
 
+w2w::Space random_space(const w2w::Targets& targets, int64_t components) {
+  w2w::SpaceData data;
+  data.layout.emplace(targets);
+  const int64_t parameters = data.layout->parameters();
+  data.mean = 0.01 * at::randn({parameters});
+  data.std = 0.01 * at::randn({parameters}).abs();
+  const int64_t drawn = std::min<int64_t>(components, 1000);
+  data.components = at::randn({drawn, parameters}).div_(std::sqrt(static_cast<double>(parameters)));
+  data.components = data.components.repeat({components / drawn, 1});
+  return w2w::Space(data, "random");
+}
+
+/// Whole pictures after a first one: seconds of denoising and of all.
+void time_pictures(w2w::TextToImage& model, const w2w::TextToImageOptions& picture, int repeats,
+                   nlohmann::ordered_json& out) {
+  std::vector<double> denoising, all;
+  for (int i = 0; i <= repeats; ++i) {
+    const auto start = Clock::now();
+    const auto latents = model.denoise(picture);
+    const double half = seconds_since(start);
+    model.decode(latents, false);
+    if (i == 0) continue;
+    denoising.push_back(half);
+    all.push_back(seconds_since(start));
+  }
+  out["steps_per_second"] = static_cast<double>(picture.steps) / median(denoising);
+  out["picture_seconds"] = median(all);
+}
+
+void time_inversion(w2w::TextToImage& model, int steps, int64_t pixels, nlohmann::ordered_json& out) {
+  const auto space = random_space(w2w::attention_targets(model.linear_layers()), 10'000);
+  w2w::InversionOptions options;
+  options.steps = steps;
+  options.width = options.height = pixels;
+  w2w::Inversion inversion(model, space, options);
+  const auto [width, height] = inversion.picture_size();
+  std::vector<double> times;
+  auto last = Clock::now();
+  const auto start = last;
+  const auto state = inversion.run({{at::randn({3, height, width}).clamp(-1, 1), {}}},
+                                   inversion.initial_state(), [&](const w2w::InversionState&) {
+                                     times.push_back(seconds_since(last));
+                                     last = Clock::now();
+                                   });
+  out["inversion_seconds"] = seconds_since(start);
+  out["inversion_steps_per_second"] =
+      1 / median({times.begin() + static_cast<int>(times.size() > 3) * 3, times.end()});
+  out["inversion_last_loss"] = state.losses.back();
+}
+
 /// Milliseconds from coefficients to a model that draws the person: theta, and the swap of the matrices.
 void time_identity(w2w::TextToImage& model, nlohmann::ordered_json& out) {
   const auto targets = w2w::attention_targets(model.linear_layers());
-  w2w::SpaceData data;
-  data.layout.emplace(targets);
-  const int64_t parameters = data.layout->parameters(), components = 1000;
-  data.mean = at::randn({parameters});
-  data.std = at::randn({parameters}).abs();
-  data.components = at::randn({components, parameters});
-  const w2w::Space space(data, "random");
-  const auto coefficients = at::randn({components});
+  const auto space = random_space(targets, 1000);
+  const auto coefficients = at::randn({space.components()});
   std::vector<double> theta, swap;
   for (int i = 0; i < 7; ++i) {
     auto start = Clock::now();
@@ -84,17 +131,21 @@ void time_identity(w2w::TextToImage& model, nlohmann::ordered_json& out) {
 int main(int argc, char** argv) {
   if (argc < 2) {
     fmt::print(stderr,
-               "w2w_bench MODEL [--steps N] [--size PIXELS] [--threads N] [--latents OUT.safetensors]\n");
+               "w2w_bench MODEL [--steps N] [--size PIXELS] [--threads N] [--device D] [--dtype T] "
+               "[--repeats N] [--inversion STEPS] [--latents OUT.safetensors]\n");
     return 2;
   }
-  std::map<std::string, std::string> options = {
-      {"--steps", "3"}, {"--size", "0"}, {"--threads", "0"}, {"--latents", ""}};
+  std::map<std::string, std::string> options = {{"--steps", "3"},     {"--size", "0"},    {"--threads", "0"},
+                                                {"--device", "cpu"},  {"--dtype", "f32"}, {"--repeats", "0"},
+                                                {"--inversion", "0"}, {"--latents", ""}};
   for (int i = 2; i + 1 < argc; i += 2) options.at(argv[i]) = argv[i + 1];
   w2w::keep_freed_memory();
   w2w::set_threads(std::stoi(options["--threads"]));
 
   nlohmann::ordered_json out;
-  w2w::TextToImage model(w2w::Checkpoint::open(argv[1]), at::kFloat);
+  const auto device = w2w::parse_device(options["--device"]);
+  const auto dtype = w2w::parse_dtype(options["--dtype"], device);
+  w2w::TextToImage model(w2w::Checkpoint::open(argv[1]), at::TensorOptions(dtype).device(device));
   w2w::TextToImageOptions picture;
   picture.steps = std::stoi(options["--steps"]);
   picture.width = picture.height = std::stoi(options["--size"]);
@@ -114,7 +165,12 @@ int main(int argc, char** argv) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   out["peak_memory_gib"] = static_cast<double>(usage.ru_maxrss) / (1 << 20);
-  if (!options["--latents"].empty()) w2w::write_safetensors(options["--latents"], {{"latents", latents}}, {});
+  if (!options["--latents"].empty())
+    w2w::write_safetensors(options["--latents"], {{"latents", latents.cpu()}}, {});
   time_identity(model, out);
+  if (const int repeats = std::stoi(options["--repeats"]); repeats > 0)
+    time_pictures(model, picture, repeats, out);
+  if (const int steps_done = std::stoi(options["--inversion"]); steps_done > 0)
+    time_inversion(model, steps_done, picture.width, out);
   fmt::print("{}\n", out.dump());
 }

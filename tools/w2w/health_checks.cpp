@@ -15,6 +15,7 @@
 #include <iterator>
 #include <thread>
 
+#include "w2w/base/accelerator.h"
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/error.h"
 #include "w2w/base/generator.h"
@@ -62,8 +63,16 @@ std::string memory() {
 
 std::string devices() {
   std::string text = "cpu";
-  if (fs::exists("/dev/nvidia0")) text += "; there is an NVIDIA GPU, but this build has no CUDA plug-in";
-  return text;
+  if (const auto* cuda = accelerator()) {
+    int index = 0;
+    for (const auto& device : cuda->devices()) {
+      text +=
+          fmt::format("; cuda:{} {} ({:.0f} GiB, compute capability {}.{})", index++, device.name,
+                      static_cast<double>(device.memory) / (int64_t{1} << 30), device.major, device.minor);
+    }
+    return text;
+  }
+  return text + "; no CUDA: " + accelerator_problem();
 }
 
 std::string model_found(const SharedOptions& options) {

@@ -10,8 +10,10 @@
 namespace w2w::cli {
 
 TextToImage open_model(const SharedOptions& options) {
-  const auto dtype = parse_dtype(options.dtype, parse_device(options.device));
-  return TextToImage(Checkpoint::open(locate_model(options.model), options.tokenizer.value_or("")), dtype);
+  const auto device = parse_device(options.device);
+  const auto dtype = parse_dtype(options.dtype, device);
+  return TextToImage(Checkpoint::open(locate_model(options.model), options.tokenizer.value_or("")),
+                     at::TensorOptions(dtype).device(device));
 }
 
 PictureJob::PictureJob(const SharedOptions& options, const SpaceDefaults& defaults)

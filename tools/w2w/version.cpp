@@ -6,6 +6,8 @@
 
 #include <thread>
 
+#include "w2w/base/accelerator.h"
+
 namespace w2w::cli {
 
 std::string version() { return W2W_VERSION; }
@@ -13,8 +15,12 @@ std::string torch_version() { return TORCH_VERSION; }
 std::string cpu_capability() { return at::get_cpu_capability(); }
 
 std::string version_text() {
-  return fmt::format("w2w {}\nLibTorch {}\ndevices: cpu ({}, {} threads)\n", version(), torch_version(),
-                     cpu_capability(), std::thread::hardware_concurrency());
+  auto text = fmt::format("w2w {}\nLibTorch {}\ndevices: cpu ({}, {} threads)", version(), torch_version(),
+                          cpu_capability(), std::thread::hardware_concurrency());
+  if (const auto* cuda = accelerator()) {
+    for (const auto& device : cuda->devices()) text += ", " + device.name;
+  }
+  return text + "\n";
 }
 
 }  // namespace w2w::cli

@@ -7,8 +7,9 @@
 namespace w2w {
 
 /// Turns a loaded model into a person and back, in milliseconds: the weights of the touched matrices are
-/// replaced by base + scale * up @ down, everything else stays where it is. The base weights themselves are
-/// never written to, so they may be views of a read-only file.
+/// replaced by base + scale * up @ down, everything else stays where it is. On a CPU the base weights
+/// themselves are never written to, so they may be views of a read-only file; on a device they are copied,
+/// and the live weights change in place, where recorded work (base/accelerator.h) looks for them.
 class Adapter {
  public:
   /// `parameters` by key ("MODULE.weight", ...): handles shared with the model's layers.

@@ -46,6 +46,8 @@ struct Conv2d {
 struct GroupNorm {
   GroupNorm(const Scope& scope, int64_t groups, int64_t channels, double eps);
   Tensor operator()(const Tensor& x) const;
+  /// silu of it, in one pass where the device can.
+  Tensor silu(const Tensor& x) const;
   Tensor weight, bias;
   int64_t groups;
   double eps;

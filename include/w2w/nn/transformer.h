@@ -34,10 +34,14 @@ class Context {
 /// Self-attention of x [B, N, width], or cross-attention to a context of any width.
 struct Attention {
   Attention(const Scope& scope, int64_t width, int64_t context_width, int64_t heads);
-  Tensor operator()(const Tensor& x) const { return attend(x, to_k(x), to_v(x)); }
+  Tensor operator()(const Tensor& x) const;
   Tensor operator()(const Tensor& x, const Context& context) const;
+  /// For self-attention on a device: from here on one product gives q, k and v, unless one has a branch. The
+  /// three weights become parts of one matrix, and may go on changing in place.
+  void join_projections();
   Linear to_q, to_k, to_v, to_out;
   int64_t heads;
+  Tensor to_qkv;  ///< weights of to_q, to_k and to_v, one after the other; undefined until joined
 
  private:
   Tensor attend(const Tensor& x, const Tensor& k, const Tensor& v) const;

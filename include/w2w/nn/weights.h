@@ -17,9 +17,10 @@ struct LowRankBranch;
 /// collected, and `finish` throws once about all of them.
 class Weights {
  public:
-  /// `origin` names the file in errors. Every floating tensor arrives as `dtype`; a tensor that already is
-  /// stays a view of its file. `release` is told of each source that was copied and is no longer needed.
-  Weights(std::map<std::string, at::Tensor> tensors, std::string origin, at::ScalarType dtype,
+  /// `origin` names the file in errors. Every tensor arrives in the dtype and on the device of `options`; one
+  /// that already is stays a view of its file. `release` is told of each source that was copied and is no
+  /// longer needed.
+  Weights(std::map<std::string, at::Tensor> tensors, std::string origin, at::TensorOptions options,
           std::function<void(const at::Tensor&)> release = {});
 
   at::Tensor take(const std::string& name, at::IntArrayRef shape);
@@ -40,7 +41,7 @@ class Weights {
   std::map<std::string, at::Tensor> tensors_, taken_;
   std::map<std::string, std::shared_ptr<LowRankBranch>> branches_;
   std::string origin_;
-  at::ScalarType dtype_;
+  at::TensorOptions options_;
   std::function<void(const at::Tensor&)> release_;
   std::vector<std::string> missing_, misshapen_;
 };

@@ -115,6 +115,9 @@ class Dreambooth {
  private:
   struct Batch;
   Batch draw(const std::vector<Trainee*>& people) const;
+  std::vector<at::Tensor> compute(const at::Tensor& thetas, const at::Tensor& latents,
+                                  const at::Tensor& noise, const at::Tensor& timesteps,
+                                  const at::Tensor& contexts);
 
   TextToImage& model_;
   DreamboothOptions options_;
@@ -122,6 +125,7 @@ class Dreambooth {
   std::pair<int64_t, int64_t> size_;
   NoiseSchedule schedule_;
   std::optional<VaeEncoder> encoder_;
+  RecordedCall step_call_;
   std::vector<TrainingPicture> class_pictures_;
 };
 

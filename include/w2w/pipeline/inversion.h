@@ -9,7 +9,7 @@
 #include "w2w/pipeline/inversion_picture.h"
 #include "w2w/pipeline/text_to_image.h"
 #include "w2w/schedulers/noise_schedule.h"
-#include "w2w/space/space.h"
+#include "w2w/space/products.h"
 
 namespace w2w {
 
@@ -78,14 +78,17 @@ class Inversion {
   Encoded encode(const InversionPicture& picture, const VaeEncoder& encoder) const;
   Batch draw(const std::vector<Encoded>& pictures, int64_t first, Generator& generator) const;
   at::Tensor loss(const Batch& batch) const;
+  std::pair<at::Tensor, at::Tensor> pass(const at::Tensor& coefficients, const Batch& batch);
   void step(const std::vector<Encoded>& pictures, InversionState& state, Generator& generator);
 
   TextToImage& model_;
   const Space& space_;
   InversionOptions options_;
+  SpaceProducts products_;
   std::pair<int64_t, int64_t> size_;
   NoiseSchedule schedule_;
   nn::Context context_;
+  RecordedCall pass_call_;
   at::Tensor spread_;  ///< f32 [k]; undefined unless whitened
 };
 

@@ -23,7 +23,7 @@ class LearnedFactors {
  private:
   const UNet& unet_;
   const Layout& layout_;
-  at::DimVector shape_;
+  Tensor like_;  ///< theta: its shape and device
   std::vector<Tensor> leaves_;
 };
 

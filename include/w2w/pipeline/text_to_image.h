@@ -8,12 +8,16 @@
 
 #include "w2w/base/generator.h"
 #include "w2w/base/progress.h"
+#include "w2w/base/recorded_call.h"
 #include "w2w/lora/adapter.h"
 #include "w2w/lora/target.h"
 #include "w2w/schedulers/sampler_names.h"
 #include "w2w/sd/checkpoint.h"
 
 namespace w2w {
+
+/// Error(usage) unless both are divisible by 8, as latents have to be; 0 stands for a model's own.
+void check_picture_size(int64_t width, int64_t height);
 
 /// What a picture depends on besides the model and the person.
 struct TextToImageOptions {
@@ -54,7 +58,8 @@ struct Denoising {
 /// anything.
 class TextToImage {
  public:
-  TextToImage(Checkpoint checkpoint, at::ScalarType dtype);
+  /// `options`: dtype and device to compute with.
+  TextToImage(Checkpoint checkpoint, at::TensorOptions options);
 
   const Checkpoint& checkpoint() const { return checkpoint_; }
   /// The sampler that `options` choose, the model's own if they leave it open.
@@ -62,10 +67,12 @@ class TextToImage {
   /// Width and height in pixels that `options` mean. Error(usage) when the model cannot draw them.
   std::pair<int64_t, int64_t> picture_size(const TextToImageOptions& options) const;
   const SchedulerConfig& scheduler_config() const { return scheduler_config_; }
-  at::ScalarType dtype() const { return dtype_; }
+  at::ScalarType dtype() const { return options_.dtype().toScalarType(); }
+  at::Device device() const { return options_.device(); }
+  const at::TensorOptions& tensor_options() const { return options_; }
   /// The UNet, loaded when first asked for.
   const UNet& unet();
-  /// A prompt through the text encoder, [1, 77, width].
+  /// A prompt through the text encoder, [1, 77, width] on the device.
   at::Tensor embed(const std::string& prompt) { return encode(prompt, {}); }
   /// Every linear layer of the UNet: what a LoRA may change.
   const Targets& linear_layers();
@@ -83,7 +90,7 @@ class TextToImage {
   /// Passes through the UNet since this object was made.
   int64_t unet_calls() const { return unet_calls_; }
 
-  /// The latents before decoding, f32 [1, channels, height / f, width / f].
+  /// The latents before decoding, on the device, f32 [1, channels, height / f, width / f].
   at::Tensor denoise(const TextToImageOptions& options, const Progress& progress = {});
 
   /// Such latents as a picture, u8 [height, width, 3].
@@ -93,11 +100,12 @@ class TextToImage {
   void load_unet();
   at::Tensor encode(const std::string& prompt, const TextToImageOptions& options);
   Checkpoint checkpoint_;
-  at::ScalarType dtype_;
+  at::TensorOptions options_;
   SchedulerConfig scheduler_config_;
   std::optional<ClipTokenizer> tokenizer_;
   std::optional<ClipText> text_encoder_;
   std::optional<UNet> unet_;
+  RecordedCall unet_call_;
   std::optional<Adapter> adapter_;
   std::optional<VaeDecoder> decoder_;
   Targets linear_layers_;

@@ -36,10 +36,10 @@ class Checkpoint {
   std::filesystem::path scheduler_config_path() const;
 
   /// `parameters`, if given, receives the UNet's weights by name; the handles are shared with the UNet.
-  UNet unet(at::ScalarType dtype, TensorMap* parameters = nullptr) const;
-  ClipText text_encoder(at::ScalarType dtype) const;
-  VaeEncoder vae_encoder(at::ScalarType dtype) const;
-  VaeDecoder vae_decoder(at::ScalarType dtype) const;
+  UNet unet(const at::TensorOptions& options, TensorMap* parameters = nullptr) const;
+  ClipText text_encoder(const at::TensorOptions& options) const;
+  VaeEncoder vae_encoder(const at::TensorOptions& options) const;
+  VaeDecoder vae_decoder(const at::TensorOptions& options) const;
   ClipTokenizer tokenizer() const;
 
   /// Whether it is a single-file checkpoint, and that file's tensors under its own names.
@@ -52,7 +52,7 @@ class Checkpoint {
  private:
   bool is_folder() const { return single_file_.tensors.empty(); }
   /// `without`: beginnings of names that another half of the part will load.
-  nn::Weights weights(const std::string& part, at::ScalarType dtype,
+  nn::Weights weights(const std::string& part, const at::TensorOptions& options,
                       const std::vector<std::string>& without = {}) const;
 
   std::filesystem::path path_, tokenizer_;

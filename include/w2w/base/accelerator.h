@@ -1,0 +1,55 @@
+#pragma once
+// What libw2w_cuda.so gives the rest of the program. The plug-in is looked for when a device is first asked
+// for, so that the program itself needs neither a driver nor the half gigabyte of LibTorch's CUDA library.
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace w2w {
+
+struct DeviceFacts {
+  std::string name;          ///< "NVIDIA H200"
+  int64_t memory = 0;        ///< bytes
+  int major = 0, minor = 0;  ///< compute capability
+};
+
+/// Work on a device that was recorded once and is repeated as a whole: one launch instead of hundreds.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  /// The same kernels on the same memory. Does not wait for them.
+  virtual void replay() = 0;
+};
+
+class Accelerator {
+ public:
+  virtual ~Accelerator() = default;
+  virtual std::vector<DeviceFacts> devices() const = 0;
+
+  /// Makes device `index` the current one. What is computed on it is the same in every run: cuDNN takes no
+  /// algorithm that is not, and f32 is not rounded to TF32.
+  virtual void choose(int index) = 0;
+  /// Waits until all work given to the current device is done.
+  virtual void wait() = 0;
+
+  /// Runs `work` a few times, then records it. It reads and writes tensors whose places do not change, must
+  /// not wait for the device, and keeps what it makes in tensors that live as long as the recording.
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& work) = 0;
+
+  /// Group norm of x [B, C, ...] with or without SiLU behind it, for x in channels_last; differentiable in x.
+  virtual at::Tensor group_norm(const at::Tensor& x, int64_t groups, const at::Tensor& weight,
+                                const at::Tensor& bias, double eps, bool silu) = 0;
+  /// x [..., :w] * gelu(x [..., w:]) for x [..., 2 w]; differentiable in x.
+  virtual at::Tensor geglu(const at::Tensor& x) = 0;
+};
+
+/// The plug-in, loaded at the first call; null where it or its driver is missing, or there is no device.
+Accelerator* accelerator();
+/// Why there is none, as the end of a sentence; empty when there is one.
+const std::string& accelerator_problem();
+
+}  // namespace w2w

@@ -1,0 +1,27 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "w2w/base/accelerator.h"
+
+namespace w2w {
+
+/// A function of tensors that is called many times. On a device its kernels are recorded at the first call
+/// and then repeated as a whole (base/accelerator.h), recorded anew when shapes change; on a CPU it is just
+/// called.
+class RecordedCall {
+ public:
+  using Tensors = std::vector<at::Tensor>;
+
+  /// `function` must be the same one in every call, depend on nothing that changes but `inputs` (of which
+  /// some may be undefined, always the same ones) and the contents of tensors that stay in place, and must
+  /// not wait for the device. On a device the next call overwrites the result.
+  Tensors operator()(const std::function<Tensors(const Tensors&)>& function, const Tensors& inputs);
+
+ private:
+  Tensors inputs_, outputs_;
+  std::unique_ptr<Recording> recording_;  ///< last: it uses the tensors above
+};
+
+}  // namespace w2w

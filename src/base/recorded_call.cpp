@@ -1,0 +1,31 @@
+#include "w2w/base/recorded_call.h"
+
+#include <algorithm>
+
+namespace w2w {
+namespace {
+
+bool same_form(const at::Tensor& a, const at::Tensor& b) {
+  if (!a.defined() || !b.defined()) return a.defined() == b.defined();
+  return a.sizes() == b.sizes() && a.scalar_type() == b.scalar_type();
+}
+
+}  // namespace
+
+RecordedCall::Tensors RecordedCall::operator()(const std::function<Tensors(const Tensors&)>& function,
+                                               const Tensors& inputs) {
+  if (inputs.front().is_cpu()) return function(inputs);
+  if (!recording_ || !std::equal(inputs.begin(), inputs.end(), inputs_.begin(), inputs_.end(), same_form)) {
+    recording_.reset();
+    inputs_.clear();
+    for (const auto& input : inputs) inputs_.push_back(input.defined() ? input.clone() : at::Tensor());
+    recording_ = accelerator()->record([&] { outputs_ = function(inputs_); });
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].defined()) inputs_[i].copy_(inputs[i]);
+  }
+  recording_->replay();
+  return outputs_;
+}
+
+}  // namespace w2w
