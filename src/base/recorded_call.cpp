@@ -18,11 +18,13 @@ RecordedCall::Tensors RecordedCall::operator()(const std::function<Tensors(const
   if (!recording_ || !std::equal(inputs.begin(), inputs.end(), inputs_.begin(), inputs_.end(), same_form)) {
     recording_.reset();
     inputs_.clear();
+    given_.assign(inputs.size(), at::Tensor());
     for (const auto& input : inputs) inputs_.push_back(input.defined() ? input.clone() : at::Tensor());
     recording_ = accelerator()->record([&] { outputs_ = function(inputs_); });
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i].defined()) inputs_[i].copy_(inputs[i]);
+    if (inputs[i].defined() && !inputs[i].is_same(given_[i])) inputs_[i].copy_(inputs[i]);
+    given_[i] = inputs[i];
   }
   recording_->replay();
   return outputs_;

@@ -67,6 +67,15 @@ class CudaAccelerator : public Accelerator {
     return cuda::group_norm(x, groups, weight, bias, eps, silu);
   }
 
+  at::Tensor add_bias(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& addend) override {
+    return cuda::add_bias(x, bias, addend);
+  }
+
+  at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& addend, const at::Tensor& weight,
+                        const at::Tensor& bias, double eps, at::Tensor* sum) override {
+    return cuda::layer_norm(x, addend, weight, bias, eps, sum);
+  }
+
   at::Tensor geglu(const at::Tensor& x) override { return cuda::geglu(x); }
 };
 

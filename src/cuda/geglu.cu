@@ -1,8 +1,5 @@
-#include <limits>
-
 #include "geglu.h"
 #include "launch.cuh"
-#include "vector.cuh"
 
 namespace w2w::cuda {
 namespace {
@@ -50,25 +47,11 @@ __global__ void __launch_bounds__(kThreads)
   store(dx + in + width, gate);
 }
 
-/// Launches `wide` if 16-byte vectors divide a row, otherwise `narrow`.
-template <class T>
-cudaError_t over_vectors(int64_t rows, int64_t width, bool all_aligned, auto wide, auto narrow,
-                         cudaStream_t stream, auto... arrays) {
-  if (rows < 0 || width < 1) return cudaErrorInvalidValue;
-  const bool is_wide = all_aligned && width % kWide<T> == 0;
-  const int64_t columns = width / (is_wide ? kWide<T> : 1);
-  if (rows > std::numeric_limits<int>::max() / columns) return cudaErrorInvalidValue;
-  const int64_t vectors = rows * columns;
-  if (vectors == 0) return cudaSuccess;
-  return launch(is_wide ? wide : narrow, dim3((vectors + kThreads - 1) / kThreads), kThreads, 1, stream,
-                unsigned(vectors), unsigned(columns), arrays...);
-}
-
 }  // namespace
 
 cudaError_t geglu(int64_t rows, int64_t width, const void* x, void* y, Element element, cudaStream_t stream) {
   return with_type(element, [&]<class T>(T) {
-    return over_vectors<T>(rows, width, aligned(x, y), forward<T, kWide<T>>, forward<T, 1>, stream,
+    return over_vectors<T>(rows, width, aligned(x, y), forward<T, kWide<T>>, forward<T, 1>, kThreads, stream,
                            static_cast<const T*>(x), static_cast<T*>(y));
   });
 }
@@ -76,8 +59,8 @@ cudaError_t geglu(int64_t rows, int64_t width, const void* x, void* y, Element e
 cudaError_t geglu_backward(int64_t rows, int64_t width, const void* x, const void* dy, void* dx,
                            Element element, cudaStream_t stream) {
   return with_type(element, [&]<class T>(T) {
-    return over_vectors<T>(rows, width, aligned(x, dy, dx), backward<T, kWide<T>>, backward<T, 1>, stream,
-                           static_cast<const T*>(x), static_cast<const T*>(dy), static_cast<T*>(dx));
+    return over_vectors<T>(rows, width, aligned(x, dy, dx), backward<T, kWide<T>>, backward<T, 1>, kThreads,
+                           stream, static_cast<const T*>(x), static_cast<const T*>(dy), static_cast<T*>(dx));
   });
 }
 

@@ -2,10 +2,6 @@
 
 #include <climits>
 
-#if __CUDA_ARCH__ >= 900
-#include <cooperative_groups.h>
-#endif
-
 #include "group_norm_steps.cuh"
 #include "launch.cuh"
 
@@ -57,26 +53,6 @@ __device__ void over_block(const Tiling& t, const Partial& first, const Partial&
   });
 }
 
-/// total[g]: of the block to of the cluster.
-template <class Partial>
-__device__ void over_cluster(int groups, Partial* total) {
-#if __CUDA_ARCH__ >= 900
-  const auto cluster = cooperative_groups::this_cluster();
-  if (cluster.num_blocks() == 1) return;
-  __shared__ Partial own[kTileGroups];
-  for (int g = threadIdx.x; g < groups; g += blockDim.x) own[g] = total[g];
-  cluster.sync();
-  for (int g = threadIdx.x; g < groups; g += blockDim.x) {
-    Partial sum;
-    for (unsigned rank = 0; rank < cluster.num_blocks(); ++rank) {
-      sum.merge(cluster.map_shared_rank(own, rank)[g]);
-    }
-    total[g] = sum;
-  }
-  cluster.sync();  // also keeps `own` alive until the others have read it
-#endif
-}
-
 template <template <class, int, int> class Step, class T, int N>
 __global__ void __launch_bounds__(kThreads, 1) whole(const __grid_constant__ Arguments a) {
   using Partial = typename Step<T, N, kDepth>::Partial;
@@ -87,7 +63,6 @@ __global__ void __launch_bounds__(kThreads, 1) whole(const __grid_constant__ Arg
   step.load(at.begin);
   step.add(at.begin, first, second);
   over_block<N>(a.tiling, first, second, total);
-  over_cluster(a.tiling.groups, total);
   step.finish(total);
   step.store(at.begin);
 }
@@ -133,25 +108,17 @@ __global__ void __launch_bounds__(kThreads, (Step<T, N, D>::resident()))
   }
 }
 
-/// Clusters need both the GPU and the code: a build for older ones may run on a newer one by way of its PTX.
-int max_cluster(const void* kernel) {
-  cudaFuncAttributes attributes;
-  if (cudaFuncGetAttributes(&attributes, kernel) != cudaSuccess) return 1;
-  return attributes.ptxVersion >= 90 ? kMaxCluster : 1;
-}
-
 /// `D`: the depth of a strip in two launches.
 template <template <class, int, int> class Step, int D, class T, int N>
 cudaError_t run(const GroupNormShape& shape, Arguments a, cudaStream_t stream) {
-  const auto at_once = whole<Step, T, N>;
-  const auto p = plan(shape, N, N * sizeof(T), max_cluster(reinterpret_cast<const void*>(at_once)));
+  const auto p = plan(shape, N, N * sizeof(T));
   if (p.tiling.columns > kThreads || p.tiles > 65535) return cudaErrorInvalidValue;
   a.tiling = p.tiling;
   const dim3 grid(p.chunks, p.tiles, unsigned(shape.batch));
   const int threads = (p.tiling.columns * p.tiling.rows + 31) / 32 * 32;
-  if (p.whole) return launch(at_once, grid, threads, p.chunks, stream, a);
-  const auto status = launch(reduce<Step, T, N, D>, grid, threads, 1, stream, a);
-  return status == cudaSuccess ? launch(apply<Step, T, N, D>, grid, threads, 1, stream, a) : status;
+  if (p.chunks == 1) return launch(whole<Step, T, N>, grid, threads, stream, a);
+  const auto status = launch(reduce<Step, T, N, D>, grid, threads, stream, a);
+  return status == cudaSuccess ? launch(apply<Step, T, N, D>, grid, threads, stream, a) : status;
 }
 
 template <template <class, int, int> class Step, int D>
@@ -173,8 +140,9 @@ cudaError_t dispatch(const GroupNormShape& s, const Arguments& a, bool all_align
 }  // namespace
 
 size_t group_norm_workspace(const GroupNormShape& shape) {
-  // Chunks times batch are at most kFullGrid, or one chunk a sample.
-  return sizeof(Moments) / sizeof(float) * size_t(shape.groups) * std::max<size_t>(shape.batch, kFullGrid);
+  // Chunks times batch are at most kFullGrid, or two chunks a sample.
+  return sizeof(Moments) / sizeof(float) * size_t(shape.groups) *
+         std::max<size_t>(2 * shape.batch, kFullGrid);
 }
 
 cudaError_t group_norm(const GroupNormShape& shape, const void* x, const void* weight, const void* bias,

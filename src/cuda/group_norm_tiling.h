@@ -6,10 +6,10 @@
 // channels = 5 columns. A block is columns x rows threads, each of which keeps to its column, so that
 // consecutive threads read consecutive addresses, and steps through the block's chunk of pixels.
 //
-// One launch, `whole`: a chunk fits the registers of a block, and the blocks that share a tile (1, 2, 4 or 8)
-// form a cluster, which adds up its sums in distributed shared memory: x is read once. Two launches
+// One launch, `whole`: all pixels of a tile fit the registers of one block, so x is read once. Two launches
 // otherwise: each block reduces its chunk to one partial result a group, then a second grid of the same form
-// merges those of its groups and applies the result.
+// merges those of its groups and applies the result; most of x is still in the L2 cache. Clusters of blocks
+// that share a tile, which would read x once for larger ones, took twice as long on an H200.
 
 #include <algorithm>
 #include <numeric>
@@ -21,7 +21,6 @@ namespace w2w::cuda {
 inline constexpr int kThreads = 512;    // at most, a block
 inline constexpr int kDepth = 6;        // vectors that a thread of `whole` holds of each input
 inline constexpr int kTileGroups = 64;  // at most
-inline constexpr int kMaxCluster = 8;   // the most that every GPU with clusters takes
 inline constexpr int kFullGrid = 264;   // two blocks for each of the 132 multiprocessors of an H100 or H200
 
 struct Tiling {
@@ -32,8 +31,7 @@ struct Tiling {
 
 struct Plan {
   Tiling tiling;
-  int tiles, chunks;
-  bool whole;
+  int tiles, chunks;  // chunks of a sample: one goes in one launch
 };
 
 /// Whether no vector of `n` channels touches more than two groups.
@@ -42,15 +40,14 @@ inline bool fits_groups(const GroupNormShape& shape, int n) {
   return shape.channels % n == 0 && (group >= n - 1 || 2 * group == n);
 }
 
-/// For vectors of `n` elements, `bytes` in all, in clusters of at most `max_cluster` blocks.
-inline Plan plan(const GroupNormShape& shape, int n, int bytes, int max_cluster) {
+/// For vectors of `n` elements, `bytes` in all.
+inline Plan plan(const GroupNormShape& shape, int n, int bytes) {
   const auto ceil_div = [](int a, int b) { return (a + b - 1) / b; };
   const int pixels = int(shape.pixels);
   const int group_channels = int(shape.channels / shape.groups), shared = std::gcd(group_channels, n);
   Plan p{{group_channels / shared, 0, n / shared, group_channels, pixels, 0},
          int(shape.groups) / (n / shared),
-         1,
-         true};
+         1};
   auto& t = p.tiling;
   const auto widen = [&](int to_bytes) {
     for (; t.columns * bytes < to_bytes && p.tiles % 2 == 0; p.tiles /= 2) t.columns *= 2, t.groups *= 2;
@@ -58,16 +55,10 @@ inline Plan plan(const GroupNormShape& shape, int n, int bytes, int max_cluster)
   };
 
   widen(64);  // two sectors: no byte is fetched in vain
-  while (p.chunks < max_cluster && ceil_div(pixels, p.chunks) > t.rows * kDepth) p.chunks *= 2;
-  p.whole = ceil_div(pixels, p.chunks) <= t.rows * kDepth;
-  if (p.whole) {
-    while (p.chunks < max_cluster && shape.batch * p.tiles * p.chunks < kFullGrid / 2 &&
-           ceil_div(pixels, p.chunks) > 2 * t.rows) {
-      p.chunks *= 2;
-    }
-  } else {
+  if (pixels > t.rows * kDepth) {
     widen(128);
-    p.chunks = int(std::clamp<int64_t>(kFullGrid / (shape.batch * p.tiles), 1, ceil_div(pixels, t.rows)));
+    // At least two, which tell two launches from one.
+    p.chunks = int(std::clamp<int64_t>(kFullGrid / (shape.batch * p.tiles), 2, ceil_div(pixels, t.rows)));
   }
   t.chunk = ceil_div(pixels, p.chunks);
   t.rows = ceil_div(t.chunk, ceil_div(t.chunk, t.rows));  // as many steps with fewer idle threads in the last

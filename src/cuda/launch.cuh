@@ -6,9 +6,11 @@
 
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include "element.h"
+#include "vector.cuh"
 
 namespace w2w::cuda {
 
@@ -30,21 +32,30 @@ auto with_type(Element element, auto&& body) {
   return body(float());
 }
 
-/// Launches in clusters of `cluster` blocks along x. Unlike <<<>>> it returns the launch's own error.
+/// Unlike <<<>>> it returns the launch's own error.
 template <class... Parameters>
-cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, int threads, int cluster, cudaStream_t stream,
+cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, int threads, cudaStream_t stream,
                    std::type_identity_t<Parameters>... arguments) {
-  cudaLaunchAttribute attribute{};
-  attribute.id = cudaLaunchAttributeClusterDimension;
-  attribute.val.clusterDim.x = cluster;
-  attribute.val.clusterDim.y = attribute.val.clusterDim.z = 1;
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = dim3(threads);
   config.stream = stream;
-  config.attrs = &attribute;
-  config.numAttrs = cluster > 1;
   return cudaLaunchKernelEx(&config, kernel, arguments...);
+}
+
+/// Launches `wide`, a kernel of one thread for each 16 bytes of [rows, width] that gets their number and the
+/// columns of a row first, or `narrow`, of one thread for each element, where such vectors do not fit.
+template <class T>
+cudaError_t over_vectors(int64_t rows, int64_t width, bool all_aligned, auto wide, auto narrow, int threads,
+                         cudaStream_t stream, auto... arguments) {
+  if (rows < 0 || width < 1) return cudaErrorInvalidValue;
+  const bool is_wide = all_aligned && width % kWide<T> == 0;
+  const int64_t columns = width / (is_wide ? kWide<T> : 1);
+  if (rows > std::numeric_limits<int>::max() / columns) return cudaErrorInvalidValue;
+  const int64_t vectors = rows * columns;
+  if (vectors == 0) return cudaSuccess;
+  return launch(is_wide ? wide : narrow, dim3((vectors + threads - 1) / threads), threads, stream,
+                unsigned(vectors), unsigned(columns), arguments...);
 }
 
 }  // namespace w2w::cuda

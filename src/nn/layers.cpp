@@ -38,7 +38,18 @@ Conv2d::Conv2d(const Scope& scope, int64_t in, int64_t out, int64_t kernel, int6
       padding(padding_) {}
 
 Tensor Conv2d::operator()(const Tensor& x) const {
+  if (x.is_cuda() && weight.size(2) == 1) {  // a product of matrices, which adds the bias by itself
+    return at::linear(x.permute({0, 2, 3, 1}), weight.flatten(1), bias).permute({0, 3, 1, 2});
+  }
   return at::conv2d(x, weight, bias, {stride, stride}, {padding, padding});
+}
+
+Tensor Conv2d::plus(const Tensor& addend, const Tensor& x) const {
+  if (x.is_cuda()) {
+    const auto product = at::conv2d(x, weight, {}, {stride, stride}, {padding, padding});
+    return accelerator()->add_bias(product, bias, addend);
+  }
+  return (addend.dim() == 2 ? addend.unsqueeze(-1).unsqueeze(-1) : addend) + (*this)(x);
 }
 
 GroupNorm::GroupNorm(const Scope& scope, int64_t groups_, int64_t channels, double eps_)
@@ -60,7 +71,14 @@ Tensor GroupNorm::silu(const Tensor& x) const {
 LayerNorm::LayerNorm(const Scope& scope, int64_t width, double eps_)
     : weight(scope.take("weight", {width})), bias(scope.take("bias", {width})), eps(eps_) {}
 
+Tensor LayerNorm::after_adding(const Tensor& addend, Tensor& x) const {
+  if (x.is_cuda()) return accelerator()->layer_norm(x, addend, weight, bias, eps, &x);
+  x = x + addend;
+  return (*this)(x);
+}
+
 Tensor LayerNorm::operator()(const Tensor& x) const {
+  if (x.is_cuda()) return accelerator()->layer_norm(x, {}, weight, bias, eps, nullptr);
   return at::layer_norm(x, weight.sizes(), weight, bias, eps);
 }
 

@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/constant_pad_nd.h>
-#include <ATen/ops/silu.h>
 #include <ATen/ops/upsample_nearest2d.h>
 
 namespace w2w::nn {
@@ -18,10 +17,9 @@ ResnetBlock::ResnetBlock(const Scope& scope, int64_t in, int64_t out, int64_t ti
 }
 
 Tensor ResnetBlock::operator()(const Tensor& x, const Tensor& time) const {
-  auto h = conv1(norm1.silu(x));
-  if (time_emb_proj) h = h + (*time_emb_proj)(at::silu(time)).unsqueeze(-1).unsqueeze(-1);
-  h = conv2(norm2.silu(h));
-  return (conv_shortcut ? (*conv_shortcut)(x) : x) + h;
+  const auto normed = norm1.silu(x);
+  const auto h = time_emb_proj ? conv1.plus((*time_emb_proj)(time), normed) : conv1(normed);
+  return conv2.plus(conv_shortcut ? (*conv_shortcut)(x) : x, norm2.silu(h));
 }
 
 Downsample::Downsample(const Scope& scope, int64_t channels, int64_t padding)

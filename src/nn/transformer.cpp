@@ -67,6 +67,9 @@ Tensor Attention::operator()(const Tensor& x, const Context& context) const {
   const auto for_batch = [&](const Tensor& of_context) {
     return of_context.size(0) == x.size(0) ? of_context : of_context.expand({x.size(0), -1, -1});
   };
+  if (const auto values = context.values_.find(this); values != context.values_.end()) {
+    return attend(x, for_batch(context.keys_.at(this)), for_batch(values->second));
+  }
   Tensor keys;
   if (context.keep_keys_ && !to_k.branch->down.defined()) {
     auto& kept = context.keys_[this];
@@ -99,9 +102,10 @@ TransformerBlock::TransformerBlock(const Scope& scope, int64_t width, int64_t co
 }
 
 Tensor TransformerBlock::operator()(Tensor x, const Context& context) const {
-  x = x + attn1(norm1(x));
-  x = x + attn2(norm2(x), context);
-  return x + ff(norm3(x));
+  const auto of_itself = attn1(norm1(x));
+  const auto of_context = attn2(norm2.after_adding(of_itself, x), context);
+  const auto normed = norm3.after_adding(of_context, x);
+  return x + ff(normed);
 }
 
 SpatialTransformer::SpatialTransformer(const Scope& scope, int64_t channels, int64_t context_width,

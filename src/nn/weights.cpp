@@ -43,7 +43,7 @@ at::Tensor Weights::take(const std::string& name, at::IntArrayRef shape) {
                                      fmt::join(shape, ", ")));
     return at::empty({0});
   }
-  auto tensor = source.to(options_);
+  auto tensor = source.to(options_.device()).to(options_);  // a device converts faster than the CPU
   // cuDNN would turn kernels to this order in every call.
   if (tensor.dim() == 4 && tensor.is_cuda()) tensor = tensor.contiguous(at::MemoryFormat::ChannelsLast);
   if (!tensor.is_same(source) && release_) release_(source);

@@ -139,6 +139,16 @@ void TextToImage::advance(Denoising& denoising, size_t end, const Progress& prog
   load_unet();
   auto& [options, scheduler, context, noise_stream, latents, done] = denoising;
   const auto& timesteps = scheduler->timesteps();
+  // What stays the same in all steps is given to the recorded call; on a CPU nothing is recorded, and little
+  // won.
+  std::vector<Tensor> inputs = {Tensor(), Tensor(), context};
+  if (device().is_cuda()) {
+    for (auto& tensor : unet_->project(context)) inputs.push_back(std::move(tensor));
+  }
+  const auto call = [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
+    if (in.size() == 3) return {(*unet_)(in[0], in[1], in[2])};
+    return {(*unet_)(in[0], in[1], unet_->projected(in[2], {in.begin() + 3, in.end()}))};
+  };
   const auto noise = [&] { return noise_stream.randn(latents.sizes()); };
   const auto report_done = [&] {
     report(progress, {"denoising", static_cast<int>(done), static_cast<int>(timesteps.size()), {}});
@@ -149,10 +159,10 @@ void TextToImage::advance(Denoising& denoising, size_t end, const Progress& prog
     auto input = scheduler->scale_model_input(latents, done).to(dtype());
     if (options.guided()) input = at::cat({input, input});
     const auto timestep = at::full({1}, timesteps[done], at::TensorOptions(at::kFloat).device(device()));
-    const auto call = [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
-      return {(*unet_)(in[0], in[1], in[2])};
-    };
-    auto output = unet_call_(call, {input, timestep, context}).front().to(at::kFloat);
+    inputs[0] = input;
+    inputs[1] = timestep;
+    // A copy, because samplers keep outputs and the next call may overwrite its own.
+    auto output = unet_call_(call, inputs).front().to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
     ++unet_calls_;
     if (options.guided()) {  // Ho & Salimans 2022, with the scale as Imagen and Stable Diffusion count it
       const auto halves = output.chunk(2);

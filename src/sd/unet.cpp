@@ -2,6 +2,9 @@
 
 #include <ATen/core/IListRef.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/silu.h>
+
+#include <algorithm>
 
 namespace w2w {
 
@@ -74,10 +77,40 @@ UNet::UNet(const UNetConfig& config, nn::Weights& weights)
   branches_ = weights.branches();
 }
 
+std::vector<const nn::Attention*> UNet::cross_attentions() const {
+  std::vector<const nn::Attention*> all;
+  const auto add = [&](const nn::SpatialTransformer& transformer) {
+    for (const auto& block : transformer.transformer_blocks) all.push_back(&block.attn2);
+  };
+  for (const auto& block : down_blocks_) std::for_each(block.attentions.begin(), block.attentions.end(), add);
+  add(mid_block_.attention);
+  for (const auto& block : up_blocks_) std::for_each(block.attentions.begin(), block.attentions.end(), add);
+  return all;
+}
+
+std::vector<Tensor> UNet::project(const Tensor& embedding) const {
+  std::vector<Tensor> projected;
+  for (const auto* attention : cross_attentions()) {
+    projected.push_back(attention->to_k(embedding));
+    projected.push_back(attention->to_v(embedding));
+  }
+  return projected;
+}
+
+nn::Context UNet::projected(const Tensor& embedding, const std::vector<Tensor>& keys_and_values) const {
+  nn::Context context(embedding);
+  auto next = keys_and_values.begin();
+  for (const auto* attention : cross_attentions()) {
+    context.set_projected(attention, next[0], next[1]);
+    next += 2;
+  }
+  return context;
+}
+
 Tensor UNet::operator()(const Tensor& latents, const Tensor& timesteps, const nn::Context& context) const {
   const auto embedding = nn::timestep_embedding(timesteps, config_.block_out_channels[0],
                                                 config_.flip_sin_to_cos, config_.freq_shift);
-  const auto time = time_embedding_(embedding.to(latents.scalar_type()));
+  const auto time = at::silu(time_embedding_(embedding.to(latents.scalar_type())));
 
   auto x = conv_in_(latents.contiguous(at::MemoryFormat::ChannelsLast));
   std::vector<Tensor> skips = {x};

@@ -14,8 +14,10 @@
 #include <string>
 #include <vector>
 
+#include "cuda/add_bias.h"
 #include "cuda/geglu.h"
 #include "cuda/group_norm.h"
+#include "cuda/layer_norm.h"
 
 using namespace w2w::cuda;
 
@@ -240,6 +242,86 @@ void test_geglu(int64_t rows, int64_t width, size_t shift, Element e) {
   compare(dx, dx_ref, norm(dx_ref), bound_of(e), what + " backward");
 }
 
+// ---- LayerNorm, and what precedes it
+
+void test_layer_norm(int64_t rows, int64_t width, bool added, double shift, Element e) {
+  const auto what = "layer_norm " + std::string(name_of(e)) + (added ? " of a sum " : " ") +
+                    std::to_string(rows) + "x" + std::to_string(width) + " mean " +
+                    std::to_string(int(shift));
+  constexpr float eps = 1e-5f;
+  const size_t size = rows * width;
+  Array x(size, e), addend(size, e), sum(size, e), y(size, e), dy(size, e), dsum(size, e), dx(size, e),
+      weight(width, e), bias(width, e), mean(rows, Element::f32), rstd(rows, Element::f32);
+  x.fill(shift, 1), addend.fill(0, 1), dy.fill(0, 1), dsum.fill(0, 1), weight.fill(1, 0.5), bias.fill(0, 0.5);
+  const auto forward = [&] {
+    return layer_norm(rows, width, eps, x, added ? static_cast<void*>(addend) : nullptr, weight, bias, sum, y,
+                      mean, rstd, e, nullptr);
+  };
+  if (added) {
+    run_twice({&sum, &y, &mean, &rstd}, forward, what);
+  } else {
+    run_twice({&y, &mean, &rstd}, forward, what);
+  }
+  const auto& of = added ? sum : x;
+  run_twice(
+      {&dx},
+      [&] {
+        return layer_norm_backward(rows, width, dy, added ? static_cast<void*>(dsum) : nullptr, of, weight,
+                                   mean, rstd, dx, e, nullptr);
+      },
+      what + " backward");
+
+  std::vector<double> sum_ref(size), y_ref(size), dx_ref(size), mean_ref(rows), rstd_ref(rows);
+  for (int64_t row = 0; row < rows; ++row) {
+    const size_t begin = row * width;
+    const auto mean_over_row = [&](auto&& value) {
+      double total = 0;
+      for (int64_t j = 0; j < width; ++j) total += value(begin + j, j);
+      return total / width;
+    };
+    for (size_t i = begin; i < begin + width; ++i) sum_ref[i] = x[i] + (added ? addend[i] : 0);
+    const double m = mean_over_row([&](size_t i, int64_t) { return sum_ref[i]; });
+    const double r =
+        1 / std::sqrt(mean_over_row([&](size_t i, int64_t) { return std::pow(sum_ref[i] - m, 2); }) + eps);
+    mean_ref[row] = m, rstd_ref[row] = r;
+    const auto d = [&](size_t i) { return (sum_ref[i] - m) * r; };
+    const auto g = [&](size_t i, int64_t j) { return dy[i] * weight[j]; };
+    const double mean_g = mean_over_row(g);
+    const double mean_gd = mean_over_row([&](size_t i, int64_t j) { return g(i, j) * d(i); });
+    for (int64_t j = 0; j < width; ++j) {
+      const size_t i = begin + j;
+      y_ref[i] = d(i) * weight[j] + bias[j];
+      dx_ref[i] = r * (g(i, j) - mean_g - d(i) * mean_gd) + (added ? dsum[i] : 0);
+    }
+  }
+  const double bound = bound_of(e) + 1e-7 * std::abs(shift);
+  if (added) compare(sum, sum_ref, norm(sum_ref), bound_of(e), what + " sum");
+  compare(mean, mean_ref, std::sqrt(double(rows)), 1e-6 + 1e-7 * std::abs(shift), what + " mean");
+  compare(rstd, rstd_ref, norm(rstd_ref), 2e-6, what + " rstd");
+  compare(y, y_ref, norm(y_ref), bound, what);
+  // The sum that the backward kernel reads was rounded to the type.
+  compare(dx, dx_ref, norm(dx_ref), bound * (1 + std::abs(shift) / 2), what + " backward");
+}
+
+// ---- what follows a convolution
+
+void test_add_bias(int64_t pixels, int64_t channels, int64_t shared, Element e) {
+  const auto what = "add_bias " + std::string(name_of(e)) + " " + std::to_string(pixels) + "x" +
+                    std::to_string(channels) + " by " + std::to_string(shared);
+  Array x(pixels * channels, e), bias(channels, e), addend(pixels / shared * channels, e),
+      y(pixels * channels, e);
+  x.fill(0, 1), bias.fill(0, 1), addend.fill(0, 1);
+  run_twice(
+      {&y}, [&] { return add_bias(pixels, channels, shared, x, bias, addend, y, e, nullptr); }, what);
+  std::vector<double> y_ref(y.size());
+  for (int64_t p = 0; p < pixels; ++p) {
+    for (int64_t c = 0; c < channels; ++c) {
+      y_ref[p * channels + c] = x[p * channels + c] + bias[c] + addend[p / shared * channels + c];
+    }
+  }
+  compare(y, y_ref, norm(y_ref), bound_of(e), what);
+}
+
 // ---- timing
 
 /// Microseconds of one launch: a graph of 20, the median of 5 replays. The same arrays each time: the small
@@ -312,6 +394,33 @@ void time_geglu(int64_t rows, int64_t width) {
              10.0 * size);
 }
 
+void time_layer_norm(int64_t rows, int64_t width) {
+  const auto e = Element::bf16;
+  const size_t size = rows * width;
+  Array x(size, e), addend(size, e), sum(size, e), y(size, e), dx(size, e), weight(width, e), bias(width, e),
+      mean(rows, Element::f32), rstd(rows, Element::f32);
+  for (auto* array : {&x, &addend}) MUST(cudaMemset(*array, 0, size * 2));
+  const double forward = time_of([&](cudaStream_t t) {
+    return layer_norm(rows, width, 1e-5f, x, addend, weight, bias, sum, y, mean, rstd, e, t);
+  });
+  const double backward = time_of([&](cudaStream_t t) {
+    return layer_norm_backward(rows, width, x, addend, sum, weight, mean, rstd, dx, e, t);
+  });
+  print_time("layer_norm of a sum " + std::to_string(rows) + "x" + std::to_string(width), forward, 8.0 * size,
+             backward, 8.0 * size);
+}
+
+void time_add_bias(int64_t pixels, int64_t channels) {
+  const auto e = Element::bf16;
+  const size_t size = pixels * channels;
+  Array x(size, e), addend(size, e), y(size, e), bias(channels, e);
+  for (auto* array : {&x, &addend}) MUST(cudaMemset(*array, 0, size * 2));
+  const double forward =
+      time_of([&](cudaStream_t t) { return add_bias(pixels, channels, 1, x, bias, addend, y, e, t); });
+  print_time("add_bias " + std::to_string(pixels) + "x" + std::to_string(channels), forward, 6.0 * size, 0,
+             0);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -354,6 +463,15 @@ int main(int argc, char** argv) {
     test_geglu(3, 37, 0, e);
     test_geglu(1, 1, 0, e);
     test_geglu(5, 64, 1, e);
+    for (const bool added : {false, true}) {
+      for (const int64_t width : {320, 640, 768, 1280, 8, 24, 1000}) test_layer_norm(77, width, added, 0, e);
+      test_layer_norm(4096, 320, added, 0, e);
+      test_layer_norm(1, 1280, added, 30, e);
+    }
+    test_add_bias(4096, 320, 1, e);
+    test_add_bias(2 * 1021, 640, 1021, e);
+    test_add_bias(3 * 17, 36, 17, e);
+    test_add_bias(51, 7, 1, e);
   }
   const auto status_of = [](const GroupNormShape& s) {
     return group_norm(s, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, false, Element::f32,
@@ -362,6 +480,9 @@ int main(int argc, char** argv) {
   check(status_of({1, 4, 10, 3, eps}) == cudaErrorInvalidValue, "groups that do not divide", 1, 0);
   check(status_of({0, 4, 12, 3, eps}) == cudaSuccess, "an empty batch", 1, 0);
   check(geglu(0, 8, nullptr, nullptr, Element::f16, nullptr) == cudaSuccess, "no rows", 1, 0);
+  check(!layer_norm_takes(36, Element::bf16) && layer_norm_takes(36, Element::f32) &&
+            !layer_norm_takes(4096, Element::bf16),
+        "widths of layer_norm", 1, 0);
   std::printf("%s: %d checks, %d failed\n", failures == 0 ? "ok" : "FAIL", checks, failures);
 
   if (argc < 2 || std::strcmp(argv[1], "--no-timing") != 0) {
@@ -378,6 +499,8 @@ int main(int argc, char** argv) {
       time_group_norm(s);
     }
     time_geglu(8192, 1280), time_geglu(2048, 2560), time_geglu(512, 5120);
+    time_layer_norm(8192, 320), time_layer_norm(2048, 640), time_layer_norm(512, 1280);
+    time_add_bias(8192, 320), time_add_bias(2048, 640), time_add_bias(512, 1280);
   }
   return failures == 0 ? 0 : 1;
 }

@@ -48,9 +48,9 @@ def test_the_same_command_gives_the_same_bytes(drawn):
         assert one.read_bytes() == two.read_bytes()
 
 
-@pytest.mark.parametrize("sampler", ["euler_a", "dpmpp_2m", "unipc", "heun", "lms"])
-def test_samplers_and_odd_sizes(drawn, sampler):
-    more = "--sampler", sampler, "-W", 72, "-H", 40
+@pytest.mark.parametrize("sampler, cfg_scale", [("euler_a", 3), ("dpmpp_2m", 3), ("unipc", 1), ("heun", 3), ("lms", 1), ("pndm", 1)])
+def test_samplers_and_odd_sizes(drawn, sampler, cfg_scale):
+    more = "--sampler", sampler, "--cfg-scale", cfg_scale, "-W", 72, "-H", 40
     for ours, expected in zip(pictures(drawn(f"{sampler}-cuda", "cuda", "f32", *more)),
                               pictures(drawn(f"{sampler}-cpu", "cpu", "f32", *more)), strict=True):
         assert psnr(ours, expected) >= PSNR["f32"], ours.name

@@ -46,7 +46,7 @@ def run_diffusers(folder, args, compiled):
                 marks.append(time.time())
             return values
 
-        common = dict(num_inference_steps=args.steps, guidance_scale=3.0, generator=torch.Generator().manual_seed(0))
+        common = dict(height=512, width=512, num_inference_steps=args.steps, guidance_scale=3.0, generator=torch.Generator().manual_seed(0))
         pipe(PROMPT, output_type="latent", callback_on_step_end=mark, **common)
         torch.cuda.synchronize()
         rate = (args.steps - 1) / (time.time() - marks[0])
@@ -72,6 +72,7 @@ def main():
         print("making the model ...", file=sys.stderr)
         make_model(args.folder, torch.float16)
     found = {"w2w": run_w2w(args.folder, args)}
+    print(json.dumps(found), file=sys.stderr)
     for peer in filter(None, args.peers.split(",")):
         start = time.time()
         found[f"diffusers {peer}"] = run_diffusers(args.folder, args, peer == "compiled")

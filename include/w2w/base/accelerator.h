@@ -43,6 +43,13 @@ class Accelerator {
   /// Group norm of x [B, C, ...] with or without SiLU behind it, for x in channels_last; differentiable in x.
   virtual at::Tensor group_norm(const at::Tensor& x, int64_t groups, const at::Tensor& weight,
                                 const at::Tensor& bias, double eps, bool silu) = 0;
+  /// x + bias + addend for x [B, C, H, W] in channels_last, bias [C], and addend of x's shape, or [B or 1, C]
+  /// for all pixels of a sample: in one pass, differentiable in x and in an addend of its shape.
+  virtual at::Tensor add_bias(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& addend) = 0;
+  /// Layer norm of x + addend over the last dimension; `sum`, unless null, becomes x + addend. An undefined
+  /// addend is none. Differentiable in both.
+  virtual at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& addend, const at::Tensor& weight,
+                                const at::Tensor& bias, double eps, at::Tensor* sum) = 0;
   /// x [..., :w] * gelu(x [..., w:]) for x [..., 2 w]; differentiable in x.
   virtual at::Tensor geglu(const at::Tensor& x) = 0;
 };

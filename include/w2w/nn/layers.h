@@ -39,6 +39,8 @@ struct Conv2d {
   Conv2d(const Scope& scope, int64_t in, int64_t out, int64_t kernel, int64_t stride = 1,
          int64_t padding = 0);
   Tensor operator()(const Tensor& x) const;
+  /// The convolution plus `addend`: of the result's shape, or [B or 1, out] for all pixels of a sample.
+  Tensor plus(const Tensor& addend, const Tensor& x) const;
   Tensor weight, bias;
   int64_t stride, padding;
 };
@@ -56,6 +58,8 @@ struct GroupNorm {
 struct LayerNorm {
   LayerNorm(const Scope& scope, int64_t width, double eps = 1e-5);
   Tensor operator()(const Tensor& x) const;
+  /// Of x + addend, which x becomes: in one pass where the device can.
+  Tensor after_adding(const Tensor& addend, Tensor& x) const;
   Tensor weight, bias;
   double eps;
 };

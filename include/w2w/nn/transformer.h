@@ -24,11 +24,18 @@ class Context {
   /// whose to_k stay as they are, but for learned branches.
   void keep_keys() { keep_keys_ = true; }
 
+  /// What attention.project gave for this embedding with the weights of now: used in place of projecting.
+  void set_projected(const Attention* attention, Tensor keys, Tensor values) {
+    keys_[attention] = std::move(keys);
+    values_[attention] = std::move(values);
+  }
+
  private:
   friend struct Attention;
   Tensor embedding_;
   bool keep_keys_ = false;
   mutable std::map<const Attention*, Tensor> keys_;
+  std::map<const Attention*, Tensor> values_;
 };
 
 /// Self-attention of x [B, N, width], or cross-attention to a context of any width.

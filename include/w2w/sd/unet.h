@@ -19,6 +19,12 @@ class UNet {
   /// -> [B, out_channels, H, W]
   Tensor operator()(const Tensor& latents, const Tensor& timesteps, const nn::Context& context) const;
 
+  /// The keys and values of all cross-attentions to an embedding, one after the other: the same in all steps
+  /// of a picture, as long as the weights are.
+  std::vector<Tensor> project(const Tensor& embedding) const;
+  /// The context that `project` gave these for.
+  nn::Context projected(const Tensor& embedding, const std::vector<Tensor>& keys_and_values) const;
+
   /// The branch of each linear layer by its name, empty at first: filled ones take part in every call.
   const std::map<std::string, std::shared_ptr<nn::LowRankBranch>>& branches() const { return branches_; }
 
@@ -43,6 +49,7 @@ class UNet {
     std::optional<nn::Upsample> upsampler;
   };
 
+  std::vector<const nn::Attention*> cross_attentions() const;
   nn::ResnetBlock resnet(const Scope& scope, int64_t in, int64_t out) const;
   nn::SpatialTransformer transformer(const Scope& scope, size_t level) const;
   DownBlock down_block(const Scope& scope, size_t level) const;
