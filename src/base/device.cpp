@@ -43,6 +43,8 @@ c10::Device cuda_device(int index) {
 
 }  // namespace
 
+bool is_device_name(std::string_view text) { return text == "auto" || text == "cpu" || cuda_index(text); }
+
 c10::Device parse_device(std::string_view text) {
   if (text == "cpu") return c10::kCPU;
   if (text == "auto") return accelerator() ? cuda_device(0) : c10::Device(c10::kCPU);

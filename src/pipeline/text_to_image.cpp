@@ -11,6 +11,7 @@
 #include "w2w/base/accelerator.h"
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
+#include "w2w/pipeline/learned_factors.h"
 #include "w2w/pipeline/scheduler_file.h"
 #include "w2w/text/prompt_weights.h"
 
@@ -115,7 +116,9 @@ std::pair<int64_t, int64_t> TextToImage::picture_size(const TextToImageOptions& 
   return {width, height};
 }
 
-Denoising Denoising::fork() const { return {options, scheduler->clone(), context, noise, latents, done}; }
+Denoising Denoising::fork() const {
+  return {options, scheduler->clone(), context, noise, latents, done, people, layout};
+}
 
 Denoising TextToImage::start(const TextToImageOptions& options) {
   options.check();
@@ -131,25 +134,34 @@ Denoising TextToImage::start(const TextToImageOptions& options) {
   NoiseStream noise(options.seed, options.noise);
   const auto channels = checkpoint_.unet_config().in_channels;
   auto latents = noise.randn({1, channels, height / factor, width / factor}) * scheduler->init_noise_sigma();
-  return {options, std::move(scheduler), context, noise, latents.to(device()), 0};
+  return {options, std::move(scheduler), context, noise, latents.to(device())};
 }
 
 void TextToImage::advance(Denoising& denoising, size_t end, const Progress& progress) {
   at::NoGradGuard no_grad;
   load_unet();
-  auto& [options, scheduler, context, noise_stream, latents, done] = denoising;
+  auto& [options, scheduler, context, noise_stream, latents, done, people, layout] = denoising;
   const auto& timesteps = scheduler->timesteps();
+  const auto side_by_side = [&, &layout = layout](const Tensor& thetas) {
+    return thetas.defined() ? std::make_unique<LearnedFactors>(*unet_, *layout, thetas, dtype()) : nullptr;
+  };
   // What stays the same in all steps is given to the recorded call; on a CPU nothing is recorded, and little
   // won.
-  std::vector<Tensor> inputs = {Tensor(), Tensor(), context};
+  std::vector<Tensor> inputs = {Tensor(), Tensor(), context, people};
   if (device().is_cuda()) {
+    const auto factors = side_by_side(people);
     for (auto& tensor : unet_->project(context)) inputs.push_back(std::move(tensor));
   }
   const auto call = [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
-    if (in.size() == 3) return {(*unet_)(in[0], in[1], in[2])};
-    return {(*unet_)(in[0], in[1], unet_->projected(in[2], {in.begin() + 3, in.end()}))};
+    const auto factors = side_by_side(in[3]);
+    if (in.size() == 4) return {(*unet_)(in[0], in[1], in[2])};
+    return {(*unet_)(in[0], in[1], unet_->projected(in[2], {in.begin() + 4, in.end()}))};
   };
-  const auto noise = [&] { return noise_stream.randn(latents.sizes()); };
+  const auto noise = [&, &stream = noise_stream, &latents = latents] {  // the same for all people
+    auto sizes = latents.sizes().vec();
+    sizes[0] = 1;
+    return stream.randn(sizes).expand_as(latents);
+  };
   const auto report_done = [&] {
     report(progress, {"denoising", static_cast<int>(done), static_cast<int>(timesteps.size()), {}});
   };
@@ -157,7 +169,7 @@ void TextToImage::advance(Denoising& denoising, size_t end, const Progress& prog
   for (; done < end; ++done, report_done()) {
     check_interrupt();
     auto input = scheduler->scale_model_input(latents, done).to(dtype());
-    if (options.guided()) input = at::cat({input, input});
+    if (options.guided()) input = input.unsqueeze(1).expand({-1, 2, -1, -1, -1}).flatten(0, 1);
     const auto timestep = at::full({1}, timesteps[done], at::TensorOptions(at::kFloat).device(device()));
     inputs[0] = input;
     inputs[1] = timestep;
@@ -165,8 +177,9 @@ void TextToImage::advance(Denoising& denoising, size_t end, const Progress& prog
     auto output = unet_call_(call, inputs).front().to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
     ++unet_calls_;
     if (options.guided()) {  // Ho & Salimans 2022, with the scale as Imagen and Stable Diffusion count it
-      const auto halves = output.chunk(2);
-      output = halves[0] + options.cfg_scale * (halves[1] - halves[0]);
+      const auto pairs = output.unflatten(0, {-1, 2});
+      const auto without = pairs.select(1, 0), with = pairs.select(1, 1);
+      output = without + options.cfg_scale * (with - without);
     }
     latents = scheduler->step(output, done, latents, noise);
     if (device().is_cuda())
@@ -187,6 +200,23 @@ Tensor TextToImage::decode(const Tensor& latents, bool tiled) {
   const auto image = (tiled ? decoder_->tiled(unscaled) : (*decoder_)(unscaled)).to(at::kFloat);
   const auto pixels = ((image / 2 + 0.5).clamp(0, 1) * 255).round().to(at::kByte);
   return pixels[0].permute({1, 2, 0}).contiguous().cpu();
+}
+
+std::vector<Tensor> TextToImage::run_together(const Tensor& people, const Layout& layout,
+                                              const TextToImageOptions& options, const Progress& progress) {
+  set_person({});
+  auto denoising = start(options);
+  const int64_t count = people.size(0);
+  denoising.people = people.to(device());
+  denoising.layout = &layout;
+  denoising.context = denoising.context.repeat({count, 1, 1});
+  denoising.latents = denoising.latents.repeat({count, 1, 1, 1});
+  advance(denoising, denoising.steps(), progress);
+  std::vector<Tensor> pictures;
+  for (int64_t i = 0; i < count; ++i) {
+    pictures.push_back(decode(denoising.latents.narrow(0, i, 1), options.tiled_decode));
+  }
+  return pictures;
 }
 
 Tensor TextToImage::run(const TextToImageOptions& options, const Progress& progress) {

@@ -38,7 +38,8 @@ std::vector<std::string> unique_names(const std::vector<ModelSource>& sources, c
     if (options.names.size() != names.size()) {
       throw Error(ErrorKind::malformed,
                   fmt::format("expected a name for each of the {} models ({}), found {} names", names.size(),
-                              options.names_file.string(), options.names.size()));
+                              options.names_file.string(), options.names.size()),
+                  "one name a line, in the order of the models");
     }
     names = options.names;
   }

@@ -36,7 +36,7 @@ def metadata(path):
 def refused(done):
     """The error and its hint; nothing on stdout."""
     assert done.stdout == ""
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("w2w: no --model")]
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("w2w: using the demo world")]
     assert lines[0].startswith("w2w: error: "), done.stderr
     return lines[0].removeprefix("w2w: error: "), (lines + [""])[1].removeprefix("hint: ")
 

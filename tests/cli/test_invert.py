@@ -125,6 +125,7 @@ def test_state_without_a_name_lies_beside_the_output_until_finished(invert, star
     process.send_signal(signal.SIGINT)
     process.communicate()
     assert state.exists()
+    assert "an earlier run left its state here" in invert(picture, "-o", "out", code=1, steps=STEPS).stderr
     invert(picture, "--resume", "-o", "out", steps=STEPS)
     assert not state.exists() and (tmp_path / "out/anna.safetensors").exists()
 

@@ -73,6 +73,25 @@ def test_the_same_command_gives_the_same_bytes_anywhere(sample, tmp_path):
         assert file.read_bytes() == (tmp_path / "b/c" / file.name).read_bytes(), file.name
 
 
+@pytest.mark.parametrize("more", [[], ["--cfg-scale", 1], ["--sampler", "euler_a"], ["-p", "a person", "-p", "a man", "-n", "blue", "-s", "1,2"]])
+def test_people_side_by_side(sample, tmp_path, more):
+    """Two in each pass and the fifth alone are the people drawn one by one."""
+    done = {n: sample("--count", 5, "--identity-seed", 7, "-s", 5, *more, "--together", n, "-o", f"t{n}") for n in (1, 2)}
+    assert "pictures 1 to 2 of " in done[2].stderr
+    files = sorted(path.name for path in (tmp_path / "t1").iterdir())
+    assert sorted(path.name for path in (tmp_path / "t2").iterdir()) == files == sorted(line[3:] for line in names(done[2]))
+    drawn = []
+    for name in files:
+        one, many = tmp_path / "t1" / name, tmp_path / "t2" / name
+        if name.endswith(".png"):
+            drawn.append(pixels(one).astype(int))
+            assert np.abs(drawn[-1] - pixels(many)).max() <= 1, name
+            assert Image.open(one).info == Image.open(many).info
+        else:
+            assert one.read_bytes() == many.read_bytes(), name
+    assert all(np.abs(a - b).max() > 8 for i, a in enumerate(drawn) for b in drawn[:i]), "they differ"
+
+
 def test_a_seed_nobody_chose_is_printed(sample, tmp_path):
     done = sample()
     (picture,) = tmp_path.glob("*.png")

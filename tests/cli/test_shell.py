@@ -3,6 +3,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -32,6 +33,7 @@ def error(done):
     (["help", "space", "bild"], "unknown action 'bild' of `w2w space`", "did you mean 'build'?"),
     (["help", "tokens", "doctor"], "help takes one command, found 2", ""),
     (["-q", "tokens"], "unknown option '-q' before the command", "options follow the command"),
+    (["--versoin"], "unknown option '--versoin' before the command", "did you mean '--version'?"),
     (["tokens", "--peices", "x"], "unknown option '--peices' of `w2w tokens`", "did you mean '--pieces'?"),
     (["tokens", "--peices=3", "x"], "unknown option '--peices'", "did you mean '--pieces'?"),
     (["tokens", "-Z", "x"], "unknown option '-Z'", "see `w2w help tokens`"),
@@ -59,8 +61,11 @@ def test_usage_errors_name_the_nearest(w2w, arguments, what, hint):
     assert hint in found_hint
 
 
+@pytest.mark.skipif(bool(shutil.which("nvidia-smi")), reason="there is an NVIDIA GPU; tests/gpu looks at it")
 def test_a_missing_cuda_device_is_a_failure(w2w):
-    assert "no CUDA device can be used" in error(w2w("doctor", "--device", "cuda:0", code=1))[0]
+    assert "no CUDA device can be used" in error(w2w("sample", "--device", "cuda:0", code=1))[0]
+    done = w2w("doctor", "--device", "cuda", code=1)
+    assert "WRONG devices" in done.stdout and "ok    arithmetic" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [["tokens", "-m", "/no/such", "x"], ["tokens", "-m", "org/name", "x"],
@@ -96,6 +101,23 @@ def test_option_beats_environment_beats_config_beats_home(model_of):
     assert model_of(home_config="home", sections='[tokens]\nmodel = "/none/section"\n[inspect]\n') == "section"
     assert model_of(home_config="home", sections='[doctor]\nmodel = "/none/section"\n') == "home"
     assert model_of(home_config="home", W2W_MODEL="/none/environment") == "environment"
+
+
+def test_settings_that_a_given_config_leaves_open_come_from_home(model_of):
+    assert model_of(config="config", home_config="home", sections='[tokens]\nmodel = "/none/section"\n') == "config"
+
+
+def test_what_home_sets_counts_beside_a_given_config(w2w, tmp_path):
+    (tmp_path / ".config/w2w").mkdir(parents=True)
+    (tmp_path / ".config/w2w/config.toml").write_text("json = true\nquiet = false\n")
+    (tmp_path / "given.toml").write_text("quiet = true\n")
+    assert json.loads(w2w("tokens", "x", "--config", "given.toml").stdout)["command"] == "tokens"
+
+
+def test_errors_move_no_cursor(w2w, tmp_path):
+    (tmp_path / "odd.toml").write_bytes(b"\x1b[31mred\x07 = 1\n")
+    done = w2w("tokens", "x", "--config", "odd.toml", code=3)
+    assert "\x1b" not in done.stderr and "\x07" not in done.stderr
 
 
 def test_xdg_config_home_and_w2w_config(w2w, tmp_path, model_of):

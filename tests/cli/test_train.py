@@ -150,6 +150,9 @@ def test_interrupted_and_resumed_is_the_uninterrupted_run(train, start, anna, tm
     _, error = process.communicate()
     assert process.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 130), error
     assert not (tmp_path / "parts/anna.safetensors").exists() and state.exists()
+    kept = state.read_bytes()
+    assert "an earlier run left its state here" in train(anna, "-o", "parts", code=1, steps=STEPS).stderr
+    assert state.read_bytes() == kept
     done = train(anna, "-o", "parts", "--resume", steps=STEPS)
     assert "anna goes on after step" in done.stderr and not state.exists()
     for file in ("anna.safetensors", "anna_loss.csv"):
@@ -169,6 +172,11 @@ def test_many_go_on_after_an_interruption(train, start, people, tmp_path):
     for i in range(5):
         for file in (f"p{i}.safetensors", f"p{i}_loss.csv"):
             assert (tmp_path / "parts" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+
+
+def test_progress_counts_people(train, people):
+    last = train("--batch-file", people, "--together", 2, "-o", "out", steps=2).stderr.splitlines()[-1]
+    assert "training 10/10 (100 %), loss" in last and last.endswith("5 of 5 people")
 
 
 def test_a_checkpoint_of_ones_own_is_kept_and_goes_on_for_longer(train, anna, tmp_path):

@@ -41,7 +41,7 @@ void add_general_options(Command& command) {
   group(add_switch(parser, "--no-color", general.no_colour, "no colours (also NO_COLOR, TERM=dumb)"));
   group(add_integer(parser, "-t,--threads", general.threads, {0, 4096}, "CPU threads; 0: one per core"));
   group(add_text(parser, "--config", command.config, "FILE",
-                 "settings as `option = value` lines; default: $XDG_CONFIG_HOME/w2w/config.toml"));
+                 "settings as `option = value` lines, before those of $XDG_CONFIG_HOME/w2w/config.toml"));
 }
 
 /// CLI11 would take the next argument as the value of "--name=".
@@ -110,8 +110,10 @@ const Command& App::command(const std::string& name) const {
 void App::check_leftovers(const Command* command) const {
   for (const auto& argument : root_.remaining()) {
     if (!argument.starts_with('-')) (void)this->command(argument);
+    const auto near = nearest_name(argument, option_names(root_));
     throw Error(ErrorKind::usage, fmt::format("unknown option '{}' before the command", argument),
-                "options follow the command: w2w COMMAND [OPTIONS]");
+                near ? fmt::format("did you mean '{}'?", *near)
+                     : "options follow the command: w2w COMMAND [OPTIONS]");
   }
   if (!command) return;
   for (const auto& argument : command->parser->remaining()) {

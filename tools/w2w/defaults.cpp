@@ -41,15 +41,18 @@ std::string environment(const char* name) {
   return value ? value : "";
 }
 
-std::optional<std::filesystem::path> config_path(const Command& command) {
-  if (command.config) return *command.config;
+/// The files that are read, the one that counts more first.
+std::vector<std::filesystem::path> config_paths(const Command& command) {
+  std::vector<std::filesystem::path> paths;
+  if (command.config) paths.emplace_back(*command.config);
   std::filesystem::path folder = environment("XDG_CONFIG_HOME");
   if (folder.empty() && !environment("HOME").empty())
     folder = std::filesystem::path(environment("HOME")) / ".config";
-  if (folder.empty()) return std::nullopt;
+  if (folder.empty()) return paths;
   const auto path = folder / "w2w" / "config.toml";
   std::error_code ignored;
-  return std::filesystem::exists(path, ignored) ? std::optional(path) : std::nullopt;
+  if (std::filesystem::exists(path, ignored)) paths.push_back(path);
+  return paths;
 }
 
 std::vector<std::string> configurable_names(const CLI::App& parser) {
@@ -120,21 +123,21 @@ void fill_from_environment(CLI::App& parser) {
 }
 
 void fill_from_config(const App& app, const Command& command) {
-  const auto path = config_path(command);
-  if (!path) return;
-  const auto entries = read_config_file(*path);
-  const auto source = [&](const ConfigEntry& entry) {
-    return fmt::format("{}, line {}", path->string(), entry.line);
-  };
-  for (const auto& entry : entries) check_key(app, entry, source(entry));
-  for (const auto& section : {command.text.name, std::string()}) {
-    for (const auto& entry : entries) {
-      if (entry.section != section) continue;
-      const auto key = option_key(entry.key);
-      auto* option = command.parser->get_option_no_throw("--" + key);
-      if (!option || given(*option)) continue;
-      const bool another = section.empty() && !is_shared_group(option->get_group()) && is_shared(app, key);
-      if (!another) set_option(*option, entry.values, source(entry));
+  for (const auto& path : config_paths(command)) {
+    const auto entries = read_config_file(path);
+    const auto source = [&](const ConfigEntry& entry) {
+      return fmt::format("{}, line {}", path.string(), entry.line);
+    };
+    for (const auto& entry : entries) check_key(app, entry, source(entry));
+    for (const auto& section : {command.text.name, std::string()}) {
+      for (const auto& entry : entries) {
+        if (entry.section != section) continue;
+        const auto key = option_key(entry.key);
+        auto* option = command.parser->get_option_no_throw("--" + key);
+        if (!option || given(*option)) continue;
+        const bool another = section.empty() && !is_shared_group(option->get_group()) && is_shared(app, key);
+        if (!another) set_option(*option, entry.values, source(entry));
+      }
     }
   }
 }

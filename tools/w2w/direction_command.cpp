@@ -47,14 +47,14 @@ void run_direction(const DirectionOptions& options, Reporter& reporter) {
 
 void add_fit_options(CLI::App& parser, DirectionOptions& options) {
   add_list(parser, "--attributes", options.names, "A,B,...",
-           "columns of the labels to fit (default: all that tell models apart)");
+           "columns of the labels to fit; default: all that tell models apart");
   add_choice(parser, "--method", options.method, direction_methods(),
              "least squares as the reference does; the difference of both groups' means; logistic or ridge "
-             "regression, which trust few or noisy labels less (default: lstsq)");
+             "regression, which trust few or noisy labels less; default: lstsq");
   add_number(
       parser, "--ridge", options.penalty, {1e-9, 1e9},
       fmt::format("penalty of ridge, in units of the projections' mean squared length, or of logistic, "
-                  "on standardised projections; the same for any number of models (default: {:g}, {:g})",
+                  "on standardised projections; the same for any number of models; default: {:g}, {:g}",
                   *default_penalty(DirectionMethod::ridge), *default_penalty(DirectionMethod::logistic)));
   add_switch(parser, "--debias", options.debias,
              "take the directions of all other attributes out of each one, jointly by least squares");
@@ -62,8 +62,8 @@ void add_fit_options(CLI::App& parser, DirectionOptions& options) {
   add_number(
       parser, "--holdout", options.holdout, {0, 0.9},
       "share of the models to test with: directions are fitted without them, tested, then fitted again "
-      "with all; 0: no test (default: 0.2)");
-  add_integer(parser, "--seed", options.seed, {0, INT64_MAX}, "of their choice (default: 0)");
+      "with all; 0: no test; default: 0.2");
+  add_integer(parser, "--seed", options.seed, {0, INT64_MAX}, "of their choice; default: 0");
 }
 
 }  // namespace
@@ -96,6 +96,7 @@ void add_direction(App& app) {
   add_attribute_options(parser, options->attributes);
   add_space_option(parser, options->shared);
   add_output_options(parser, options->shared);
+  parser.remove_option(parser.get_option("--no-metadata"));  // of pictures
 }
 
 }  // namespace w2w::cli

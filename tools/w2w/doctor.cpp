@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "w2w/app.h"
+#include "w2w/base/device.h"
 #include "w2w/base/error.h"
 #include "w2w/health_checks.h"
 #include "w2w/reporter.h"
@@ -18,7 +19,7 @@ void print_check(Reporter& reporter, const HealthCheck& check, size_t column) {
 }
 
 void run(const SharedOptions& options, Reporter& reporter) {
-  check_shared_options(options);
+  if (!is_device_name(options.device)) parse_device(options.device);  // refuses it
   const auto checks = health_checks(options);
   size_t column = 0;
   int64_t wrong = 0;

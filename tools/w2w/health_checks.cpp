@@ -17,6 +17,7 @@
 
 #include "w2w/base/accelerator.h"
 #include "w2w/base/atomic_file.h"
+#include "w2w/base/device.h"
 #include "w2w/base/error.h"
 #include "w2w/base/generator.h"
 #include "w2w/locate.h"
@@ -61,7 +62,9 @@ std::string memory() {
   return fmt::format("{:.1f} GB free of {:.1f} GB", gigabytes("MemAvailable"), gigabytes("MemTotal"));
 }
 
-std::string devices() {
+/// Error(failure) when the device asked for cannot be used.
+std::string devices(const SharedOptions& options) {
+  parse_device(options.device);
   std::string text = "cpu";
   if (const auto* cuda = accelerator()) {
     int index = 0;
@@ -160,7 +163,7 @@ std::vector<HealthCheck> health_checks(const SharedOptions& options) {
       checked(
           "threads",
           [] { return fmt::format("{} of {}", at::get_num_threads(), std::thread::hardware_concurrency()); }),
-      checked("devices", devices),
+      checked("devices", [&] { return devices(options); }),
       checked("model", [&] { return model_found(options); }),
       checked("space", [&] { return space_found(options); }),
       checked("hub cache", hub_cache_found),

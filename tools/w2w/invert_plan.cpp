@@ -87,6 +87,7 @@ std::vector<InversionTask> plan_inversions(const InvertOptions& options, int64_t
       notice(fmt::format("{} is finished", task.job.name));
       continue;
     }
+    if (!options.resume && !options.batch_file) keep_unfinished(task.checkpoint, options.shared.force);
     AtomicFile probe(task.checkpoint);  // refuses now what could not be written in an hour
     tasks.push_back(std::move(task));
   }

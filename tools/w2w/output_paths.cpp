@@ -84,4 +84,10 @@ std::vector<fs::path> plan_outputs(const std::optional<std::string>& output,
   return paths;
 }
 
+void keep_unfinished(const fs::path& checkpoint, bool force) {
+  if (force || !fs::exists(checkpoint)) return;
+  throw Error(ErrorKind::failure, fmt::format("an earlier run left its state here ({})", checkpoint.string()),
+              "--resume goes on with it, --force begins anew");
+}
+
 }  // namespace w2w::cli

@@ -23,4 +23,7 @@ struct PlannedOutput {
 std::vector<std::filesystem::path> plan_outputs(const std::optional<std::string>& output,
                                                 const std::vector<PlannedOutput>& planned, bool force);
 
+/// Error(failure) when an earlier run left its state at `checkpoint`, which `force` allows to write over.
+void keep_unfinished(const std::filesystem::path& checkpoint, bool force);
+
 }  // namespace w2w::cli

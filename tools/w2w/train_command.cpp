@@ -168,8 +168,8 @@ class TrainRun {
     }
     if (save_all) saved_ = Clock::now();
     done_ += static_cast<int64_t>(places.size());
-    report(bar_, {"training", static_cast<int>(done_), static_cast<int>(total_), detail(smoothed_(loss))});
     std::erase_if(places, [&](const Place& place) { return leave(place); });
+    report(bar_, {"training", static_cast<int>(done_), static_cast<int>(total_), detail(smoothed_(loss))});
   }
 
   std::string detail(double loss) const {

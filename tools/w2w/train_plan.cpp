@@ -126,6 +126,7 @@ std::vector<TrainingTask> plan_trainings(const TrainOptions& options) {
     }
     task.checkpoint = task.losses.parent_path() / (task.lora.stem().string() + "_checkpoint.safetensors");
     if (options.checkpoint) task.checkpoint = *options.checkpoint;
+    if (!options.resume && !options.batch_file) keep_unfinished(task.checkpoint, options.shared.force);
     AtomicFile probe(task.checkpoint);  // refuses now what could not be written in an hour
     tasks.push_back(std::move(task));
   }

@@ -7,6 +7,9 @@
 
 namespace w2w {
 
+/// Whether parse_device knows a text of this form, on whatever machine.
+bool is_device_name(std::string_view text);
+
 /// "cpu"; "cuda", "cuda:N": the first or N-th CUDA device, which becomes the current one; "auto": the first
 /// CUDA device where there is one, else the CPU. Error(failure) says why a CUDA device cannot be used.
 /// Anything else: Error(usage).

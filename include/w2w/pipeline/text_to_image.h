@@ -13,6 +13,7 @@
 #include "w2w/lora/target.h"
 #include "w2w/schedulers/sampler_names.h"
 #include "w2w/sd/checkpoint.h"
+#include "w2w/space/layout.h"
 
 namespace w2w {
 
@@ -49,6 +50,10 @@ struct Denoising {
   NoiseStream noise;                     ///< what ancestral samplers go on drawing from
   at::Tensor latents;                    ///< f32 [1, channels, height / f, width / f], after `done` steps
   size_t done = 0;
+  /// Several people side by side, f32 [people, P] on the device and how to read them: then context and
+  /// latents are so many. None: the person that is set.
+  at::Tensor people = {};
+  const Layout* layout = nullptr;
 
   size_t steps() const { return scheduler->timesteps().size(); }
   Denoising fork() const;
@@ -82,6 +87,11 @@ class TextToImage {
   /// One picture, u8 [height, width, 3]. Reports "denoising" before the first step (0) and after each; stops
   /// with Error(interrupted) within a step. Independent of all pictures before it.
   at::Tensor run(const TextToImageOptions& options, const Progress& progress = {});
+
+  /// The same picture of several people, who share each pass through the UNet: weight vectors [people, P] of
+  /// `layout`. But for roundings the pictures are those of `run`. The person that is set is no longer.
+  std::vector<at::Tensor> run_together(const at::Tensor& people, const Layout& layout,
+                                       const TextToImageOptions& options, const Progress& progress = {});
 
   /// A picture before its first step; its prompts are encoded.
   Denoising start(const TextToImageOptions& options);
