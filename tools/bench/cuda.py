@@ -3,7 +3,7 @@
     python tools/bench/cuda.py [--steps 30] [--repeats 5] [--dtype bf16] [--peers eager,compiled] [--folder FOLDER]
 
 The model is made once in FOLDER. Guided steps of 512 x 512 pixels at batch 1 (two samples in the UNet), whole pictures, and for w2w
-swaps of the person and steps of inversion over 10,000 random components. Medians of --repeats after a first run that is not counted.
+swaps of the person, several people in a batch, and steps of inversion over 10,000 random components. Medians of --repeats after a first run that is not counted.
 Needs torch, diffusers and transformers for this GPU, beside a w2w that was built with its CUDA plug-in ($W2W_BUILD, or build/).
 """
 import argparse
@@ -21,7 +21,7 @@ from compare import PROMPT, ROOT, make_model
 def run_w2w(folder, args):
     binary = Path(os.environ.get("W2W_BUILD", ROOT / "build")) / "w2w_bench"
     command = [binary, folder, "--device", "cuda", "--dtype", args.dtype, "--steps", args.steps, "--repeats", args.repeats,
-               "--inversion", args.inversion]
+               "--people", args.people, "--inversion", args.inversion]
     done = subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -62,6 +62,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--people", type=int, default=8, help="in one batch")
     parser.add_argument("--inversion", type=int, default=40, help="steps")
     parser.add_argument("--dtype", default="bf16", choices=["bf16", "f16", "f32"])
     parser.add_argument("--peers", default="eager,compiled")

@@ -1,7 +1,7 @@
 // w2w_bench MODEL [--steps N] [--size PIXELS] [--threads N] [--device D] [--dtype T] [--repeats N]
-// [--inversion STEPS]: one picture with a random person, timed part by part; then, with --repeats, medians of
-// whole pictures, and with --inversion of steps over 10,000 random components. Prints one JSON object.
-// tools/bench/compare.py and cuda.py run it beside diffusers.
+// [--people N] [--inversion STEPS]: one picture with a random person, timed part by part; then, with
+// --repeats, medians of whole pictures, of N people in a batch, and with --inversion of steps over 10,000
+// random components. Prints one JSON object. tools/bench/compare.py and cuda.py run it beside diffusers.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/randn.h>
@@ -86,6 +86,21 @@ void time_pictures(w2w::TextToImage& model, const w2w::TextToImageOptions& pictu
   out["picture_seconds"] = median(all);
 }
 
+/// Pictures of several random people in one batch, after a first one.
+void time_people(w2w::TextToImage& model, const w2w::TextToImageOptions& picture, int64_t people, int repeats,
+                 nlohmann::ordered_json& out) {
+  const w2w::Layout layout(w2w::attention_targets(model.linear_layers()));
+  const auto thetas = 0.01 * at::randn({people, layout.parameters()});
+  std::vector<double> seconds;
+  for (int i = 0; i <= repeats; ++i) {
+    const auto start = Clock::now();
+    model.run_together(thetas, layout, picture);
+    if (i > 0) seconds.push_back(seconds_since(start));
+  }
+  out["people_together"] = people;
+  out["people_per_second"] = static_cast<double>(people) / median(seconds);
+}
+
 void time_inversion(w2w::TextToImage& model, int steps, int64_t pixels, nlohmann::ordered_json& out) {
   const auto space = random_space(w2w::attention_targets(model.linear_layers()), 10'000);
   w2w::InversionOptions options;
@@ -132,12 +147,12 @@ int main(int argc, char** argv) {
   if (argc < 2) {
     fmt::print(stderr,
                "w2w_bench MODEL [--steps N] [--size PIXELS] [--threads N] [--device D] [--dtype T] "
-               "[--repeats N] [--inversion STEPS] [--latents OUT.safetensors]\n");
+               "[--repeats N] [--people N] [--inversion STEPS] [--latents OUT.safetensors]\n");
     return 2;
   }
-  std::map<std::string, std::string> options = {{"--steps", "3"},     {"--size", "0"},    {"--threads", "0"},
-                                                {"--device", "cpu"},  {"--dtype", "f32"}, {"--repeats", "0"},
-                                                {"--inversion", "0"}, {"--latents", ""}};
+  std::map<std::string, std::string> options = {{"--steps", "3"},    {"--size", "0"},      {"--threads", "0"},
+                                                {"--device", "cpu"}, {"--dtype", "f32"},   {"--repeats", "0"},
+                                                {"--people", "0"},   {"--inversion", "0"}, {"--latents", ""}};
   for (int i = 2; i + 1 < argc; i += 2) options.at(argv[i]) = argv[i + 1];
   w2w::keep_freed_memory();
   w2w::set_threads(std::stoi(options["--threads"]));
@@ -168,8 +183,11 @@ int main(int argc, char** argv) {
   if (!options["--latents"].empty())
     w2w::write_safetensors(options["--latents"], {{"latents", latents.cpu()}}, {});
   time_identity(model, out);
-  if (const int repeats = std::stoi(options["--repeats"]); repeats > 0)
+  if (const int repeats = std::stoi(options["--repeats"]); repeats > 0) {
     time_pictures(model, picture, repeats, out);
+    if (const int people = std::stoi(options["--people"]); people > 0)
+      time_people(model, picture, people, repeats, out);
+  }
   if (const int steps_done = std::stoi(options["--inversion"]); steps_done > 0)
     time_inversion(model, steps_done, picture.width, out);
   fmt::print("{}\n", out.dump());
