@@ -85,7 +85,9 @@ bool BuildFolder::due() const { return interrupt_requested() || Clock::now() - s
 
 void BuildFolder::save(const std::string& stage, int64_t position, const TensorMap& tensors) {
   const auto start = Clock::now();
-  write_safetensors(path_ / "state.safetensors", tensors,
+  TensorMap on_cpu;
+  for (const auto& [name, tensor] : tensors) on_cpu[name] = tensor.cpu();
+  write_safetensors(path_ / "state.safetensors", on_cpu,
                     {{key_name, key_}, {stage_name, stage}, {position_name, std::to_string(position)}});
   saved_stage_ = stage;
   saved_ = Clock::now();

@@ -105,7 +105,7 @@ class SpaceBuilder {
   BuildReport build() {
     const auto models = collect_models(sources_, options_, folder_, progress_);
     const auto statistics = parameter_statistics(models.values, models.names, models.layout, progress_);
-    const Standardised x(models.values, statistics);
+    const Standardised x(models.values, statistics, options_.device);
     const auto components = find(x);
     SpaceData data;
     data.base_model = options_.base_model;
@@ -192,9 +192,9 @@ class SpaceBuilder {
                     {"scores", components.scores},
                     {"residual", components.residual}});
     };
-    const auto weights = components.combination.t().contiguous();
+    const auto weights = components.combination.t().contiguous().to(x.device());
     for (int64_t block = resumed ? folder_.position() : 0; block < x.blocks();) {
-      file.write(0, x.first_column(block), weights.mm(x.block(block)));
+      file.write(0, x.first_column(block), weights.mm(x.block(block)).cpu());
       ++block;
       report(progress_, {"components", static_cast<int>(block), static_cast<int>(x.blocks()), {}});
       if (folder_.due()) save(block);

@@ -43,6 +43,7 @@ void mirror(at::Tensor& gram) {
 at::Tensor gram_matrix(const Standardised& x, BuildFolder& folder, const Progress& progress) {
   const bool resumed = folder.stage() == stage;
   auto gram = resumed ? folder.tensor(matrix).clone() : at::zeros({x.models(), x.models()}, at::kDouble);
+  gram = gram.to(x.device());
   const auto blocks = static_cast<int>(x.blocks());
   for (auto block = static_cast<int>(resumed ? folder.position() : 0); block < blocks;) {
     add_block(gram, x.block(block));
@@ -74,9 +75,10 @@ Subspace exact_subspace(const Standardised& x, int64_t count, BuildFolder& folde
   const double rounding = 32 * 2.2e-16 * static_cast<double>(std::max<int64_t>(x.models(), 100));
   found.rank = (eigenvalues > eigenvalues[0] * rounding).sum().item<int64_t>();
   const int64_t k = std::min(count, found.rank);
-  found.eigenvalues = eigenvalues.narrow(0, 0, k).clone();
-  found.vectors = vectors.narrow(1, x.models() - k, k).flip(1);
-  found.images = gram.mm(found.vectors);
+  const auto leading = vectors.narrow(1, x.models() - k, k).flip(1);
+  found.eigenvalues = eigenvalues.narrow(0, 0, k).clone().cpu();
+  found.vectors = leading.cpu();
+  found.images = gram.mm(leading).cpu();
   found.residual = (found.images - found.vectors * found.eigenvalues).norm(2, 0) / found.eigenvalues;
   return found;
 }

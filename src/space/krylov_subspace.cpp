@@ -49,18 +49,19 @@ class KrylovBasis {
     at::Tensor image;  // of the newest block, unfinished
     if (folder_.stage() == stage) {
       done = static_cast<int>(folder_.position());
-      basis = folder_.tensor(basis_name).clone();
-      images = folder_.tensor(images_name).clone();
-      image = folder_.tensor(next_name).clone();
+      const auto taken = [&](const char* name) { return folder_.tensor(name).clone().to(x_.device()); };
+      basis = taken(basis_name);
+      images = taken(images_name);
+      image = taken(next_name);
     } else {
       Generator random(options_.seed);
-      const auto start = random.randn({x_.models(), std::min(width_, size_)}).to(at::kDouble);
+      const auto start = random.randn({x_.models(), std::min(width_, size_)}).to(x_.device(), at::kDouble);
       basis = std::get<0>(at::linalg_qr(start)).contiguous();  // as it is when a build goes on
-      images = at::empty({x_.models(), 0}, at::kDouble);
+      images = at::empty({x_.models(), 0}, basis.options());
     }
     while (true) {
       const auto newest = basis.narrow(1, images.size(1), basis.size(1) - images.size(1));
-      if (!image.defined()) image = at::zeros(newest.sizes(), at::kDouble);
+      if (!image.defined()) image = at::zeros(newest.sizes(), newest.options());
       save_if_due(image, done);
       done = add_product(image, newest, done);
       images = at::cat({images, image}, 1);
@@ -118,9 +119,9 @@ Subspace krylov_subspace(const Standardised& x, int64_t count, const KrylovOptio
   found.rank = (eigenvalues > eigenvalues[0] * 1e-11).sum().item<int64_t>();
   const int64_t k = std::min(count, found.rank);
   const auto leading = rotation.narrow(1, rotation.size(1) - k, k).flip(1);
-  found.eigenvalues = eigenvalues.narrow(0, 0, k).clone();
-  found.vectors = krylov.basis.mm(leading);
-  found.images = krylov.images.mm(leading);
+  found.eigenvalues = eigenvalues.narrow(0, 0, k).clone().cpu();
+  found.vectors = krylov.basis.mm(leading).cpu();
+  found.images = krylov.images.mm(leading).cpu();
   found.residual = (found.images - found.vectors * found.eigenvalues).norm(2, 0) / found.eigenvalues;
   return found;
 }

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "w2w/base/accelerator.h"
 #include "w2w/base/error.h"
 #include "w2w/io/page_access.h"
 #include "w2w/io/tensor_file.h"
@@ -74,19 +75,23 @@ ParameterStatistics parameter_statistics(const at::Tensor& models, const std::ve
   return {first + sum / n, std, weight};
 }
 
-Standardised::Standardised(at::Tensor models, const ParameterStatistics& statistics)
-    : models_(std::move(models)), mean_(statistics.mean), weight_(statistics.weight) {
+Standardised::Standardised(at::Tensor models, const ParameterStatistics& statistics, at::Device device)
+    : models_(std::move(models)), mean_(statistics.mean.to(device)), weight_(statistics.weight.to(device)) {
   constexpr int64_t smallest = 1024, values = int64_t{64} << 20;
   const int64_t by_memory = values / models_.size(0), by_count = parameters() / 32;
   length_ = std::max(smallest, std::min(by_memory, by_count) / smallest * smallest);
-  expect_access(models_, PageAccess::scattered);
+  if (device.is_cuda()) {
+    const auto memory = accelerator()->devices().at(static_cast<size_t>(device.index())).memory;
+    if (static_cast<int64_t>(models_.nbytes()) < memory / 2) models_ = models_.to(device);
+  }
+  if (models_.is_cpu()) expect_access(models_, PageAccess::scattered);
 }
 
 at::Tensor Standardised::block(int64_t index) const {
   const int64_t first = first_column(index), length = std::min(length_, parameters() - first);
-  const auto columns = models_.narrow(1, first, length);
+  const auto columns = models_.narrow(1, first, length).to(device());
   auto x = at::sub(columns, mean_.narrow(0, first, length)).mul_(weight_.narrow(0, first, length));
-  if (models_.is_contiguous()) release_pages(models_);
+  if (models_.is_cpu() && models_.is_contiguous()) release_pages(models_);
   return x;
 }
 

@@ -25,14 +25,17 @@ ParameterStatistics parameter_statistics(const at::Tensor& models, const std::ve
 /// X = (models - mean) / std, [n, P], which is never formed as a whole: block by block of columns, in f64.
 class Standardised {
  public:
-  Standardised(at::Tensor models, const ParameterStatistics& statistics);
+  /// The models go to `device` where they fill less than half of its memory: every pass goes over all of
+  /// them.
+  Standardised(at::Tensor models, const ParameterStatistics& statistics, at::Device device);
 
   int64_t models() const { return models_.size(0); }
   int64_t parameters() const { return models_.size(1); }
   /// Some 512 MB each, at most a thirtieth of the columns, a thousand at least; the same on every machine.
   int64_t blocks() const { return (parameters() + length_ - 1) / length_; }
   int64_t first_column(int64_t block) const { return block * length_; }
-  at::Tensor block(int64_t index) const;  ///< f64 [n, columns]
+  at::Tensor block(int64_t index) const;  ///< f64 [n, columns] on the device
+  at::Device device() const { return mean_.device(); }
 
  private:
   at::Tensor models_, mean_, weight_;

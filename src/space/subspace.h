@@ -11,7 +11,7 @@
 
 namespace w2w {
 
-/// Eigenvalues s^2 [k], the largest first, eigenvectors U [n, k] and G U [n, k].
+/// Eigenvalues s^2 [k], the largest first, eigenvectors U [n, k] and G U [n, k], on the CPU.
 struct Subspace {
   at::Tensor eigenvalues, vectors, images;
   int64_t rank = 0;     ///< how many eigenvalues are more than rounding, of all that were found

@@ -103,6 +103,21 @@ def test_together_is_as_one_by_one(w2w, drawn, tmp_path):
         assert all(np.abs(one[k] - many[k]).max() <= 1e-3 * np.abs(one[k]).max() for k in one), name
 
 
+def test_people_side_by_side(drawn):
+    for ours, expected in zip(pictures(drawn("side-by-side", "cuda", "f32", "--together", 2)), pictures(drawn("cpu")), strict=True):
+        assert psnr(ours, expected) >= PSNR["f32"], ours.name
+
+
+@pytest.mark.parametrize("method", ["exact", "randomized"])
+def test_space_build(w2w, tmp_path, method):
+    w2w("sample", "--count", 40, "--identity-seed", 1, "--no-images", "--lora", "kohya", "-o", "people")
+    for device in ("cpu", "cuda"):
+        w2w("space", "build", "people", "--components", 8, "--method", method, "--device", device, "-o", device)
+    ours, expected = (load_file(tmp_path / device / "basis.safetensors") for device in ("cuda", "cpu"))
+    for name in expected:
+        assert np.abs(ours[name] - expected[name]).max() <= 1e-5 * np.abs(expected[name]).max(), name
+
+
 @pytest.mark.parametrize("shape", [(1, 4, 64, 64), (1, 4, 8, 8), (1, 4, 96, 64)])
 def test_noise_of_a_cuda_generator(probe, tmp_path, shape):
     torch = pytest.importorskip("torch")

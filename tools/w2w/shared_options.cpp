@@ -41,11 +41,14 @@ void add_tokenizer_options(CLI::App& parser, SharedOptions& options) {
       ->group(model_group);
 }
 
+void add_device_option(CLI::App& parser, SharedOptions& options, const std::string& help) {
+  add_text(parser, "--device", options.device, "auto|cpu|cuda", help)->group(model_group);
+}
+
 void add_model_options(CLI::App& parser, SharedOptions& options) {
   const auto group = [](CLI::Option* option) { option->group(model_group); };
   add_tokenizer_options(parser, options);
-  group(add_text(parser, "--device", options.device, "auto|cpu|cuda",
-                 "where to compute, also cuda:N; default: auto"));
+  add_device_option(parser, options, "where to compute, also cuda:N; default: auto");
   group(add_choice(parser, "--dtype", options.dtype, {"auto", "f32", "bf16", "f16"},
                    "numbers to compute with; default: auto, the fastest proven on the device"));
 }

@@ -45,7 +45,8 @@ struct SharedOptions {
 
 /// `options` must live as long as `parser` is used.
 void add_model_options(CLI::App& parser, SharedOptions& options);
-void add_model_option(CLI::App& parser, SharedOptions& options);       ///< --model only
+void add_device_option(CLI::App& parser, SharedOptions& options, const std::string& help);  ///< --device only
+void add_model_option(CLI::App& parser, SharedOptions& options);                            ///< --model only
 void add_tokenizer_options(CLI::App& parser, SharedOptions& options);  ///< --model and --tokenizer only
 void add_space_option(CLI::App& parser, SharedOptions& options);
 void add_picture_options(CLI::App& parser, SharedOptions& options);

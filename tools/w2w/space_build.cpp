@@ -87,6 +87,7 @@ void run_space_build(const SpaceOptions& options, Reporter& reporter) {
   build.force = options.shared.force;
   build.components = options.components;
   build.method = parse_method(options.method);
+  if (options.shared.device != "auto") build.device = parse_device(options.shared.device);
   build.dtype = options.dtype.empty() ? c10::kFloat : parse_dtype(options.dtype, c10::kCPU);
   build.check();
   check_weights(options);

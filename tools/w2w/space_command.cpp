@@ -37,7 +37,7 @@ const std::map<std::string, Action>& actions() {
       {"build",
        {run_space_build,
         with_defaults({"components", "projections", "dtype", "canonical", "partial", "names", "weights",
-                       "method", "oversample", "passes", "seed", "save-every", "alpha"})}},
+                       "method", "oversample", "passes", "seed", "save-every", "alpha", "device"})}},
       {"convert", {run_space_convert, with_defaults({"components", "dtype"})}},
       {"info", {run_space_info, {"space", "model", "components"}}},
       {"verify", {run_space_verify, {"space", "model"}}},
@@ -208,6 +208,9 @@ void add_space(App& app) {
   add_default_options(parser, *options);
   add_model_option(parser, options->shared);
   add_space_option(parser, options->shared);
+  add_device_option(
+      parser, options->shared,
+      "build: where products and eigenvectors are computed, also cuda:N; default: auto, the CPU");
   add_text(parser, "-o,--output", options->shared.output, "FOLDER", "build, convert: the new space")
       ->group(output_group);
   add_switch(parser, "--force", options->shared.force,

@@ -2,6 +2,7 @@
 // Makes a space of training models: the principal components of their standardised weight vectors
 // (reference.md, "The space").
 
+#include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
 
 #include <cstdint>
@@ -38,10 +39,11 @@ struct BuildOptions {
   std::optional<std::filesystem::path> weights;  ///< keep the collected matrix here
 
   BuildMethod method = BuildMethod::automatic;
-  double oversample = 4;   ///< randomized: vectors of the Krylov basis for each component
-  int64_t passes = 8;      ///< randomized: over all models
-  uint64_t seed = 0;       ///< randomized
-  double save_every = 60;  ///< seconds between saved states
+  double oversample = 4;           ///< randomized: vectors of the Krylov basis for each component
+  int64_t passes = 8;              ///< randomized: over all models
+  uint64_t seed = 0;               ///< randomized
+  double save_every = 60;          ///< seconds between saved states
+  c10::Device device = c10::kCPU;  ///< where products and eigenvectors are computed, in f64 on any
 
   Targets linears;  ///< every linear layer of the base model
   double alpha = 27;
