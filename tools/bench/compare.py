@@ -129,7 +129,7 @@ def main():
         other = best["diffusers"].get(key)
         print(f"{key:28}{value:10.3f}" + (f"{other:12.3f}{value / other:8.2f}" if other else ""))
     print(f"largest difference of the latents after {args.steps} steps: {difference:.1e} of their scale")
-    sys.exit(difference > 1e-4)
+    sys.exit(bool(difference > 1e-4))
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def main():
         print(f"{key:34}{value:10.2f}{other:12.2f}{value / other:8.2f}")
     difference = max(abs(a / b - 1) for a, b in zip(*losses))
     print(f"largest relative difference of the {len(losses[0])} losses: {difference:.1e}")
-    sys.exit(difference > 1e-4)
+    sys.exit(bool(difference > 1e-4))
 
 
 if __name__ == "__main__":

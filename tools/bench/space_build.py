@@ -184,7 +184,7 @@ def main():
     made = json.loads((args.folder / "w2w_randomized" / "space.json").read_text()) if "w2w randomized" in figures else {}
     if made:
         print(f"w2w randomized says of itself: {made['build']}")
-    sys.exit(far)
+    sys.exit(bool(far))
 
 
 if __name__ == "__main__":
