@@ -30,8 +30,8 @@ class Accelerator {
   virtual ~Accelerator() = default;
   virtual std::vector<DeviceFacts> devices() const = 0;
 
-  /// Makes device `index` the current one. What is computed on it is the same in every run: cuDNN takes no
-  /// algorithm that is not, and f32 is not rounded to TF32.
+  /// Makes device `index` the current one. Convolutions on it take only algorithms that give the same in
+  /// every run, and f32 is not rounded to TF32.
   virtual void choose(int index) = 0;
   /// Waits until all work given to the current device is done.
   virtual void wait() = 0;
