@@ -15,8 +15,15 @@ nlohmann::json read_json_object(const std::filesystem::path& path) {
     throw Error(ErrorKind::malformed,
                 "JSON file is not an object (" + path.string() + "): found " + object.type_name());
   } catch (const nlohmann::json::exception& error) {
-    throw Error(ErrorKind::malformed, "JSON file does not parse (" + path.string() + "): " + error.what());
+    throw Error(ErrorKind::malformed,
+                "JSON file does not parse (" + path.string() + "): " + json_reason(error));
   }
+}
+
+std::string json_reason(const nlohmann::json::exception& error) {
+  const std::string text = error.what();
+  const auto end = text.find("] ");
+  return text.starts_with('[') && end != text.npos ? text.substr(end + 2) : text;
 }
 
 }  // namespace w2w

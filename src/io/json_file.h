@@ -10,4 +10,7 @@ namespace w2w {
 /// otherwise.
 nlohmann::json read_json_object(const std::filesystem::path& path);
 
+/// What nlohmann says, without its "[json.exception.parse_error.101] ".
+std::string json_reason(const nlohmann::json::exception& error);
+
 }  // namespace w2w

@@ -13,6 +13,7 @@
 #include <set>
 #include <utility>
 
+#include "io/json_file.h"
 #include "io/safetensors_header.h"
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/device.h"
@@ -117,7 +118,7 @@ class Reader {
       if (!root.is_object()) fail("the header is not a JSON object");
       return root;
     } catch (const json::exception& error) {  // its text quotes the last token, however long
-      fail("the header is not JSON: " + std::string(error.what()).substr(0, 200));
+      fail("the header is not JSON: " + json_reason(error).substr(0, 200));
     }
   }
 

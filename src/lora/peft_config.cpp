@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "io/json_file.h"
 #include "w2w/base/error.h"
 
 namespace w2w {
@@ -59,7 +60,8 @@ PeftConfig::PeftConfig(const std::string& text, const std::string& where) : wher
     alpha_pattern_ = config.value("alpha_pattern", alpha_pattern_);
     rank_pattern_ = config.value("rank_pattern", rank_pattern_);
   } catch (const json::exception& error) {
-    throw Error(ErrorKind::malformed, fmt::format("{} is not a LoRA configuration: {}", where, error.what()));
+    throw Error(ErrorKind::malformed,
+                fmt::format("{} is not a LoRA configuration: {}", where, json_reason(error)));
   }
 }
 

@@ -87,7 +87,7 @@ void read_projections(const fs::path& path, SpaceData& data) {
     data.names = json::parse(file.metadata["names"]).get<std::vector<std::string>>();
   } catch (const json::exception& error) {
     throw Error(ErrorKind::malformed, fmt::format("expected a JSON list of texts as 'names' ({}): {}",
-                                                  path.string(), error.what()));
+                                                  path.string(), json_reason(error)));
   }
 }
 
@@ -139,7 +139,7 @@ SpaceData read_compact_space(const fs::path& folder, const Targets* linears) {
     check("components", data.components.size(0));
     check("hash", Space(data, folder.string()).hash());
   } catch (const json::exception& error) {
-    throw Error(ErrorKind::malformed, fmt::format("space ({}): {}", path.string(), error.what()));
+    throw Error(ErrorKind::malformed, fmt::format("space ({}): {}", path.string(), json_reason(error)));
   }
   return data;
 }

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "io/json_file.h"
 #include "w2w/base/error.h"
 #include "w2w/io/tensor_file.h"
 #include "w2w/space/direction.h"
@@ -76,7 +77,7 @@ class Reader {
     try {
       return json::parse(metadata(key)).get<std::vector<std::string>>();
     } catch (const json::exception& error) {
-      fail(fmt::format("expected a JSON list of names as '{}': {}", key, error.what()));
+      fail(fmt::format("expected a JSON list of names as '{}': {}", key, json_reason(error)));
     }
   }
 

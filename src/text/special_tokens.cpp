@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "io/json_file.h"
 #include "w2w/base/error.h"
 #include "w2w/io/mapped_file.h"
 
@@ -31,7 +32,7 @@ json read_optional(const fs::path& path) {
     if (!object.is_object()) malformed(path, fmt::format("expected an object, found {}", object.type_name()));
     return object;
   } catch (const json::exception& error) {
-    malformed(path, error.what());
+    malformed(path, json_reason(error));
   }
 }
 

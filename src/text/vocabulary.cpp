@@ -8,6 +8,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "io/json_file.h"
 #include "text/merge_order.h"
 #include "w2w/base/error.h"
 #include "w2w/io/mapped_file.h"
@@ -51,7 +52,7 @@ class EntryReader : public json::json_sax_t {
   bool start_array(size_t) override { return other("an array"); }
   bool end_array() override { return true; }
   bool parse_error(size_t, const std::string&, const json::exception& error) override {
-    malformed(path_, error.what());
+    malformed(path_, json_reason(error));
   }
 
  private:
@@ -150,7 +151,7 @@ Vocabulary read_tokenizer_json(const fs::path& path) {
     }
     return assemble(by_id(path, std::move(entries)), path, pairs);
   } catch (const json::exception& error) {
-    malformed(path, error.what());
+    malformed(path, json_reason(error));
   }
 }
 

@@ -339,6 +339,14 @@ def test_verify_without_a_file(w2w, build, loras, tmp_path):
     assert w2w("space", "verify", "space", code=4).stdout.startswith("WRONG files")
 
 
+@pytest.mark.parametrize("text, says", [("{", "parse error at line 1"), ("{}", "key 'format' not found"), ("[]", "is not an object")])
+def test_a_damaged_description(w2w, build, loras, tmp_path, text, says):
+    build(loras, "-o", "space")
+    (tmp_path / "space/space.json").write_text(text)
+    error = w2w("space", "info", "space", code=3).stderr
+    assert says in error and "exception" not in error
+
+
 def test_settings_of_the_environment_for_other_actions(w2w, build, loras):
     build(loras, "-o", "space")
     w2w("space", "info", "space", W2W_OUTPUT="elsewhere", W2W_FORCE="1")
