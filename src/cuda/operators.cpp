@@ -35,9 +35,7 @@ Element element_of(const Tensor& x) {
 
 cudaStream_t stream() { return c10::cuda::getCurrentCUDAStream(); }
 
-Tensor channels_last(const Tensor& x) {
-  return x.contiguous(x.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
-}
+Tensor channels_last(const Tensor& x) { return x.contiguous(at::MemoryFormat::ChannelsLast); }
 
 GroupNormShape shape_of(const Tensor& x, int64_t groups, double eps) {
   return {x.size(0), x.numel() / (x.size(0) * x.size(1)), x.size(1), groups, static_cast<float>(eps)};

@@ -110,27 +110,26 @@ Tensor Inversion::loss(const Batch& batch) const {
   return error.square().mean();
 }
 
-/// The loss of one pass, and its gradient with respect to the coefficients.
-std::pair<Tensor, Tensor> Inversion::pass(const Tensor& coefficients, const Batch& batch) {
+/// The loss of one pass, and its gradient with respect to theta.
+std::pair<Tensor, Tensor> Inversion::pass(const Tensor& theta, const Batch& batch) {
   const auto compute = [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
-    const LearnedFactors factors(model_.unet(), space_.layout(), products_.theta(in[0]), model_.dtype());
+    const LearnedFactors factors(model_.unet(), space_.layout(), in[0], model_.dtype());
     const auto loss = this->loss({in[1], in[2], in[3], in[4]}) / static_cast<double>(options_.accumulate);
-    return {loss.detach(), products_.gradient(factors.gradient(loss))};
+    return {loss.detach(), factors.gradient(loss)};
   };
-  const auto device = model_.device();
-  const auto result =
-      pass_call_(compute, {coefficients.to(device), batch.latents, batch.noise, batch.timesteps, batch.mask});
+  const auto result = pass_call_(compute, {theta, batch.latents, batch.noise, batch.timesteps, batch.mask});
   return {result[0], result[1]};
 }
 
 void Inversion::step(const std::vector<Encoded>& pictures, InversionState& state, Generator& generator) {
-  const auto coefficients = this->coefficients(state);
-  Tensor of_position;
+  const auto theta = products_.theta(coefficients(state).to(model_.device()));
+  Tensor gradient;
   double total = 0;
   for (int64_t i = 0; i < options_.accumulate; ++i) {
     const int64_t first = (state.steps() * options_.accumulate + i) * options_.batch;
-    const auto [loss, gradient] = pass(coefficients, draw(pictures, first, generator));
-    of_position = of_position.defined() ? of_position.add_(gradient.cpu()) : gradient.cpu();
+    const auto [loss, part] = pass(theta, draw(pictures, first, generator));
+    gradient =
+        gradient.defined() ? gradient.add_(part) : part.clone();  // the next pass may overwrite its own
     total += loss.item<double>();
   }
   if (!std::isfinite(total)) {
@@ -138,6 +137,7 @@ void Inversion::step(const std::vector<Encoded>& pictures, InversionState& state
                 fmt::format("the loss is no longer a number at step {}", state.steps() + 1),
                 fmt::format("a learning rate below {} may help", options_.learning_rate));
   }
+  auto of_position = products_.gradient(gradient).cpu();
   if (spread_.defined()) of_position.mul_(spread_);
   nn::AdamOptions adam{options_.learning_rate, 0.9, 0.999, 1e-8, options_.weight_decay};
   if (options_.cosine) {

@@ -47,11 +47,7 @@ void TextToImage::load_unet() {
   if (unet_) return;
   TensorMap parameters;
   unet_.emplace(checkpoint_.unet(options_, &parameters));
-  for (const auto& [name, tensor] : parameters) {
-    if (tensor.dim() == 2 && name.ends_with(".weight")) {
-      linear_layers_.push_back({name.substr(0, name.size() - 7), tensor.size(1), tensor.size(0)});
-    }
-  }
+  linear_layers_ = w2w::linear_layers(parameters);
   adapter_.emplace(std::move(parameters));
 }
 

@@ -10,6 +10,7 @@
 
 #include <mutex>
 
+#include "column_products.h"
 #include "readers.h"
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
@@ -74,19 +75,6 @@ at::Tensor product_by_rows(const at::Tensor& matrix, const at::Tensor& c) {
   return result;
 }
 
-/// c @ matrix for `matrix` [k, P] (the compact form): one product in f32; narrower values are converted 8 MB
-/// at a time, which stays in the processor's cache.
-at::Tensor product_by_columns(const at::Tensor& matrix, const at::Tensor& c) {
-  if (matrix.scalar_type() == at::kFloat) return at::mv(matrix.t(), c);
-  auto result = at::zeros({matrix.size(1)}, at::kFloat);
-  const int64_t block = std::max<int64_t>(1, (int64_t{8} << 20) / (4 * matrix.size(1)));
-  for (int64_t row = 0; row < matrix.size(0); row += block) {
-    const int64_t count = std::min(block, matrix.size(0) - row);
-    result.addmv_(matrix.narrow(0, row, count).to(at::kFloat).t(), c.narrow(0, row, count));
-  }
-  return result;
-}
-
 /// matrix[:, :k]^T @ x for x [P] and a matrix as in product_by_rows.
 at::Tensor transposed_product_by_rows(const at::Tensor& matrix, const at::Tensor& x, int64_t k) {
   auto result = at::zeros({k}, at::kFloat);
@@ -96,19 +84,6 @@ at::Tensor transposed_product_by_rows(const at::Tensor& matrix, const at::Tensor
     const auto rows = matrix.narrow(0, row, count);
     result.addmv_(rows.narrow(1, 0, k).to(at::kFloat).t(), x.narrow(0, row, count));
     if (k < matrix.size(1) && rows.is_contiguous()) release_pages(rows);
-  }
-  return result;
-}
-
-/// matrix @ x for `matrix` [k, P] as in product_by_columns and x [P].
-at::Tensor transposed_product_by_columns(const at::Tensor& matrix, const at::Tensor& x) {
-  if (matrix.scalar_type() == at::kFloat) return at::mv(matrix, x);
-  auto result = at::empty({matrix.size(0)}, at::kFloat);
-  const int64_t block = std::max<int64_t>(1, (int64_t{8} << 20) / (4 * matrix.size(1)));
-  for (int64_t row = 0; row < matrix.size(0); row += block) {
-    const int64_t count = std::min(block, matrix.size(0) - row);
-    auto part = result.narrow(0, row, count);
-    at::mv_out(part, matrix.narrow(0, row, count).to(at::kFloat), x);
   }
   return result;
 }

@@ -3,7 +3,8 @@
     python tools/bench/cuda.py [--steps 30] [--repeats 5] [--dtype bf16] [--peers eager,compiled] [--folder FOLDER]
 
 The model is made once in FOLDER. Guided steps of 512 x 512 pixels at batch 1 (two samples in the UNet), whole pictures, and for w2w
-swaps of the person, several people in a batch, and steps of inversion over 10,000 random components. Medians of --repeats after a first run that is not counted.
+swaps of the person, several people in a batch, and steps of inversion over 10,000 random components. Medians of --repeats after a
+first run that is not counted.
 Needs torch, diffusers and transformers for this GPU, beside a w2w that was built with its CUDA plug-in ($W2W_BUILD, or build/).
 """
 import argparse

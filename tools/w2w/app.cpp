@@ -71,6 +71,13 @@ std::vector<std::string> reversed_arguments(const std::vector<std::string>& argu
 
 }  // namespace
 
+void check_action(const std::string& command, const std::vector<std::string>& actions,
+                  const std::string& word) {
+  if (std::find(actions.begin(), actions.end(), word) != actions.end()) return;
+  throw Error(ErrorKind::usage, fmt::format("unknown action '{}' of `w2w {}`", word, command),
+              suggest(word, actions));
+}
+
 App::App() : root_("", "w2w") {
   root_.set_help_flag("-h,--help", "show this help");
   add_switch(root_, "-V,--version", version_wanted_, "print versions and devices");

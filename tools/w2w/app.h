@@ -30,6 +30,10 @@ struct CommandText {
   std::vector<std::string> actions = {};  ///< what the first argument may be: "build", "info", ...
 };
 
+/// Error(usage) with the nearest name unless `word` is one of the actions of `command`.
+void check_action(const std::string& command, const std::vector<std::string>& actions,
+                  const std::string& word);
+
 /// One command: its options live in `parser`, `run` is called after all of them are known.
 struct Command {
   CommandText text;

@@ -4,22 +4,13 @@
 
 #include "w2w/app.h"
 #include "w2w/base/error.h"
-#include "w2w/base/nearest_name.h"
 #include "w2w/option_values.h"
 #include "w2w/space/direction_fit.h"
 
 namespace w2w::cli {
 namespace {
 
-void check_action(const std::vector<std::string>& words) {
-  if (words.empty()) {
-    throw Error(ErrorKind::usage, "direction expects an action: fit or list", "see `w2w help direction`");
-  }
-  if (words[0] != "fit" && words[0] != "list") {
-    throw Error(ErrorKind::usage, fmt::format("unknown action '{}' of `w2w direction`", words[0]),
-                suggest(words[0], {"fit", "list"}));
-  }
-}
+const std::vector<std::string> actions = {"fit", "list"};
 
 void check_list(const DirectionOptions& options) {
   if (options.words.size() > 1) {
@@ -38,7 +29,10 @@ void check_list(const DirectionOptions& options) {
 }
 
 void run_direction(const DirectionOptions& options, Reporter& reporter) {
-  check_action(options.words);
+  if (options.words.empty()) {
+    throw Error(ErrorKind::usage, "direction expects an action: fit or list", "see `w2w help direction`");
+  }
+  check_action("direction", actions, options.words[0]);
   reporter.field("action", options.words[0]);
   if (options.words[0] == "fit") return run_direction_fit(options, reporter);
   check_list(options);
@@ -81,7 +75,7 @@ void add_direction(App& app) {
         {"w2w direction fit --space my-space -o my-space",
          "of the space's own labels, saved into the space: what edit takes from then on"},
         {"w2w edit me.safetensors --add Hat=2 --directions directions.safetensors", "using a saved file"}},
-       {"fit", "list"}},
+       actions},
       [options](Reporter& reporter) { run_direction(*options, reporter); });
   add_arguments(
       parser, "action", options->words,

@@ -1,10 +1,7 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "w2w/app.h"
 #include "w2w/base/error.h"
-#include "w2w/base/nearest_name.h"
 #include "w2w/help.h"
 #include "w2w/option_values.h"
 
@@ -17,9 +14,7 @@ void check_words(const CommandText& text, const std::vector<std::string>& words)
   if (text.actions.empty() || words.size() > 2) {
     throw Error(ErrorKind::usage, fmt::format("help takes one command, found {}", words.size()));
   }
-  if (std::find(text.actions.begin(), text.actions.end(), words[1]) != text.actions.end()) return;
-  throw Error(ErrorKind::usage, fmt::format("unknown action '{}' of `w2w {}`", words[1], text.name),
-              suggest(words[1], text.actions));
+  check_action(text.name, text.actions, words[1]);
 }
 
 }  // namespace

@@ -8,7 +8,6 @@
 
 #include "w2w/app.h"
 #include "w2w/base/error.h"
-#include "w2w/base/nearest_name.h"
 #include "w2w/locate.h"
 #include "w2w/option_groups.h"
 #include "w2w/option_values.h"
@@ -56,10 +55,8 @@ const Action& action_of(const SpaceOptions& options) {
     throw Error(ErrorKind::usage, "space expects an action: build, convert, info or verify",
                 "see `w2w help space`");
   }
-  const auto found = actions().find(options.words[0]);
-  if (found != actions().end()) return found->second;
-  throw Error(ErrorKind::usage, fmt::format("unknown action '{}' of `w2w space`", options.words[0]),
-              suggest(options.words[0], action_names()));
+  check_action("space", action_names(), options.words[0]);
+  return actions().at(options.words[0]);
 }
 
 /// An option of another action was most likely meant for that one.

@@ -40,7 +40,7 @@ class Accelerator {
   /// not wait for the device, and keeps what it makes in tensors that live as long as the recording.
   virtual std::unique_ptr<Recording> record(const std::function<void()>& work) = 0;
 
-  /// Group norm of x [B, C, ...] with or without SiLU behind it, for x in channels_last; differentiable in x.
+  /// Group norm of x [B, C, H, W] in channels_last, with or without SiLU behind it; differentiable in x.
   virtual at::Tensor group_norm(const at::Tensor& x, int64_t groups, const at::Tensor& weight,
                                 const at::Tensor& bias, double eps, bool silu) = 0;
   /// x + bias + addend for x [B, C, H, W] in channels_last, bias [C], and addend of x's shape, or [B or 1, C]

@@ -78,7 +78,7 @@ class Inversion {
   Encoded encode(const InversionPicture& picture, const VaeEncoder& encoder) const;
   Batch draw(const std::vector<Encoded>& pictures, int64_t first, Generator& generator) const;
   at::Tensor loss(const Batch& batch) const;
-  std::pair<at::Tensor, at::Tensor> pass(const at::Tensor& coefficients, const Batch& batch);
+  std::pair<at::Tensor, at::Tensor> pass(const at::Tensor& theta, const Batch& batch);
   void step(const std::vector<Encoded>& pictures, InversionState& state, Generator& generator);
 
   TextToImage& model_;
