@@ -103,6 +103,24 @@ bool is_shared(const App& app, const std::string& key) {
   });
 }
 
+void fill_from_file(const App& app, const Command& command, const std::filesystem::path& path) {
+  const auto entries = read_config_file(path);
+  const auto source = [&](const ConfigEntry& entry) {
+    return fmt::format("{}, line {}", path.string(), entry.line);
+  };
+  for (const auto& entry : entries) check_key(app, entry, source(entry));
+  for (const auto& section : {command.text.name, std::string()}) {
+    for (const auto& entry : entries) {
+      if (entry.section != section) continue;
+      const auto key = option_key(entry.key);
+      auto* option = command.parser->get_option_no_throw("--" + key);
+      if (!option || given(*option)) continue;
+      const bool another = section.empty() && !is_shared_group(option->get_group()) && is_shared(app, key);
+      if (!another) set_option(*option, entry.values, source(entry));
+    }
+  }
+}
+
 }  // namespace
 
 std::string environment_name(const CLI::Option& option) {
@@ -123,23 +141,7 @@ void fill_from_environment(CLI::App& parser) {
 }
 
 void fill_from_config(const App& app, const Command& command) {
-  for (const auto& path : config_paths(command)) {
-    const auto entries = read_config_file(path);
-    const auto source = [&](const ConfigEntry& entry) {
-      return fmt::format("{}, line {}", path.string(), entry.line);
-    };
-    for (const auto& entry : entries) check_key(app, entry, source(entry));
-    for (const auto& section : {command.text.name, std::string()}) {
-      for (const auto& entry : entries) {
-        if (entry.section != section) continue;
-        const auto key = option_key(entry.key);
-        auto* option = command.parser->get_option_no_throw("--" + key);
-        if (!option || given(*option)) continue;
-        const bool another = section.empty() && !is_shared_group(option->get_group()) && is_shared(app, key);
-        if (!another) set_option(*option, entry.values, source(entry));
-      }
-    }
-  }
+  for (const auto& path : config_paths(command)) fill_from_file(app, command, path);
 }
 
 }  // namespace w2w::cli
