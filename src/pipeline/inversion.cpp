@@ -47,7 +47,7 @@ Inversion::Inversion(TextToImage& model, const Space& space, InversionOptions op
     : model_(model),
       space_(space),
       options_(std::move(options)),
-      products_((options_.check(), space), options_.components, model.device()),
+      products_((options_.check(), space), options_.components, model.device(), model.dtype()),
       schedule_(model.scheduler_config()),
       context_(model.embed(options_.prompt)) {
   TextToImageOptions picture;

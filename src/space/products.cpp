@@ -7,10 +7,12 @@
 
 namespace w2w {
 
-SpaceProducts::SpaceProducts(const Space& space, int64_t k, at::Device device) : space_(space), k_(k) {
+SpaceProducts::SpaceProducts(const Space& space, int64_t k, at::Device device, at::ScalarType dtype)
+    : space_(space), k_(k) {
   const auto components = space.components(k);
   if (device.is_cpu()) return;
   components_ = components.to(device).contiguous();
+  if (dtype != at::kFloat) components_ = components_.to(at::kBFloat16);
   mean_ = space.data().mean.to(device);
   std_ = space.data().std.to(device);
 }

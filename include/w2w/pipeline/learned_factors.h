@@ -23,7 +23,6 @@ class LearnedFactors {
  private:
   const UNet& unet_;
   const Layout& layout_;
-  Tensor like_;  ///< theta: its shape and device
   std::vector<Tensor> leaves_;
 };
 

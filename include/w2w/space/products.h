@@ -3,12 +3,14 @@
 
 namespace w2w {
 
-/// The two products of inversion, with the space's first k components on a device: there in the dtype they
-/// have in the file, computed in f32. On a CPU the space's own are used.
+/// The two products of inversion, with the space's first k components on a device. There they are bf16 for a
+/// model of 16 bits, else of the dtype in the file; what they are multiplied with and the sums are f32. On a
+/// CPU the space's own are used.
 class SpaceProducts {
  public:
   /// `space` must stay as long as this object. Error(usage) for more components than it has.
-  SpaceProducts(const Space& space, int64_t k, at::Device device);
+  /// `dtype`: of the model.
+  SpaceProducts(const Space& space, int64_t k, at::Device device, at::ScalarType dtype);
 
   /// Space::theta, on the device.
   at::Tensor theta(const at::Tensor& coefficients) const;
