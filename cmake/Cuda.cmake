@@ -24,8 +24,9 @@ if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # which CMake before 3.26 does not
   set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
 endif()
 
-# The wheel's own CUDA runtime, so that the kernels and LibTorch share one.
+# The wheel's own CUDA runtime and cuBLAS, so that the plug-in and LibTorch share one.
 file(GLOB _w2w_cudart ${W2W_TORCH_ROOT}/../nvidia/*/lib/libcudart.so.*)
+file(GLOB _w2w_cublas ${W2W_TORCH_ROOT}/../nvidia/*/lib/libcublasLt.so.*)
 set(CMAKE_CUDA_RUNTIME_LIBRARY None)
 file(GLOB kernel_sources CONFIGURE_DEPENDS src/cuda/*.cu)
 add_library(w2w_kernels OBJECT ${kernel_sources})
@@ -39,11 +40,11 @@ target_include_directories(w2w_cuda PRIVATE include src/cuda)
 target_include_directories(w2w_cuda SYSTEM PRIVATE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
 target_compile_options(w2w_cuda PRIVATE -Wall -Wextra -Wshadow -Werror)
 target_link_libraries(w2w_cuda PRIVATE w2w_kernels w2w_torch
-  ${W2W_TORCH_ROOT}/lib/libtorch_cuda.so ${W2W_TORCH_ROOT}/lib/libc10_cuda.so ${_w2w_cudart})
+  ${W2W_TORCH_ROOT}/lib/libtorch_cuda.so ${W2W_TORCH_ROOT}/lib/libc10_cuda.so ${_w2w_cudart} ${_w2w_cublas})
 set_target_properties(w2w_cuda PROPERTIES CXX_VISIBILITY_PRESET hidden LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 
 if(W2W_TESTS)  # tests/gpu runs it
-  add_executable(w2w_kernel_test tests/cuda/kernels.cu)
+  add_executable(w2w_kernel_test tests/cuda/kernels.cu tests/cuda/timings.cu)
   target_include_directories(w2w_kernel_test PRIVATE src)
   target_link_libraries(w2w_kernel_test PRIVATE w2w_kernels ${_w2w_cudart})
 endif()

@@ -1,5 +1,7 @@
 #include "w2w/base/recorded_call.h"
 
+#include <c10/core/impl/VirtualGuardImpl.h>
+
 #include <algorithm>
 
 namespace w2w {
@@ -28,6 +30,16 @@ RecordedCall::Tensors RecordedCall::operator()(const std::function<Tensors(const
   }
   recording_->replay();
   return outputs_;
+}
+
+StepsAhead::StepsAhead(at::Device device) : device_(device) {}
+
+void StepsAhead::wait() {
+  if (device_.is_cpu()) return;
+  c10::Event done(device_.type());
+  done.record(c10::impl::VirtualGuardImpl(device_.type()).getStream(device_));
+  if (last_) last_->synchronize();
+  last_ = std::move(done);
 }
 
 }  // namespace w2w

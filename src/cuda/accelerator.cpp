@@ -62,21 +62,28 @@ class CudaAccelerator : public Accelerator {
     return std::make_unique<GraphRecording>(work);
   }
 
-  at::Tensor group_norm(const at::Tensor& x, int64_t groups, const at::Tensor& weight, const at::Tensor& bias,
-                        double eps, bool silu) override {
-    return cuda::group_norm(x, groups, weight, bias, eps, silu);
+  at::Tensor group_norm(const at::Tensor& x, const Shift& shift, int64_t groups, const at::Tensor& weight,
+                        const at::Tensor& bias, double eps, bool silu) override {
+    return cuda::group_norm(x, shift, groups, weight, bias, eps, silu);
   }
 
   at::Tensor add_bias(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& addend) override {
     return cuda::add_bias(x, bias, addend);
   }
 
-  at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& addend, const at::Tensor& weight,
-                        const at::Tensor& bias, double eps, at::Tensor* sum) override {
-    return cuda::layer_norm(x, addend, weight, bias, eps, sum);
+  at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                    const at::Tensor& addend) override {
+    return cuda::linear_plus(x, weight, bias, addend);
+  }
+
+  at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                        double eps) override {
+    return cuda::layer_norm(x, weight, bias, eps);
   }
 
   at::Tensor geglu(const at::Tensor& x) override { return cuda::geglu(x); }
+
+  at::Tensor upsample(const at::Tensor& x, at::IntArrayRef size) override { return cuda::upsample(x, size); }
 };
 
 }  // namespace

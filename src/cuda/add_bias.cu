@@ -15,9 +15,9 @@ __global__ void __launch_bounds__(kThreads)
   if (i >= vectors) return;
   const unsigned row = i / columns, column = i - row * columns;
   const size_t at = size_t{i} * N;
-  float sum[N], more[N], b[N];
+  float sum[N], more[N] = {}, b[N];
   unpack<T>(*reinterpret_cast<const Raw<T, N>*>(x + at), sum);
-  unpack<T>(load<T, N>(addend + (size_t{row / shared} * columns + column) * N), more);
+  if (addend) unpack<T>(load<T, N>(addend + (size_t{row / shared} * columns + column) * N), more);
   unpack<T>(load<T, N>(bias + column * N), b);
 #pragma unroll
   for (int k = 0; k < N; ++k) sum[k] += b[k] + more[k];

@@ -145,20 +145,23 @@ size_t group_norm_workspace(const GroupNormShape& shape) {
          std::max<size_t>(2 * shape.batch, kFullGrid);
 }
 
-cudaError_t group_norm(const GroupNormShape& shape, const void* x, const void* weight, const void* bias,
-                       void* y, float* mean, float* rstd, float* workspace, bool silu, Element element,
-                       cudaStream_t stream) {
-  const Arguments a{{}, x, nullptr, weight, bias, y, mean, rstd, workspace, shape.eps, silu};
-  return dispatch<Forward, 4>(shape, a, aligned(x, weight, bias, y), element, stream);
+cudaError_t group_norm(const GroupNormShape& shape, const void* x, const GroupNormShift& shift,
+                       const void* weight, const void* bias, void* y, float* mean, float* rstd,
+                       float* workspace, bool silu, Element element, cudaStream_t stream) {
+  const Arguments a{{}, x, nullptr, shift, weight, bias, y, mean, rstd, workspace, shape.eps, silu};
+  return dispatch<Forward, 4>(shape, a, aligned(x, shift.of_channels, shift.of_samples, weight, bias, y),
+                              element, stream);
 }
 
 cudaError_t group_norm_backward(const GroupNormShape& shape, const void* dy, const void* x,
-                                const void* weight, const void* bias, const float* mean, const float* rstd,
-                                void* dx, float* workspace, bool silu, Element element, cudaStream_t stream) {
+                                const GroupNormShift& shift, const void* weight, const void* bias,
+                                const float* mean, const float* rstd, void* dx, float* workspace, bool silu,
+                                Element element, cudaStream_t stream) {
   const Arguments a{
-      {},        x,         dy,  weight, bias, dx, const_cast<float*>(mean), const_cast<float*>(rstd),
+      {},        x,         dy,  shift, weight, bias, dx, const_cast<float*>(mean), const_cast<float*>(rstd),
       workspace, shape.eps, silu};
-  return dispatch<Backward, 4>(shape, a, aligned(x, dy, weight, bias, dx), element, stream);
+  return dispatch<Backward, 4>(
+      shape, a, aligned(x, dy, shift.of_channels, shift.of_samples, weight, bias, dx), element, stream);
 }
 
 }  // namespace w2w::cuda

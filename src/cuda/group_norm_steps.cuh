@@ -9,7 +9,9 @@ namespace w2w::cuda {
 
 struct Arguments {
   Tiling tiling;
-  const void *x, *dy, *weight, *bias;
+  const void *x, *dy;
+  GroupNormShift shift;
+  const void *weight, *bias;
   void* out;           // y or dx
   float *mean, *rstd;  // written by Forward, read by Backward
   float* workspace;
@@ -87,8 +89,19 @@ __device__ void each(auto&& f) {
 }
 
 template <class T, int N>
-__device__ void load_channels(float (&to)[N], const void* from, int channel) {
+__device__ void load_channels(float (&to)[N], const void* from, size_t channel) {
   unpack<T>(load<T, N>(static_cast<const T*>(from) + channel), to);
+}
+
+template <class T, int N>
+__device__ void load_shift(float (&to)[N], const GroupNormShift& shift, const Place<N>& at) {
+  float of_sample[N] = {};
+  each<N>([&](int i) { to[i] = 0; });
+  if (shift.of_channels) load_channels<T>(to, shift.of_channels, at.channel);
+  if (shift.of_samples) {
+    load_channels<T>(of_sample, shift.of_samples, (shift.shared ? 0 : blockIdx.z * at.channels) + at.channel);
+  }
+  each<N>([&](int i) { to[i] += of_sample[i]; });
 }
 
 __device__ inline float sigmoid(float z) { return __fdividef(1, 1 + __expf(-z)); }
@@ -102,20 +115,25 @@ struct Forward {
   const Arguments& a;
   const Place<N>& at;
   Strip<T, N, D> x;
-  float scale[N], bias[N], mean, next_mean;
+  float shift[N], scale[N], bias[N], mean, next_mean;
 
   __device__ Forward(const Arguments& arguments, const Place<N>& place) : a(arguments), at(place) {
+    load_shift<T>(shift, a.shift, at);
     load_channels<T>(scale, a.weight, at.channel);
     load_channels<T>(bias, a.bias, at.channel);
   }
   __device__ void load(int pixel) { x.load(a.x, at, pixel); }
+  __device__ void shifted(int k, float (&v)[N]) const {
+    unpack<T>(x.raw[k], v);
+    each<N>([&](int i) { v[i] += shift[i]; });
+  }
 
   /// In two passes over the registers: the means, then the squares about them.
   __device__ void add(int pixel, Moments& first, Moments& second) const {
     float sum[N] = {}, square[N] = {}, v[N];
     int count = 0;
     x.at_each(at, pixel, [&](int k, unsigned) {
-      unpack<T>(x.raw[k], v);
+      shifted(k, v);
       each<N>([&](int i) { sum[i] += v[i]; });
       ++count;
     });
@@ -124,7 +142,7 @@ struct Forward {
     in_group.mean = __fdividef(in_group.mean, in_group.n);
     in_next.mean = __fdividef(in_next.mean, in_next.n);
     x.at_each(at, pixel, [&](int k, unsigned) {
-      unpack<T>(x.raw[k], v);
+      shifted(k, v);
       each<N>([&](int i) {
         const float d = v[i] - at.of(i, in_group.mean, in_next.mean);
         square[i] += d * d;
@@ -148,7 +166,7 @@ struct Forward {
   __device__ void store(int pixel) const {
     float v[N];
     x.at_each(at, pixel, [&](int k, unsigned offset) {
-      unpack<T>(x.raw[k], v);
+      shifted(k, v);
       each<N>([&](int i) { v[i] = (v[i] - at.of(i, mean, next_mean)) * scale[i] + bias[i]; });
       if (a.silu) each<N>([&](int i) { v[i] *= sigmoid(v[i]); });
       cuda::store(static_cast<T*>(a.out) + at.sample + offset, v);
@@ -156,8 +174,8 @@ struct Forward {
   }
 };
 
-/// With d = x - mean and g = dy act'(d scale + bias) scale, where scale = rstd weight, all averages over a
-/// group:
+/// With d = x + shift - mean and g = dy act'(d scale + bias) scale, where scale = rstd weight, all averages
+/// over a group:
 ///   dx = g - average(g) - d rstd^2 average(g d)
 template <class T, int N, int D>
 struct Backward {
@@ -166,14 +184,16 @@ struct Backward {
   const Arguments& a;
   const Place<N>& at;
   Strip<T, N, D> x, dy;
-  float scale[N], bias[N];
-  float mean, next_mean, rstd, next_rstd;
+  float centre[N], scale[N], bias[N];  // centre: of d = x - centre
+  float rstd, next_rstd;
   GradientSums average, next_average;
 
   __device__ Backward(const Arguments& arguments, const Place<N>& place) : a(arguments), at(place) {
     load_channels<T>(scale, a.weight, at.channel);
     load_channels<T>(bias, a.bias, at.channel);
-    mean = a.mean[at.tile_group + at.group], next_mean = a.mean[at.tile_group + at.next];
+    load_shift<T>(centre, a.shift, at);
+    const float mean = a.mean[at.tile_group + at.group], next_mean = a.mean[at.tile_group + at.next];
+    each<N>([&](int i) { centre[i] = at.of(i, mean, next_mean) - centre[i]; });
     rstd = a.rstd[at.tile_group + at.group], next_rstd = a.rstd[at.tile_group + at.next];
     each<N>([&](int i) { scale[i] *= at.of(i, rstd, next_rstd); });
   }
@@ -182,7 +202,7 @@ struct Backward {
   __device__ void gradient(int k, float (&d)[N], float (&g)[N]) const {
     unpack<T>(x.raw[k], d);
     unpack<T>(dy.raw[k], g);
-    each<N>([&](int i) { d[i] -= at.of(i, mean, next_mean); });
+    each<N>([&](int i) { d[i] -= centre[i]; });
     if (a.silu) {
       each<N>([&](int i) {
         const float z = d[i] * scale[i] + bias[i], s = sigmoid(z);

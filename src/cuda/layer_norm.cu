@@ -39,8 +39,8 @@ struct Row {
 template <class T, int D>
 __global__ void __launch_bounds__(kThreads)
     forward(int64_t rows, int lanes, int vectors, float eps, const T* __restrict__ x,
-            const T* __restrict__ addend, const T* __restrict__ weight, const T* __restrict__ bias,
-            T* __restrict__ sum, T* __restrict__ y, float* __restrict__ mean, float* __restrict__ rstd) {
+            const T* __restrict__ weight, const T* __restrict__ bias, T* __restrict__ y,
+            float* __restrict__ mean, float* __restrict__ rstd) {
   constexpr int N = kWide<T>;
   const Row at(rows, lanes, vectors);
   const int64_t begin = at.row * vectors * N;
@@ -49,12 +49,6 @@ __global__ void __launch_bounds__(kThreads)
   float total = 0;
   at.template each<D>([&](int k, int v) {
     unpack<T>(load<T, N>(x + begin + v * N), values[k]);
-    if (addend) {
-      float more[N];
-      unpack<T>(load<T, N>(addend + begin + v * N), more);
-      for (int i = 0; i < N; ++i) values[k][i] += more[i];
-      store(sum + begin + v * N, values[k]);
-    }
     for (int i = 0; i < N; ++i) total += values[k][i];
   });
   const float centre = at.sum(total) / width;
@@ -73,12 +67,12 @@ __global__ void __launch_bounds__(kThreads)
   if (at.there && at.lane == 0) mean[at.row] = centre, rstd[at.row] = scale;
 }
 
-/// With g = dy weight and d = (x - mean) rstd: dx = rstd (g - mean(g) - d mean(g d)) + dsum.
+/// With g = dy weight and d = (x - mean) rstd: dx = rstd (g - mean(g) - d mean(g d)).
 template <class T, int D>
 __global__ void __launch_bounds__(kThreads)
-    backward(int64_t rows, int lanes, int vectors, const T* __restrict__ dy, const T* __restrict__ dsum,
-             const T* __restrict__ x, const T* __restrict__ weight, const float* __restrict__ mean,
-             const float* __restrict__ rstd, T* __restrict__ dx) {
+    backward(int64_t rows, int lanes, int vectors, const T* __restrict__ dy, const T* __restrict__ x,
+             const T* __restrict__ weight, const float* __restrict__ mean, const float* __restrict__ rstd,
+             T* __restrict__ dx) {
   constexpr int N = kWide<T>;
   const Row at(rows, lanes, vectors);
   const int64_t begin = at.row * vectors * N;
@@ -100,10 +94,8 @@ __global__ void __launch_bounds__(kThreads)
   });
   const float mean_g = at.sum(sum_g) / width, mean_gd = at.sum(sum_gd) / width;
   at.template each<D>([&](int k, int v) {
-    float more[N] = {};
-    if (dsum) unpack<T>(load<T, N>(dsum + begin + v * N), more);
-    for (int i = 0; i < N; ++i) more[i] += scale * (g[k][i] - mean_g - d[k][i] * mean_gd);
-    store(dx + begin + v * N, more);
+    for (int i = 0; i < N; ++i) g[k][i] = scale * (g[k][i] - mean_g - d[k][i] * mean_gd);
+    store(dx + begin + v * N, g[k]);
   });
 }
 
@@ -129,25 +121,23 @@ bool layer_norm_takes(int64_t width, Element element) {
                    [&]<class T>(T) { return width % kWide<T> == 0 && width / kWide<T> <= 32 * kDeep; });
 }
 
-cudaError_t layer_norm(int64_t rows, int64_t width, float eps, const void* x, const void* addend,
-                       const void* weight, const void* bias, void* sum, void* y, float* mean, float* rstd,
-                       Element element, cudaStream_t stream) {
+cudaError_t layer_norm(int64_t rows, int64_t width, float eps, const void* x, const void* weight,
+                       const void* bias, void* y, float* mean, float* rstd, Element element,
+                       cudaStream_t stream) {
   return with_type(element, [&]<class T>(T) {
-    return over_rows<T>(rows, width, aligned(x, addend, weight, bias, sum, y), forward<T, kDepth>,
-                        forward<T, kDeep>, stream, eps, static_cast<const T*>(x),
-                        static_cast<const T*>(addend), static_cast<const T*>(weight),
-                        static_cast<const T*>(bias), static_cast<T*>(sum), static_cast<T*>(y), mean, rstd);
+    return over_rows<T>(rows, width, aligned(x, weight, bias, y), forward<T, kDepth>, forward<T, kDeep>,
+                        stream, eps, static_cast<const T*>(x), static_cast<const T*>(weight),
+                        static_cast<const T*>(bias), static_cast<T*>(y), mean, rstd);
   });
 }
 
-cudaError_t layer_norm_backward(int64_t rows, int64_t width, const void* dy, const void* dsum, const void* x,
+cudaError_t layer_norm_backward(int64_t rows, int64_t width, const void* dy, const void* x,
                                 const void* weight, const float* mean, const float* rstd, void* dx,
                                 Element element, cudaStream_t stream) {
   return with_type(element, [&]<class T>(T) {
-    return over_rows<T>(rows, width, aligned(dy, dsum, x, weight, dx), backward<T, kDepth>,
-                        backward<T, kDeep>, stream, static_cast<const T*>(dy), static_cast<const T*>(dsum),
-                        static_cast<const T*>(x), static_cast<const T*>(weight), mean, rstd,
-                        static_cast<T*>(dx));
+    return over_rows<T>(rows, width, aligned(dy, x, weight, dx), backward<T, kDepth>, backward<T, kDeep>,
+                        stream, static_cast<const T*>(dy), static_cast<const T*>(x),
+                        static_cast<const T*>(weight), mean, rstd, static_cast<T*>(dx));
   });
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// LayerNorm of the rows of [rows, width], optionally with the addition before it.
+// LayerNorm of the rows of [rows, width].
 
 #include <cuda_runtime_api.h>
 
@@ -16,15 +16,13 @@ namespace w2w::cuda {
 /// of 16.
 bool layer_norm_takes(int64_t width, Element element);
 
-/// sum = x + addend, y = (sum - mean) rstd weight + bias. Without `addend` (null), x stands for the sum, and
-/// `sum` is not written. `mean`, `rstd`: [rows], written for layer_norm_backward.
-cudaError_t layer_norm(int64_t rows, int64_t width, float eps, const void* x, const void* addend,
-                       const void* weight, const void* bias, void* sum, void* y, float* mean, float* rstd,
-                       Element element, cudaStream_t stream);
+/// y = (x - mean) rstd weight + bias. `mean`, `rstd`: [rows], written for layer_norm_backward.
+cudaError_t layer_norm(int64_t rows, int64_t width, float eps, const void* x, const void* weight,
+                       const void* bias, void* y, float* mean, float* rstd, Element element,
+                       cudaStream_t stream);
 
-/// `dx`: the gradient of x, which is that of the addend too, from that of y and, unless null, that of the sum
-/// by its other ways. `x`: the sum. Weight and bias count as constants.
-cudaError_t layer_norm_backward(int64_t rows, int64_t width, const void* dy, const void* dsum, const void* x,
+/// `dx`: the gradient of x, from that of y. Weight and bias count as constants.
+cudaError_t layer_norm_backward(int64_t rows, int64_t width, const void* dy, const void* x,
                                 const void* weight, const float* mean, const float* rstd, void* dx,
                                 Element element, cudaStream_t stream);
 

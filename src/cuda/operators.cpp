@@ -1,9 +1,10 @@
 #include "operators.h"
 
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/layer_norm.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/upsample_nearest2d_backward.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAStream.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -12,6 +13,8 @@
 #include "geglu.h"
 #include "group_norm.h"
 #include "layer_norm.h"
+#include "linear.h"
+#include "upsample.h"
 
 namespace w2w::cuda {
 namespace {
@@ -19,6 +22,13 @@ namespace {
 using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
+
+/// A Function takes a tensor that may be missing as an optional only: an undefined one has no device.
+using Optional = std::optional<Tensor>;
+
+Optional optional(const Tensor& x) { return x.defined() ? Optional(x) : std::nullopt; }
+
+Tensor undefined_or(const Optional& x) { return x.value_or(Tensor()); }
 
 Element element_of(const Tensor& x) {
   switch (x.scalar_type()) {
@@ -49,19 +59,28 @@ Tensor workspace(const GroupNormShape& shape, const Tensor& like) {
   return floats({static_cast<int64_t>(group_norm_workspace(shape))}, like);
 }
 
+const void* data_of(const Tensor& x) { return x.defined() ? x.const_data_ptr() : nullptr; }
+
+GroupNormShift shift_of(const Tensor& of_channels, const Tensor& of_samples) {
+  return {data_of(of_channels), data_of(of_samples), of_samples.defined() && of_samples.size(0) == 1};
+}
+
 struct GroupNormFunction : torch::autograd::Function<GroupNormFunction> {
-  static Tensor forward(AutogradContext* context, const Tensor& given, int64_t groups, const Tensor& weight,
-                        const Tensor& bias, double eps, bool silu) {
+  static Tensor forward(AutogradContext* context, const Tensor& given, const Optional& channels,
+                        const Optional& samples, int64_t groups, const Tensor& weight, const Tensor& bias,
+                        double eps, bool silu) {
+    const auto of_channels = undefined_or(channels), of_samples = undefined_or(samples);
     TORCH_CHECK(given.dim() == 4, "group norm of ", given.dim(), " dimensions, expected 4");
     const auto x = channels_last(given);
     const auto shape = shape_of(x, groups, eps);
     auto y = at::empty_like(x);
     const auto mean = floats({shape.batch, groups}, x), rstd = at::empty_like(mean);
     const auto scratch = workspace(shape, x);
-    C10_CUDA_CHECK(group_norm(shape, x.const_data_ptr(), weight.const_data_ptr(), bias.const_data_ptr(),
-                              y.data_ptr(), mean.data_ptr<float>(), rstd.data_ptr<float>(),
-                              scratch.data_ptr<float>(), silu, element_of(x), stream()));
-    context->save_for_backward({x, weight, bias, mean, rstd});
+    C10_CUDA_CHECK(group_norm(shape, x.const_data_ptr(), shift_of(of_channels, of_samples),
+                              weight.const_data_ptr(), bias.const_data_ptr(), y.data_ptr(),
+                              mean.data_ptr<float>(), rstd.data_ptr<float>(), scratch.data_ptr<float>(), silu,
+                              element_of(x), stream()));
+    context->save_for_backward({x, of_channels, of_samples, weight, bias, mean, rstd});
     context->saved_data["groups"] = groups;
     context->saved_data["eps"] = eps;
     context->saved_data["silu"] = silu;
@@ -70,31 +89,32 @@ struct GroupNormFunction : torch::autograd::Function<GroupNormFunction> {
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto saved = context->get_saved_variables();
-    const auto &x = saved[0], &weight = saved[1], &bias = saved[2], &mean = saved[3], &rstd = saved[4];
+    const auto &x = saved[0], &weight = saved[3], &bias = saved[4], &mean = saved[5], &rstd = saved[6];
     const auto shape =
         shape_of(x, context->saved_data["groups"].toInt(), context->saved_data["eps"].toDouble());
     const auto dy = channels_last(gradients[0]);
     auto dx = at::empty_like(x);
     const auto scratch = workspace(shape, x);
     C10_CUDA_CHECK(group_norm_backward(
-        shape, dy.const_data_ptr(), x.const_data_ptr(), weight.const_data_ptr(), bias.const_data_ptr(),
-        mean.const_data_ptr<float>(), rstd.const_data_ptr<float>(), dx.data_ptr(), scratch.data_ptr<float>(),
-        context->saved_data["silu"].toBool(), element_of(x), stream()));
-    return {dx, Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+        shape, dy.const_data_ptr(), x.const_data_ptr(), shift_of(saved[1], saved[2]), weight.const_data_ptr(),
+        bias.const_data_ptr(), mean.const_data_ptr<float>(), rstd.const_data_ptr<float>(), dx.data_ptr(),
+        scratch.data_ptr<float>(), context->saved_data["silu"].toBool(), element_of(x), stream()));
+    return {dx, Tensor(), Tensor(), Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
   }
 };
 
 struct AddBiasFunction : torch::autograd::Function<AddBiasFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& given, const Tensor& bias,
-                        const Tensor& addend) {
+                        const Optional& given_addend) {
+    const auto addend = undefined_or(given_addend);
     const auto x = channels_last(given);
-    const bool residual = addend.dim() == 4;
-    const auto added = residual ? channels_last(addend) : addend.contiguous();
+    const bool residual = addend.defined() && addend.dim() == 4;
+    const auto added = residual ? channels_last(addend) : addend.defined() ? addend.contiguous() : addend;
     const int64_t pixels = x.numel() / x.size(1);
+    const int64_t shared = addend.defined() && !residual ? pixels / addend.size(0) : 1;
     auto y = at::empty_like(x);
-    C10_CUDA_CHECK(add_bias(pixels, x.size(1), residual ? 1 : pixels / addend.size(0), x.const_data_ptr(),
-                            bias.const_data_ptr(), added.const_data_ptr(), y.data_ptr(), element_of(x),
-                            stream()));
+    C10_CUDA_CHECK(add_bias(pixels, x.size(1), shared, x.const_data_ptr(), bias.const_data_ptr(),
+                            data_of(added), y.data_ptr(), element_of(x), stream()));
     context->saved_data["residual"] = residual;
     return y;
   }
@@ -105,36 +125,62 @@ struct AddBiasFunction : torch::autograd::Function<AddBiasFunction> {
 };
 
 struct LayerNormFunction : torch::autograd::Function<LayerNormFunction> {
-  /// {norm, sum}; without `added`, {norm} of x, and `addend` only stands in the place that must not be empty.
-  static variable_list forward(AutogradContext* context, const Tensor& given, const Tensor& addend,
-                               const Tensor& weight, const Tensor& bias, double eps, bool added) {
-    const auto x = given.contiguous(), more = addend.contiguous();
+  static Tensor forward(AutogradContext* context, const Tensor& given, const Tensor& weight,
+                        const Tensor& bias, double eps) {
+    const auto x = given.contiguous();
     const int64_t width = x.size(-1), rows = x.numel() / width;
-    const auto sum = added ? at::empty_like(x) : x;
     auto y = at::empty_like(x);
     const auto mean = floats({rows}, x), rstd = at::empty_like(mean);
     C10_CUDA_CHECK(layer_norm(rows, width, static_cast<float>(eps), x.const_data_ptr(),
-                              added ? more.const_data_ptr() : nullptr, weight.const_data_ptr(),
-                              bias.const_data_ptr(), added ? sum.data_ptr() : nullptr, y.data_ptr(),
+                              weight.const_data_ptr(), bias.const_data_ptr(), y.data_ptr(),
                               mean.data_ptr<float>(), rstd.data_ptr<float>(), element_of(x), stream()));
-    context->save_for_backward({sum, weight, mean, rstd});
-    context->saved_data["added"] = added;
-    return added ? variable_list{y, sum} : variable_list{y};
+    context->save_for_backward({x, weight, mean, rstd});
+    return y;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto saved = context->get_saved_variables();
-    const auto &sum = saved[0], &weight = saved[1], &mean = saved[2], &rstd = saved[3];
-    const bool added = context->saved_data["added"].toBool();
+    const auto &x = saved[0], &weight = saved[1], &mean = saved[2], &rstd = saved[3];
     const auto dy = gradients[0].contiguous();
-    const auto dsum = added ? gradients[1].contiguous() : dy;
-    auto dx = at::empty_like(sum);
-    const int64_t width = sum.size(-1);
-    C10_CUDA_CHECK(layer_norm_backward(
-        sum.numel() / width, width, dy.const_data_ptr(), added ? dsum.const_data_ptr() : nullptr,
-        sum.const_data_ptr(), weight.const_data_ptr(), mean.const_data_ptr<float>(),
-        rstd.const_data_ptr<float>(), dx.data_ptr(), element_of(sum), stream()));
-    return {dx, added ? dx : Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+    auto dx = at::empty_like(x);
+    const int64_t width = x.size(-1);
+    C10_CUDA_CHECK(layer_norm_backward(x.numel() / width, width, dy.const_data_ptr(), x.const_data_ptr(),
+                                       weight.const_data_ptr(), mean.const_data_ptr<float>(),
+                                       rstd.const_data_ptr<float>(), dx.data_ptr(), element_of(x), stream()));
+    return {dx, Tensor(), Tensor(), Tensor()};
+  }
+};
+
+struct LinearFunction : torch::autograd::Function<LinearFunction> {
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Optional& bias,
+                        const Optional& addend) {
+    context->save_for_backward({weight});
+    context->saved_data["addend"] = addend.has_value() && addend->requires_grad();
+    return linear(x, weight, undefined_or(bias), undefined_or(addend));
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto& dy = gradients[0];
+    const auto dx =
+        context->needs_input_grad(0) ? at::matmul(dy, context->get_saved_variables()[0]) : Tensor();
+    return {dx, Tensor(), Tensor(), context->saved_data["addend"].toBool() ? dy : Tensor()};
+  }
+};
+
+struct UpsampleFunction : torch::autograd::Function<UpsampleFunction> {
+  static Tensor forward(AutogradContext* context, const Tensor& given, at::IntArrayRef size) {
+    const auto x = channels_last(given);
+    auto y = at::empty({x.size(0), x.size(1), size[0], size[1]}, x.options(), at::MemoryFormat::ChannelsLast);
+    C10_CUDA_CHECK(upsample(x.size(0), x.size(2), x.size(3), x.size(1), size[0], size[1], x.const_data_ptr(),
+                            y.data_ptr(), element_of(x), stream()));
+    context->saved_data["sizes"] = x.sizes().vec();
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto sizes = context->saved_data["sizes"].toIntVector();
+    const auto dy = channels_last(gradients[0]);
+    return {at::upsample_nearest2d_backward(dy, dy.sizes().slice(2), sizes), Tensor()};
   }
 };
 
@@ -164,28 +210,29 @@ struct GegluFunction : torch::autograd::Function<GegluFunction> {
 
 }  // namespace
 
-Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight, const Tensor& bias, double eps,
-                  bool silu) {
-  return GroupNormFunction::apply(x, groups, weight, bias, eps, silu);
+Tensor group_norm(const Tensor& x, const Shift& shift, int64_t groups, const Tensor& weight,
+                  const Tensor& bias, double eps, bool silu) {
+  const auto of_samples = shift.of_samples.defined() ? shift.of_samples.contiguous() : Tensor();
+  return GroupNormFunction::apply(x, optional(shift.of_channels), optional(of_samples), groups, weight, bias,
+                                  eps, silu);
 }
 
 Tensor add_bias(const Tensor& x, const Tensor& bias, const Tensor& addend) {
-  return AddBiasFunction::apply(x, bias, addend);
+  return AddBiasFunction::apply(x, bias, optional(addend));
 }
 
-Tensor layer_norm(const Tensor& x, const Tensor& addend, const Tensor& weight, const Tensor& bias, double eps,
-                  Tensor* sum) {
-  if (!layer_norm_takes(x.size(-1), element_of(x))) {
-    const auto whole = addend.defined() ? x + addend : x;
-    if (sum) *sum = whole;
-    return at::layer_norm(whole, weight.sizes(), weight, bias, eps);
-  }
-  const auto made =
-      LayerNormFunction::apply(x, addend.defined() ? addend : x, weight, bias, eps, addend.defined());
-  if (sum) *sum = addend.defined() ? made[1] : x;
-  return made[0];
+Tensor linear_plus(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& addend) {
+  return LinearFunction::apply(x, weight, optional(bias), optional(addend));
+}
+
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+  if (!layer_norm_takes(x.size(-1), element_of(x)))
+    return at::layer_norm(x, weight.sizes(), weight, bias, eps);
+  return LayerNormFunction::apply(x, weight, bias, eps);
 }
 
 Tensor geglu(const Tensor& x) { return GegluFunction::apply(x); }
+
+Tensor upsample(const Tensor& x, at::IntArrayRef size) { return UpsampleFunction::apply(x, size); }
 
 }  // namespace w2w::cuda

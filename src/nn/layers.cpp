@@ -26,7 +26,14 @@ Linear::Linear(const Scope& scope, int64_t in, int64_t out, bool with_bias)
       branch(scope.branch()) {}
 
 Tensor Linear::operator()(const Tensor& x) const {
-  auto y = at::linear(x, weight, bias);
+  auto y = x.is_cuda() ? accelerator()->linear(x, weight, bias, {}) : at::linear(x, weight, bias);
+  if (branch->down.defined()) y.add_((*branch)(x), branch->scale);
+  return y;
+}
+
+Tensor Linear::plus(const Tensor& addend, const Tensor& x) const {
+  if (!x.is_cuda()) return (*this)(x).add_(addend);
+  auto y = accelerator()->linear(x, weight, bias, addend);
   if (branch->down.defined()) y.add_((*branch)(x), branch->scale);
   return y;
 }
@@ -38,17 +45,19 @@ Conv2d::Conv2d(const Scope& scope, int64_t in, int64_t out, int64_t kernel, int6
       padding(padding_) {}
 
 Tensor Conv2d::operator()(const Tensor& x) const {
-  if (x.is_cuda() && weight.size(2) == 1) {  // a product of matrices, which adds the bias by itself
-    return at::linear(x.permute({0, 2, 3, 1}), weight.flatten(1), bias).permute({0, 3, 1, 2});
+  if (x.is_cpu()) return at::conv2d(x, weight, bias, {stride, stride}, {padding, padding});
+  if (weight.size(2) == 1) {  // a product of matrices, which adds the bias by itself
+    return accelerator()->linear(x.permute({0, 2, 3, 1}), weight.flatten(1), bias, {}).permute({0, 3, 1, 2});
   }
-  return at::conv2d(x, weight, bias, {stride, stride}, {padding, padding});
+  return accelerator()->add_bias(product(x), bias, {});
+}
+
+Tensor Conv2d::product(const Tensor& x) const {
+  return at::conv2d(x, weight, {}, {stride, stride}, {padding, padding});
 }
 
 Tensor Conv2d::plus(const Tensor& addend, const Tensor& x) const {
-  if (x.is_cuda()) {
-    const auto product = at::conv2d(x, weight, {}, {stride, stride}, {padding, padding});
-    return accelerator()->add_bias(product, bias, addend);
-  }
+  if (x.is_cuda()) return accelerator()->add_bias(product(x), bias, addend);
   return (addend.dim() == 2 ? addend.unsqueeze(-1).unsqueeze(-1) : addend) + (*this)(x);
 }
 
@@ -59,26 +68,25 @@ GroupNorm::GroupNorm(const Scope& scope, int64_t groups_, int64_t channels, doub
       eps(eps_) {}
 
 Tensor GroupNorm::operator()(const Tensor& x) const {
-  if (x.is_cuda()) return accelerator()->group_norm(x, groups, weight, bias, eps, false);
+  if (x.is_cuda()) return accelerator()->group_norm(x, {}, groups, weight, bias, eps, false);
   return at::group_norm(x, groups, weight, bias, eps);
 }
 
 Tensor GroupNorm::silu(const Tensor& x) const {
-  if (x.is_cuda()) return accelerator()->group_norm(x, groups, weight, bias, eps, true);
+  if (x.is_cuda()) return accelerator()->group_norm(x, {}, groups, weight, bias, eps, true);
   return at::silu(at::group_norm(x, groups, weight, bias, eps));
+}
+
+Tensor GroupNorm::silu_after(const Conv2d& conv, const Tensor& shift, const Tensor& x) const {
+  if (x.is_cpu() || shift.requires_grad()) return silu(shift.defined() ? conv.plus(shift, x) : conv(x));
+  return accelerator()->group_norm(conv.product(x), {conv.bias, shift}, groups, weight, bias, eps, true);
 }
 
 LayerNorm::LayerNorm(const Scope& scope, int64_t width, double eps_)
     : weight(scope.take("weight", {width})), bias(scope.take("bias", {width})), eps(eps_) {}
 
-Tensor LayerNorm::after_adding(const Tensor& addend, Tensor& x) const {
-  if (x.is_cuda()) return accelerator()->layer_norm(x, addend, weight, bias, eps, &x);
-  x = x + addend;
-  return (*this)(x);
-}
-
 Tensor LayerNorm::operator()(const Tensor& x) const {
-  if (x.is_cuda()) return accelerator()->layer_norm(x, {}, weight, bias, eps, nullptr);
+  if (x.is_cuda()) return accelerator()->layer_norm(x, weight, bias, eps);
   return at::layer_norm(x, weight.sizes(), weight, bias, eps);
 }
 

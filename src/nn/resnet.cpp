@@ -4,6 +4,8 @@
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/upsample_nearest2d.h>
 
+#include "w2w/base/accelerator.h"
+
 namespace w2w::nn {
 
 ResnetBlock::ResnetBlock(const Scope& scope, int64_t in, int64_t out, int64_t time_width, int64_t groups,
@@ -16,10 +18,9 @@ ResnetBlock::ResnetBlock(const Scope& scope, int64_t in, int64_t out, int64_t ti
   if (in != out) conv_shortcut.emplace(scope / "conv_shortcut", in, out, 1);
 }
 
-Tensor ResnetBlock::operator()(const Tensor& x, const Tensor& time) const {
-  const auto normed = norm1.silu(x);
-  const auto h = time_emb_proj ? conv1.plus((*time_emb_proj)(time), normed) : conv1(normed);
-  return conv2.plus(conv_shortcut ? (*conv_shortcut)(x) : x, norm2.silu(h));
+Tensor ResnetBlock::operator()(const Tensor& x, const Tensor& shift) const {
+  const auto h = norm2.silu_after(conv1, shift, norm1.silu(x));
+  return conv2.plus(conv_shortcut ? (*conv_shortcut)(x) : x, h);
 }
 
 Downsample::Downsample(const Scope& scope, int64_t channels, int64_t padding)
@@ -33,7 +34,7 @@ Upsample::Upsample(const Scope& scope, int64_t channels)
     : conv(scope / "conv", channels, channels, 3, 1, 1) {}
 
 Tensor Upsample::operator()(const Tensor& x, at::IntArrayRef size) const {
-  return conv(at::upsample_nearest2d(x, size));
+  return conv(x.is_cuda() ? accelerator()->upsample(x, size) : at::upsample_nearest2d(x, size));
 }
 
 }  // namespace w2w::nn

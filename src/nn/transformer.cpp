@@ -50,25 +50,36 @@ void Attention::join_projections() {
   }
 }
 
-Tensor Attention::operator()(const Tensor& x) const {
+Tensor Context::repeat_for_prompts(const Tensor& x) const {
+  const int64_t prompts = embedding_.size(0) / x.size(0);
+  if (prompts <= 1) return x;
+  const bool is_image = x.dim() == 4;  // whose channels stay last
+  const auto each = is_image ? x.permute({0, 2, 3, 1}) : x;
+  auto sizes = each.sizes().vec();
+  sizes.insert(sizes.begin() + 1, prompts);
+  const auto repeated = each.unsqueeze(1).expand(sizes).flatten(0, 1);
+  return is_image ? repeated.permute({0, 3, 1, 2}) : repeated;
+}
+
+Tensor Attention::plus(const Tensor& addend, const Tensor& x) const {
   const auto is_plain = [](const Linear& layer) { return !layer.branch->down.defined(); };
   if (!to_qkv.defined() || !is_plain(to_q) || !is_plain(to_k) || !is_plain(to_v)) {
-    return attend(x, to_k(x), to_v(x));
+    return plus(addend, x, to_k(x), to_v(x));
   }
-  const auto qkv = at::linear(x, to_qkv).chunk(3, -1);
-  return to_out(multi_head_attention(qkv[0], qkv[1], qkv[2], heads));
+  const auto qkv = accelerator()->linear(x, to_qkv, {}, {}).chunk(3, -1);
+  return to_out.plus(addend, multi_head_attention(qkv[0], qkv[1], qkv[2], heads));
 }
 
-Tensor Attention::attend(const Tensor& x, const Tensor& k, const Tensor& v) const {
-  return to_out(multi_head_attention(to_q(x), k, v, heads));
+Tensor Attention::plus(const Tensor& addend, const Tensor& x, const Tensor& k, const Tensor& v) const {
+  return to_out.plus(addend, multi_head_attention(to_q(x), k, v, heads));
 }
 
-Tensor Attention::operator()(const Tensor& x, const Context& context) const {
+Tensor Attention::plus(const Tensor& addend, const Tensor& x, const Context& context) const {
   const auto for_batch = [&](const Tensor& of_context) {
     return of_context.size(0) == x.size(0) ? of_context : of_context.expand({x.size(0), -1, -1});
   };
   if (const auto values = context.values_.find(this); values != context.values_.end()) {
-    return attend(x, for_batch(context.keys_.at(this)), for_batch(values->second));
+    return plus(addend, x, for_batch(context.keys_.at(this)), for_batch(values->second));
   }
   Tensor keys;
   if (context.keep_keys_ && !to_k.branch->down.defined()) {
@@ -78,17 +89,17 @@ Tensor Attention::operator()(const Tensor& x, const Context& context) const {
   } else {
     keys = to_k(context.embedding_);
   }
-  return attend(x, for_batch(keys), for_batch(to_v(context.embedding_)));
+  return plus(addend, x, for_batch(keys), for_batch(to_v(context.embedding_)));
 }
 
 FeedForward::FeedForward(const Scope& scope, int64_t width)
     : proj(scope / "net" / 0 / "proj", width, 8 * width), out(scope / "net" / 2, 4 * width, width) {}
 
-Tensor FeedForward::operator()(const Tensor& x) const {
+Tensor FeedForward::plus(const Tensor& addend, const Tensor& x) const {
   const auto both = proj(x);
-  if (x.is_cuda()) return out(accelerator()->geglu(both));
+  if (x.is_cuda()) return out.plus(addend, accelerator()->geglu(both));
   const auto value_and_gate = both.chunk(2, -1);
-  return out(value_and_gate[0] * at::gelu(value_and_gate[1]));
+  return out.plus(addend, value_and_gate[0] * at::gelu(value_and_gate[1]));
 }
 
 TransformerBlock::TransformerBlock(const Scope& scope, int64_t width, int64_t context_width, int64_t heads)
@@ -102,10 +113,9 @@ TransformerBlock::TransformerBlock(const Scope& scope, int64_t width, int64_t co
 }
 
 Tensor TransformerBlock::operator()(Tensor x, const Context& context) const {
-  const auto of_itself = attn1(norm1(x));
-  const auto of_context = attn2(norm2.after_adding(of_itself, x), context);
-  const auto normed = norm3.after_adding(of_context, x);
-  return x + ff(normed);
+  x = context.repeat_for_prompts(attn1.plus(x, norm1(x)));
+  x = attn2.plus(x, norm2(x), context);
+  return ff.plus(x, norm3(x));
 }
 
 SpatialTransformer::SpatialTransformer(const Scope& scope, int64_t channels, int64_t context_width,
@@ -119,10 +129,13 @@ SpatialTransformer::SpatialTransformer(const Scope& scope, int64_t channels, int
 }
 
 Tensor SpatialTransformer::operator()(const Tensor& x, const Context& context) const {
-  // A view when x is channels_last.
-  auto tokens = proj_in(norm(x).permute({0, 2, 3, 1}).flatten(1, 2));
+  const auto as_tokens = [](const Tensor& image) {  // a view when it is channels_last
+    return image.permute({0, 2, 3, 1}).flatten(1, 2);
+  };
+  auto tokens = proj_in(as_tokens(norm(x)));
   for (const auto& block : transformer_blocks) tokens = block(tokens, context);
-  return proj_out(tokens).unflatten(1, {x.size(2), x.size(3)}).permute({0, 3, 1, 2}) + x;
+  tokens = proj_out.plus(context.repeat_for_prompts(as_tokens(x)), tokens);
+  return tokens.unflatten(1, {x.size(2), x.size(3)}).permute({0, 3, 1, 2});
 }
 
 }  // namespace w2w::nn

@@ -143,15 +143,26 @@ void TextToImage::advance(Denoising& denoising, size_t end, const Progress& prog
   };
   // What stays the same in all steps is given to the recorded call; on a CPU nothing is recorded, and little
   // won.
-  std::vector<Tensor> inputs = {Tensor(), Tensor(), context, people};
+  const auto floats = at::TensorOptions(at::kFloat).device(device());
+  std::vector<Tensor> inputs = {Tensor(), Tensor(), context, at::full({}, options.cfg_scale, floats), people};
+  const size_t projected = inputs.size();
   if (device().is_cuda()) {
     const auto factors = side_by_side(people);
     for (auto& tensor : unet_->project(context)) inputs.push_back(std::move(tensor));
   }
-  const auto call = [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
-    const auto factors = side_by_side(in[3]);
-    if (in.size() == 4) return {(*unet_)(in[0], in[1], in[2])};
-    return {(*unet_)(in[0], in[1], unet_->projected(in[2], {in.begin() + 4, in.end()}))};
+  const auto predict = [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
+    const auto &input = in[0], &timestep = in[1], &embedding = in[2], &scale = in[3];
+    const auto factors = side_by_side(in[4]);
+    const auto output =
+        (*unet_)(input, timestep,
+                 in.size() == projected ? embedding
+                                        : unet_->projected(embedding, {in.begin() + projected, in.end()}))
+            .to(at::kFloat);
+    if (output.size(0) == input.size(0)) return {output};
+    // Ho & Salimans 2022, with the scale as Imagen and Stable Diffusion count it.
+    const auto pairs = output.unflatten(0, {-1, 2});
+    const auto without = pairs.select(1, 0), with = pairs.select(1, 1);
+    return {without + scale * (with - without)};
   };
   const auto noise = [&, &stream = noise_stream, &latents = latents] {  // the same for all people
     auto sizes = latents.sizes().vec();
@@ -162,24 +173,16 @@ void TextToImage::advance(Denoising& denoising, size_t end, const Progress& prog
     report(progress, {"denoising", static_cast<int>(done), static_cast<int>(timesteps.size()), {}});
   };
   if (done == 0) report_done();
+  StepsAhead ahead(device());
   for (; done < end; ++done, report_done()) {
     check_interrupt();
-    auto input = scheduler->scale_model_input(latents, done).to(dtype());
-    if (options.guided()) input = input.unsqueeze(1).expand({-1, 2, -1, -1, -1}).flatten(0, 1);
-    const auto timestep = at::full({1}, timesteps[done], at::TensorOptions(at::kFloat).device(device()));
-    inputs[0] = input;
-    inputs[1] = timestep;
+    inputs[0] = scheduler->scale_model_input(latents, done).to(dtype());
+    inputs[1] = at::full({1}, timesteps[done], floats);
     // A copy, because samplers keep outputs and the next call may overwrite its own.
-    auto output = unet_call_(call, inputs).front().to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+    const auto output = prediction_(predict, inputs).front().clone();
     ++unet_calls_;
-    if (options.guided()) {  // Ho & Salimans 2022, with the scale as Imagen and Stable Diffusion count it
-      const auto pairs = output.unflatten(0, {-1, 2});
-      const auto without = pairs.select(1, 0), with = pairs.select(1, 1);
-      output = without + options.cfg_scale * (with - without);
-    }
     latents = scheduler->step(output, done, latents, noise);
-    if (device().is_cuda())
-      accelerator()->wait();  // so that progress and interrupts are those of the work itself
+    ahead.wait();
   }
 }
 

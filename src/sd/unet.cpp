@@ -2,6 +2,7 @@
 
 #include <ATen/core/IListRef.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/linear.h>
 #include <ATen/ops/silu.h>
 
 #include <algorithm>
@@ -75,6 +76,55 @@ UNet::UNet(const UNetConfig& config, nn::Weights& weights)
     up_blocks_.push_back(up_block(Scope(weights, "up_blocks") / index, i));
   }
   branches_ = weights.branches();
+  join_time_projections();
+}
+
+std::vector<const nn::ResnetBlock*> UNet::resnets() const {
+  std::vector<const nn::ResnetBlock*> all;
+  const auto add = [&](const nn::ResnetBlock& block) { all.push_back(&block); };
+  for (const auto& block : down_blocks_) std::for_each(block.resnets.begin(), block.resnets.end(), add);
+  add(mid_block_.resnet0);
+  add(mid_block_.resnet1);
+  for (const auto& block : up_blocks_) std::for_each(block.resnets.begin(), block.resnets.end(), add);
+  return all;
+}
+
+/// On a device one product serves all: the weights become parts of one matrix, and may go on changing in
+/// place.
+void UNet::join_time_projections() {
+  std::vector<Tensor> weights, biases;
+  for (const auto* block : resnets()) {
+    weights.push_back(block->time_emb_proj->weight);
+    biases.push_back(block->time_emb_proj->bias);
+    if (!weights.back().is_cuda() || !biases.back().is_cuda())
+      return;  // or missing: Weights::finish tells of it
+  }
+  time_weight_ = at::cat(weights);
+  time_bias_ = at::cat(biases);
+  int64_t row = 0;
+  for (auto& weight : weights) {
+    const int64_t rows = weight.size(0);
+    weight.set_data(time_weight_.narrow(0, row, rows));
+    row += rows;
+  }
+}
+
+/// What each of `resnets` adds for the time, [B or 1, its channels].
+std::vector<Tensor> UNet::project_time(const Tensor& time) const {
+  const auto blocks = resnets();
+  std::vector<Tensor> shifts;
+  const bool joined =
+      time_weight_.defined() && std::none_of(blocks.begin(), blocks.end(), [](const auto* block) {
+        return block->time_emb_proj->branch->down.defined();
+      });
+  const auto all = joined ? at::linear(time, time_weight_, time_bias_) : Tensor();
+  int64_t column = 0;
+  for (const auto* block : blocks) {
+    const int64_t width = block->conv1.bias.size(0);
+    shifts.push_back(joined ? all.narrow(1, column, width) : (*block->time_emb_proj)(time));
+    column += width;
+  }
+  return shifts;
 }
 
 std::vector<const nn::Attention*> UNet::cross_attentions() const {
@@ -110,13 +160,14 @@ nn::Context UNet::projected(const Tensor& embedding, const std::vector<Tensor>& 
 Tensor UNet::operator()(const Tensor& latents, const Tensor& timesteps, const nn::Context& context) const {
   const auto embedding = nn::timestep_embedding(timesteps, config_.block_out_channels[0],
                                                 config_.flip_sin_to_cos, config_.freq_shift);
-  const auto time = at::silu(time_embedding_(embedding.to(latents.scalar_type())));
+  const auto shifts = project_time(at::silu(time_embedding_(embedding.to(latents.scalar_type()))));
+  auto shift = shifts.begin();
 
   auto x = conv_in_(latents.contiguous(at::MemoryFormat::ChannelsLast));
   std::vector<Tensor> skips = {x};
   for (const auto& block : down_blocks_) {
     for (size_t i = 0; i < block.resnets.size(); ++i) {
-      x = block.resnets[i](x, time);
+      x = block.resnets[i](x, *shift++);
       if (!block.attentions.empty()) x = block.attentions[i](x, context);
       skips.push_back(x);
     }
@@ -126,13 +177,13 @@ Tensor UNet::operator()(const Tensor& latents, const Tensor& timesteps, const nn
     }
   }
 
-  x = mid_block_.resnet0(x, time);
+  x = mid_block_.resnet0(x, *shift++);
   x = mid_block_.attention(x, context);
-  x = mid_block_.resnet1(x, time);
+  x = mid_block_.resnet1(x, *shift++);
 
   for (const auto& block : up_blocks_) {
     for (size_t i = 0; i < block.resnets.size(); ++i) {
-      x = block.resnets[i](at::cat({x, skips.back()}, 1), time);
+      x = block.resnets[i](at::cat({x, context.repeat_for_prompts(skips.back())}, 1), *shift++);
       skips.pop_back();
       if (!block.attentions.empty()) x = block.attentions[i](x, context);
     }

@@ -25,6 +25,12 @@ class Recording {
   virtual void replay() = 0;
 };
 
+/// What is added to an image before it is normalised; either may be undefined.
+struct Shift {
+  at::Tensor of_channels = {};  ///< [C]
+  at::Tensor of_samples = {};   ///< [B or 1, C]
+};
+
 class Accelerator {
  public:
   virtual ~Accelerator() = default;
@@ -40,18 +46,25 @@ class Accelerator {
   /// not wait for the device, and keeps what it makes in tensors that live as long as the recording.
   virtual std::unique_ptr<Recording> record(const std::function<void()>& work) = 0;
 
-  /// Group norm of x [B, C, H, W] in channels_last, with or without SiLU behind it; differentiable in x.
-  virtual at::Tensor group_norm(const at::Tensor& x, int64_t groups, const at::Tensor& weight,
-                                const at::Tensor& bias, double eps, bool silu) = 0;
-  /// x + bias + addend for x [B, C, H, W] in channels_last, bias [C], and addend of x's shape, or [B or 1, C]
-  /// for all pixels of a sample: in one pass, differentiable in x and in an addend of its shape.
+  // Operators, each in one pass over its data. Those of images take x [B, C, H, W] in channels_last.
+
+  /// Group norm of x + shift, with or without SiLU behind it; differentiable in x.
+  virtual at::Tensor group_norm(const at::Tensor& x, const Shift& shift, int64_t groups,
+                                const at::Tensor& weight, const at::Tensor& bias, double eps, bool silu) = 0;
+  /// x + bias + addend for bias [C] and addend of x's shape, or [B or 1, C] for all pixels of a sample, or
+  /// undefined; differentiable in x and in an addend of its shape.
   virtual at::Tensor add_bias(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& addend) = 0;
-  /// Layer norm of x + addend over the last dimension; `sum`, unless null, becomes x + addend. An undefined
-  /// addend is none. Differentiable in both.
-  virtual at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& addend, const at::Tensor& weight,
-                                const at::Tensor& bias, double eps, at::Tensor* sum) = 0;
+  /// x W^T + bias + addend for x [..., in], weight [out, in], bias [out] and addend [..., out], of which the
+  /// last two may be undefined; differentiable in x and addend.
+  virtual at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                            const at::Tensor& addend) = 0;
+  /// Layer norm over the last dimension; differentiable in x.
+  virtual at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                                double eps) = 0;
   /// x [..., :w] * gelu(x [..., w:]) for x [..., 2 w]; differentiable in x.
   virtual at::Tensor geglu(const at::Tensor& x) = 0;
+  /// x [B, C, H, W] at `size` [H', W'] by nearest neighbour; differentiable in x.
+  virtual at::Tensor upsample(const at::Tensor& x, at::IntArrayRef size) = 0;
 };
 
 /// The plug-in, loaded at the first call; null where it or its driver is missing, or there is no device.

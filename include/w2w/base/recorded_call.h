@@ -1,6 +1,9 @@
 #pragma once
+#include <c10/core/Event.h>
+
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "w2w/base/accelerator.h"
@@ -24,6 +27,19 @@ class RecordedCall {
   Tensors inputs_, outputs_;
   Tensors given_;                         ///< the last call's: those of the same object need no copy again
   std::unique_ptr<Recording> recording_;  ///< last: it uses the tensors above
+};
+
+/// Lets a loop give a device its next step before the last one is done, so that it never waits for work, yet
+/// no more than that, so that progress and interrupts are those of the work itself. Nothing on a CPU.
+class StepsAhead {
+ public:
+  explicit StepsAhead(at::Device device);
+  /// At the end of each step: until the one before it is done.
+  void wait();
+
+ private:
+  at::Device device_;
+  std::optional<c10::Event> last_;
 };
 
 }  // namespace w2w

@@ -30,6 +30,8 @@ struct Linear {
   Linear(const Scope& scope, Tensor weight_, Tensor bias_)
       : weight(std::move(weight_)), bias(std::move(bias_)), branch(scope.branch()) {}
   Tensor operator()(const Tensor& x) const;
+  /// addend [..., out] + the layer's result.
+  Tensor plus(const Tensor& addend, const Tensor& x) const;
   Tensor weight, bias;
   std::shared_ptr<LowRankBranch> branch;  ///< shared with Weights::branches
 };
@@ -41,6 +43,8 @@ struct Conv2d {
   Tensor operator()(const Tensor& x) const;
   /// The convolution plus `addend`: of the result's shape, or [B or 1, out] for all pixels of a sample.
   Tensor plus(const Tensor& addend, const Tensor& x) const;
+  /// Without the bias.
+  Tensor product(const Tensor& x) const;
   Tensor weight, bias;
   int64_t stride, padding;
 };
@@ -50,6 +54,9 @@ struct GroupNorm {
   Tensor operator()(const Tensor& x) const;
   /// silu of it, in one pass where the device can.
   Tensor silu(const Tensor& x) const;
+  /// silu of the norm of conv(x) + shift; `shift` [B or 1, channels] or undefined. On a device the
+  /// convolution's bias and the shift are added as the norm reads.
+  Tensor silu_after(const Conv2d& conv, const Tensor& shift, const Tensor& x) const;
   Tensor weight, bias;
   int64_t groups;
   double eps;
@@ -58,8 +65,6 @@ struct GroupNorm {
 struct LayerNorm {
   LayerNorm(const Scope& scope, int64_t width, double eps = 1e-5);
   Tensor operator()(const Tensor& x) const;
-  /// Of x + addend, which x becomes: in one pass where the device can.
-  Tensor after_adding(const Tensor& addend, Tensor& x) const;
   Tensor weight, bias;
   double eps;
 };

@@ -7,12 +7,12 @@
 
 namespace w2w::nn {
 
-/// GroupNorm, SiLU, 3x3, (+ time), GroupNorm, SiLU, 3x3, + input. [B, in, H, W] -> [B, out, H, W]
+/// GroupNorm, SiLU, 3x3, (+ shift), GroupNorm, SiLU, 3x3, + input. [B, in, H, W] -> [B, out, H, W]
 struct ResnetBlock {
   /// `time_width` 0: a block without time embedding (VAE).
   ResnetBlock(const Scope& scope, int64_t in, int64_t out, int64_t time_width, int64_t groups, double eps);
-  /// `time`: [B, time_width], before its SiLU; ignored by a block without one.
-  Tensor operator()(const Tensor& x, const Tensor& time = {}) const;
+  /// `shift`: time_emb_proj of the time embedding, [B or 1, out]; undefined for a block without one.
+  Tensor operator()(const Tensor& x, const Tensor& shift = {}) const;
 
   GroupNorm norm1;
   Conv2d conv1;

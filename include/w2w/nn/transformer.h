@@ -15,10 +15,14 @@ Tensor multi_head_attention(const Tensor& q, const Tensor& k, const Tensor& v, i
 
 struct Attention;
 
-/// What cross-attention reads: embedded prompts [B, M, width], or one [1, M, width] for a whole batch.
+/// What cross-attention reads: embedded prompts [B, M, width], one [1, M, width] for a whole batch, or
+/// several for each sample. Then samples share all that comes before the first cross-attention.
 class Context {
  public:
   Context(Tensor embedding) : embedding_(std::move(embedding)) {}  // NOLINT: a tensor is a context
+
+  /// x [B, ...], with every sample as often as there are prompts for it: those of a sample lie side by side.
+  Tensor repeat_for_prompts(const Tensor& x) const;
 
   /// From here on each attention projects its keys once and finds them here again. For use with one model
   /// whose to_k stay as they are, but for learned branches.
@@ -41,8 +45,9 @@ class Context {
 /// Self-attention of x [B, N, width], or cross-attention to a context of any width.
 struct Attention {
   Attention(const Scope& scope, int64_t width, int64_t context_width, int64_t heads);
-  Tensor operator()(const Tensor& x) const;
-  Tensor operator()(const Tensor& x, const Context& context) const;
+  /// addend [B, N, width] + the attention.
+  Tensor plus(const Tensor& addend, const Tensor& x) const;
+  Tensor plus(const Tensor& addend, const Tensor& x, const Context& context) const;
   /// For self-attention on a device: from here on one product gives q, k and v, unless one has a branch. The
   /// three weights become parts of one matrix, and may go on changing in place.
   void join_projections();
@@ -51,13 +56,13 @@ struct Attention {
   Tensor to_qkv;  ///< weights of to_q, to_k and to_v, one after the other; undefined until joined
 
  private:
-  Tensor attend(const Tensor& x, const Tensor& k, const Tensor& v) const;
+  Tensor plus(const Tensor& addend, const Tensor& x, const Tensor& k, const Tensor& v) const;
 };
 
 /// Linear to twice 4 * width, GEGLU (Shazeer 2020: value * gelu(gate)), Linear back.
 struct FeedForward {
   FeedForward(const Scope& scope, int64_t width);
-  Tensor operator()(const Tensor& x) const;
+  Tensor plus(const Tensor& addend, const Tensor& x) const;
   Linear proj, out;
 };
 

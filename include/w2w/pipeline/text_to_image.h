@@ -115,7 +115,7 @@ class TextToImage {
   std::optional<ClipTokenizer> tokenizer_;
   std::optional<ClipText> text_encoder_;
   std::optional<UNet> unet_;
-  RecordedCall unet_call_;
+  RecordedCall prediction_;
   std::optional<Adapter> adapter_;
   std::optional<VaeDecoder> decoder_;
   Targets linear_layers_;

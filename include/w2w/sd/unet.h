@@ -16,7 +16,8 @@ class UNet {
   UNet(const UNetConfig& config, nn::Weights& weights);
 
   /// latents: [B, in_channels, H, W]; timesteps: [B] or [1]; context: [B or 1, tokens, cross_attention_dim].
-  /// -> [B, out_channels, H, W]
+  /// -> [B, out_channels, H, W]. With a context of n B prompts each sample is drawn by n of them: timesteps
+  /// [1], -> [n B, out_channels, H, W].
   Tensor operator()(const Tensor& latents, const Tensor& timesteps, const nn::Context& context) const;
 
   /// The keys and values of all cross-attentions to an embedding, one after the other: the same in all steps
@@ -50,6 +51,9 @@ class UNet {
   };
 
   std::vector<const nn::Attention*> cross_attentions() const;
+  std::vector<const nn::ResnetBlock*> resnets() const;
+  void join_time_projections();
+  std::vector<Tensor> project_time(const Tensor& time) const;
   nn::ResnetBlock resnet(const Scope& scope, int64_t in, int64_t out) const;
   nn::SpatialTransformer transformer(const Scope& scope, size_t level) const;
   DownBlock down_block(const Scope& scope, size_t level) const;
@@ -59,6 +63,7 @@ class UNet {
   UNetConfig config_;
   nn::Conv2d conv_in_;
   nn::TimeEmbedding time_embedding_;
+  Tensor time_weight_, time_bias_;  ///< of all time_emb_proj, one after the other; undefined on a CPU
   std::vector<DownBlock> down_blocks_;
   MidBlock mid_block_;
   std::vector<UpBlock> up_blocks_;
