@@ -21,7 +21,9 @@ RecordedCall::Tensors RecordedCall::operator()(const std::function<Tensors(const
     recording_.reset();
     inputs_.clear();
     given_.assign(inputs.size(), at::Tensor());
-    for (const auto& input : inputs) inputs_.push_back(input.defined() ? input.clone() : at::Tensor());
+    for (const auto& input : inputs) {
+      inputs_.push_back(input.defined() ? input.to(inputs.front().device(), false, true) : at::Tensor());
+    }
     recording_ = accelerator()->record([&] { outputs_ = function(inputs_); });
   }
   for (size_t i = 0; i < inputs.size(); ++i) {

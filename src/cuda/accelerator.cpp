@@ -67,8 +67,9 @@ class CudaAccelerator : public Accelerator {
     return cuda::group_norm(x, shift, groups, weight, bias, eps, silu);
   }
 
-  at::Tensor add_bias(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& addend) override {
-    return cuda::add_bias(x, bias, addend);
+  at::Tensor convolution(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                         const at::Tensor& addend, int64_t stride, int64_t padding) override {
+    return cuda::convolution(x, weight, bias, addend, stride, padding);
   }
 
   at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,

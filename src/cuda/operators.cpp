@@ -1,5 +1,7 @@
 #include "operators.h"
 
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/layer_norm.h>
@@ -9,11 +11,14 @@
 #include <c10/cuda/CUDAStream.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <array>
+
 #include "add_bias.h"
 #include "geglu.h"
 #include "group_norm.h"
 #include "layer_norm.h"
 #include "linear.h"
+#include "unfold.h"
 #include "upsample.h"
 
 namespace w2w::cuda {
@@ -22,6 +27,10 @@ namespace {
 using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
+
+/// Convolutions of so many results or fewer are products of matrices, two thirds of cuDNN's time: its kernels
+/// divide the work by tiles of pixels, too few of them to fill a device.
+constexpr int64_t few_pixels = 512;
 
 /// A Function takes a tensor that may be missing as an optional only: an undefined one has no device.
 using Optional = std::optional<Tensor>;
@@ -124,6 +133,37 @@ struct AddBiasFunction : torch::autograd::Function<AddBiasFunction> {
   }
 };
 
+/// A 3x3 convolution as a product of matrices.
+struct SmallConvolutionFunction : torch::autograd::Function<SmallConvolutionFunction> {
+  static Tensor forward(AutogradContext* context, const Tensor& given, const Tensor& weight,
+                        const Optional& bias, const Optional& addend, at::IntArrayRef size, int64_t stride,
+                        int64_t padding) {
+    const auto x = channels_last(given);
+    const auto patches = at::empty({x.size(0), size[0], size[1], 9 * x.size(1)}, x.options());
+    C10_CUDA_CHECK(unfold(x.size(0), x.size(2), x.size(3), x.size(1), size[0], size[1], stride, padding,
+                          x.const_data_ptr(), patches.mutable_data_ptr(), element_of(x), stream()));
+    context->save_for_backward({x, weight});
+    context->saved_data["stride"] = stride;
+    context->saved_data["padding"] = padding;
+    context->saved_data["addend"] = addend.has_value() && addend->requires_grad();
+    const auto last = [](const Tensor& image) { return image.permute({0, 2, 3, 1}); };
+    return linear(patches, last(channels_last(weight)).flatten(1), undefined_or(bias),
+                  addend ? last(channels_last(*addend)) : Tensor())
+        .permute({0, 3, 1, 2});
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const int64_t stride = context->saved_data["stride"].toInt();
+    const int64_t padding = context->saved_data["padding"].toInt();
+    const auto dx = at::convolution_backward(channels_last(gradients[0]), saved[0], saved[1], std::nullopt,
+                                             {stride, stride}, {padding, padding}, {1, 1}, false, {0, 0}, 1,
+                                             {true, false, false});
+    const auto of_addend = context->saved_data["addend"].toBool() ? gradients[0] : Tensor();
+    return {std::get<0>(dx), Tensor(), Tensor(), of_addend, Tensor(), Tensor(), Tensor()};
+  }
+};
+
 struct LayerNormFunction : torch::autograd::Function<LayerNormFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& given, const Tensor& weight,
                         const Tensor& bias, double eps) {
@@ -217,8 +257,21 @@ Tensor group_norm(const Tensor& x, const Shift& shift, int64_t groups, const Ten
                                   eps, silu);
 }
 
-Tensor add_bias(const Tensor& x, const Tensor& bias, const Tensor& addend) {
-  return AddBiasFunction::apply(x, bias, optional(addend));
+Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& addend,
+                   int64_t stride, int64_t padding) {
+  const int64_t kernel = weight.size(2);
+  if (kernel == 1 && stride == 1 && padding == 0 && !addend.defined()) {
+    return linear_plus(x.permute({0, 2, 3, 1}), weight.flatten(1), bias, {}).permute({0, 3, 1, 2});
+  }
+  const auto sizes = [&](int64_t from) { return (from + 2 * padding - kernel) / stride + 1; };
+  const std::array size = {sizes(x.size(2)), sizes(x.size(3))};
+  const bool for_samples = addend.defined() && addend.dim() == 2;
+  if (kernel == 3 && x.size(0) * size[0] * size[1] <= few_pixels && !for_samples) {
+    return SmallConvolutionFunction::apply(x, weight, optional(bias), optional(addend), size, stride,
+                                           padding);
+  }
+  const auto product = at::conv2d(x, weight, {}, {stride, stride}, {padding, padding});
+  return bias.defined() ? AddBiasFunction::apply(product, bias, optional(addend)) : product;
 }
 
 Tensor linear_plus(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& addend) {

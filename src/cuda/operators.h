@@ -8,7 +8,8 @@ namespace w2w::cuda {
 /// As the functions of these names of Accelerator (base/accelerator.h).
 at::Tensor group_norm(const at::Tensor& x, const Shift& shift, int64_t groups, const at::Tensor& weight,
                       const at::Tensor& bias, double eps, bool silu);
-at::Tensor add_bias(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& addend);
+at::Tensor convolution(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                       const at::Tensor& addend, int64_t stride, int64_t padding);
 at::Tensor linear_plus(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                        const at::Tensor& addend);
 at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double eps);

@@ -14,15 +14,17 @@ void Adapter::apply(const Lora& lora) {
                   "LoRA does not fit the model: it changes " + module + ", which the model does not have");
     }
   }
-  for (auto& [module, touched] : touched_) {
-    if (lora.contains(module)) continue;
+  std::erase_if(touched_, [&](const auto& entry) {
+    const auto& [module, touched] = entry;
+    if (lora.contains(module)) return false;
     const auto& live = parameters_.at(module + ".weight");
     if (touched.baked.is_same(live)) {
       live.copy_(touched.base);
     } else {
       live.set_data(touched.base);
     }
-  }
+    return true;
+  });
   for (const auto& [module, factors] : lora) {
     const auto& live = parameters_.at(module + ".weight");
     auto [entry, is_new] = touched_.try_emplace(module);

@@ -45,19 +45,12 @@ Conv2d::Conv2d(const Scope& scope, int64_t in, int64_t out, int64_t kernel, int6
       padding(padding_) {}
 
 Tensor Conv2d::operator()(const Tensor& x) const {
-  if (x.is_cpu()) return at::conv2d(x, weight, bias, {stride, stride}, {padding, padding});
-  if (weight.size(2) == 1) {  // a product of matrices, which adds the bias by itself
-    return accelerator()->linear(x.permute({0, 2, 3, 1}), weight.flatten(1), bias, {}).permute({0, 3, 1, 2});
-  }
-  return accelerator()->add_bias(product(x), bias, {});
-}
-
-Tensor Conv2d::product(const Tensor& x) const {
-  return at::conv2d(x, weight, {}, {stride, stride}, {padding, padding});
+  if (x.is_cuda()) return accelerator()->convolution(x, weight, bias, {}, stride, padding);
+  return at::conv2d(x, weight, bias, {stride, stride}, {padding, padding});
 }
 
 Tensor Conv2d::plus(const Tensor& addend, const Tensor& x) const {
-  if (x.is_cuda()) return accelerator()->add_bias(product(x), bias, addend);
+  if (x.is_cuda()) return accelerator()->convolution(x, weight, bias, addend, stride, padding);
   return (addend.dim() == 2 ? addend.unsqueeze(-1).unsqueeze(-1) : addend) + (*this)(x);
 }
 
@@ -79,7 +72,8 @@ Tensor GroupNorm::silu(const Tensor& x) const {
 
 Tensor GroupNorm::silu_after(const Conv2d& conv, const Tensor& shift, const Tensor& x) const {
   if (x.is_cpu() || shift.requires_grad()) return silu(shift.defined() ? conv.plus(shift, x) : conv(x));
-  return accelerator()->group_norm(conv.product(x), {conv.bias, shift}, groups, weight, bias, eps, true);
+  const auto product = accelerator()->convolution(x, conv.weight, {}, {}, conv.stride, conv.padding);
+  return accelerator()->group_norm(product, {conv.bias, shift}, groups, weight, bias, eps, true);
 }
 
 LayerNorm::LayerNorm(const Scope& scope, int64_t width, double eps_)

@@ -6,6 +6,7 @@
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/stack.h>
 
 #include "w2w/base/accelerator.h"
 
@@ -55,9 +56,7 @@ Tensor Context::repeat_for_prompts(const Tensor& x) const {
   if (prompts <= 1) return x;
   const bool is_image = x.dim() == 4;  // whose channels stay last
   const auto each = is_image ? x.permute({0, 2, 3, 1}) : x;
-  auto sizes = each.sizes().vec();
-  sizes.insert(sizes.begin() + 1, prompts);
-  const auto repeated = each.unsqueeze(1).expand(sizes).flatten(0, 1);
+  const auto repeated = at::stack(std::vector<Tensor>(prompts, each), 1).flatten(0, 1);
   return is_image ? repeated.permute({0, 3, 1, 2}) : repeated;
 }
 

@@ -7,6 +7,7 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -56,7 +57,7 @@ Inversion::Inversion(TextToImage& model, const Space& space, InversionOptions op
   size_ = model_.picture_size(picture);
   context_.keep_keys();
   schedule_.alphas_cumprod = schedule_.alphas_cumprod.to(model_.device());
-  if (options_.whitened) spread_ = spread_of(space_, options_.components);
+  if (options_.whitened) spread_ = spread_of(space_, options_.components).to(model_.device());
 }
 
 InversionState Inversion::initial_state() const {
@@ -64,7 +65,8 @@ InversionState Inversion::initial_state() const {
 }
 
 Tensor Inversion::coefficients(const InversionState& state) const {
-  return spread_.defined() ? state.position * spread_ : state.position;
+  return spread_.defined() ? (state.position * spread_.to(state.position.device())).cpu()
+                           : state.position.cpu();
 }
 
 Inversion::Encoded Inversion::encode(const InversionPicture& picture, const VaeEncoder& encoder) const {
@@ -75,18 +77,17 @@ Inversion::Encoded Inversion::encode(const InversionPicture& picture, const VaeE
                                  : Tensor()};
 }
 
-/// The next options().batch elements, of which the first is number `first` of the whole run, in the order of
-/// random numbers that cli.md promises.
-Inversion::Batch Inversion::draw(const std::vector<Encoded>& pictures, int64_t first,
-                                 Generator& generator) const {
+/// The elements of step number `step`, in the order of random numbers that cli.md promises.
+Inversion::Draw Inversion::draw(const std::vector<Encoded>& pictures, int64_t step,
+                                Generator& generator) const {
   const double scaling = model_.checkpoint().vae_config().scaling_factor;
-  const int64_t levels = schedule_.alphas_cumprod.numel();
+  const int64_t levels = schedule_.alphas_cumprod.numel(), count = options_.accumulate * options_.batch;
   const bool masked =
       std::any_of(pictures.begin(), pictures.end(), [](const auto& p) { return p.mask.defined(); });
   std::vector<Tensor> latents, noise, masks;
   std::vector<int64_t> timesteps;
-  for (int64_t j = 0; j < options_.batch; ++j) {
-    const auto& picture = pictures[static_cast<size_t>(first + j) % pictures.size()];
+  for (int64_t j = 0; j < count; ++j) {
+    const auto& picture = pictures[static_cast<size_t>(step * count + j) % pictures.size()];
     const auto shape = picture.mean.sizes();
     latents.push_back((picture.mean + picture.std * generator.randn(shape)) * scaling);
     noise.push_back(generator.randn(shape));
@@ -95,57 +96,53 @@ Inversion::Batch Inversion::draw(const std::vector<Encoded>& pictures, int64_t f
       masks.push_back(picture.mask.defined() ? picture.mask : at::ones({1, 1, shape[2], shape[3]}));
     }
   }
-  const auto on_device = [&](const Tensor& values) { return values.to(model_.device()); };
-  return {on_device(at::cat(latents)), on_device(at::cat(noise)), on_device(at::tensor(timesteps, at::kLong)),
-          masked ? on_device(at::cat(masks)) : Tensor()};
+  return {at::cat(latents), at::cat(noise), at::tensor(timesteps, at::kLong),
+          masked ? at::cat(masks) : Tensor(), generator.state()};
+}
+
+/// The optimiser's settings in step number `step`.
+nn::AdamOptions Inversion::adam(int64_t step) const {
+  nn::AdamOptions adam{options_.learning_rate, 0.9, 0.999, 1e-8, options_.weight_decay};
+  if (options_.cosine) {
+    const double done = static_cast<double>(step) / static_cast<double>(options_.steps);
+    adam.learning_rate *= (1 + std::cos(std::numbers::pi * done)) / 2;
+  }
+  return adam;
 }
 
 /// The mean squared error of what the UNet predicts, with whatever its branches hold.
-Tensor Inversion::loss(const Batch& batch) const {
-  const auto noisy = schedule_.add_noise(batch.latents, batch.noise, batch.timesteps);
-  const auto target = schedule_.target(batch.latents, batch.noise, batch.timesteps);
-  const auto predicted = model_.unet()(noisy.to(model_.dtype()), batch.timesteps, context_).to(at::kFloat);
+Tensor Inversion::loss(const Tensor& latents, const Tensor& noise, const Tensor& timesteps,
+                       const Tensor& mask) const {
+  const auto noisy = schedule_.add_noise(latents, noise, timesteps);
+  const auto target = schedule_.target(latents, noise, timesteps);
+  const auto predicted = model_.unet()(noisy.to(model_.dtype()), timesteps, context_).to(at::kFloat);
   auto error = predicted - target;
-  if (batch.mask.defined()) error = error * batch.mask;
+  if (mask.defined()) error = error * mask;
   return error.square().mean();
 }
 
-/// The loss of one pass, and its gradient with respect to theta.
-std::pair<Tensor, Tensor> Inversion::pass(const Tensor& theta, const Batch& batch) {
-  const auto compute = [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
-    const LearnedFactors factors(model_.unet(), space_.layout(), in[0], model_.dtype());
-    const auto loss = this->loss({in[1], in[2], in[3], in[4]}) / static_cast<double>(options_.accumulate);
-    return {loss.detach(), factors.gradient(loss)};
-  };
-  const auto result = pass_call_(compute, {theta, batch.latents, batch.noise, batch.timesteps, batch.mask});
-  return {result[0], result[1]};
-}
-
-void Inversion::step(const std::vector<Encoded>& pictures, InversionState& state, Generator& generator) {
-  const auto theta = products_.theta(coefficients(state).to(model_.device()));
-  Tensor gradient;
-  double total = 0;
+/// (position, its two moments, adam_rates, latents, noise, timesteps, mask) -> (loss, position, its two
+/// moments) one step later.
+RecordedCall::Tensors Inversion::step(const RecordedCall::Tensors& in) const {
+  auto position = in[0].clone();
+  const auto theta = products_.theta(spread_.defined() ? position * spread_ : position);
+  const LearnedFactors factors(model_.unet(), space_.layout(), theta, model_.dtype());
+  Tensor total, gradient;
   for (int64_t i = 0; i < options_.accumulate; ++i) {
-    const int64_t first = (state.steps() * options_.accumulate + i) * options_.batch;
-    const auto [loss, part] = pass(theta, draw(pictures, first, generator));
-    gradient =
-        gradient.defined() ? gradient.add_(part) : part.clone();  // the next pass may overwrite its own
-    total += loss.item<double>();
+    const auto part = [&](const Tensor& all) {
+      return all.defined() ? all.narrow(0, i * options_.batch, options_.batch) : all;
+    };
+    const auto loss = this->loss(part(in[4]), part(in[5]), part(in[6]), part(in[7])) /
+                      static_cast<double>(options_.accumulate);
+    const auto of_theta = factors.gradient(loss);
+    total = i == 0 ? loss.detach() : total + loss.detach();
+    gradient = i == 0 ? of_theta : gradient.add_(of_theta);
   }
-  if (!std::isfinite(total)) {
-    throw Error(ErrorKind::failure,
-                fmt::format("the loss is no longer a number at step {}", state.steps() + 1),
-                fmt::format("a learning rate below {} may help", options_.learning_rate));
-  }
-  auto of_position = products_.gradient(gradient).cpu();
+  auto of_position = products_.gradient(gradient);
   if (spread_.defined()) of_position.mul_(spread_);
-  nn::AdamOptions adam{options_.learning_rate, 0.9, 0.999, 1e-8, options_.weight_decay};
-  if (options_.cosine) {
-    const double done = static_cast<double>(state.steps()) / static_cast<double>(options_.steps);
-    adam.learning_rate *= (1 + std::cos(std::numbers::pi * done)) / 2;
-  }
-  state.optimiser.step(state.position, of_position, adam);
-  state.losses.push_back(total);
+  nn::Adam optimiser{in[1].clone(), in[2].clone(), 0};
+  optimiser.step(position, of_position, in[3], adam(0));
+  return {total, position, optimiser.first_moment, optimiser.second_moment};
 }
 
 InversionState Inversion::run(const std::vector<InversionPicture>& pictures, InversionState state,
@@ -159,11 +156,31 @@ InversionState Inversion::run(const std::vector<InversionPicture>& pictures, Inv
   }
   Generator generator(0);
   generator.set_state(state.generator);
+  auto& [first_moment, second_moment, steps] = state.optimiser;
+  state.position = state.position.to(model_.device());
+  first_moment = steps == 0 ? at::zeros_like(state.position) : first_moment.to(model_.device());
+  second_moment = steps == 0 ? at::zeros_like(state.position) : second_moment.to(model_.device());
+  auto drawn = draw(encoded, state.steps(), generator);
+  const auto compute = [&](const RecordedCall::Tensors& inputs) { return step(inputs); };
   while (state.steps() < options_.steps) {
     check_interrupt();
     model_.set_person({});  // after_step may have drawn somebody
-    step(encoded, state, generator);
-    state.generator = generator.state();
+    const auto rates = nn::adam_rates(steps + 1, adam(steps));
+    const auto after = step_(compute, {state.position, first_moment, second_moment, rates, drawn.latents,
+                                       drawn.noise, drawn.timesteps, drawn.mask});
+    state.generator = drawn.generator;
+    drawn = draw(encoded, state.steps() + 1, generator);  // while a device is at work
+    const auto loss = after[0].item<double>();
+    if (!std::isfinite(loss)) {
+      throw Error(ErrorKind::failure,
+                  fmt::format("the loss is no longer a number at step {}", state.steps() + 1),
+                  fmt::format("a learning rate below {} may help", options_.learning_rate));
+    }
+    state.position = after[1].clone();  // the next step overwrites its own
+    first_moment = after[2].clone();
+    second_moment = after[3].clone();
+    ++steps;
+    state.losses.push_back(loss);
     if (after_step) after_step(state);
   }
   return state;

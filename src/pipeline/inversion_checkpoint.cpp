@@ -44,12 +44,12 @@ RunDescription describe_run(const InversionOptions& options, const Space& space,
 
 void write_inversion_checkpoint(const std::filesystem::path& path, const InversionState& state,
                                 const RunDescription& run) {
-  TensorMap tensors = {{"position", state.position},
+  TensorMap tensors = {{"position", state.position.cpu()},
                        {"generator", state.generator},
                        {"losses", at::tensor(state.losses, at::kDouble)}};
   if (state.optimiser.steps > 0) {
-    tensors["first_moment"] = state.optimiser.first_moment;
-    tensors["second_moment"] = state.optimiser.second_moment;
+    tensors["first_moment"] = state.optimiser.first_moment.cpu();
+    tensors["second_moment"] = state.optimiser.second_moment.cpu();
   }
   write_run_checkpoint(path, work, tensors, run);
 }

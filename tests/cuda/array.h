@@ -5,6 +5,7 @@
 #include <cuda_fp16.h>
 
 #include <algorithm>
+#include <concepts>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -76,7 +77,7 @@ class Array {
     return host_;
   }
 
-  double operator[](size_t i) const {
+  double operator[](std::integral auto i) const {
     return value_at(host_.data() + shift_ * bytes_of(element_), i, element_);
   }
   size_t size() const { return size_; }

@@ -11,6 +11,7 @@
 #include "cuda/geglu.h"
 #include "cuda/group_norm.h"
 #include "cuda/layer_norm.h"
+#include "cuda/unfold.h"
 #include "cuda/upsample.h"
 
 using namespace w2w::cuda;
@@ -267,6 +268,40 @@ void test_upsample(int64_t height, int64_t width, int64_t channels, int64_t to_h
   compare(y, y_ref, norm(y_ref), 0, what);
 }
 
+// ---- unfolding
+
+void test_unfold(int64_t height, int64_t width, int64_t channels, int64_t stride, int64_t padding,
+                 Element e) {
+  const auto what = "unfold " + std::string(name_of(e)) + " " + std::to_string(height) + "x" +
+                    std::to_string(width) + "x" + std::to_string(channels) + " stride " +
+                    std::to_string(stride);
+  constexpr int64_t batch = 3;
+  const int64_t to_height = (height + 2 * padding - 3) / stride + 1;
+  const int64_t to_width = (width + 2 * padding - 3) / stride + 1;
+  Array x(batch * height * width * channels, e), y(batch * to_height * to_width * 9 * channels, e);
+  x.fill(0, 1);
+  run_twice(
+      {&y},
+      [&] {
+        return unfold(batch, height, width, channels, to_height, to_width, stride, padding, x, y, e, nullptr);
+      },
+      what);
+  std::vector<double> y_ref;
+  for (int64_t b = 0; b < batch; ++b) {
+    for (int64_t pixel = 0; pixel < to_height * to_width; ++pixel) {
+      for (int64_t position = 0; position < 9; ++position) {
+        const int64_t i = pixel / to_width * stride + position / 3 - padding;
+        const int64_t j = pixel % to_width * stride + position % 3 - padding;
+        const bool inside = i >= 0 && i < height && j >= 0 && j < width;
+        for (int64_t c = 0; c < channels; ++c) {
+          y_ref.push_back(inside ? x[((b * height + i) * width + j) * channels + c] : 0);
+        }
+      }
+    }
+  }
+  compare(y, y_ref, norm(y_ref), 0, what);
+}
+
 }  // namespace
 
 void check(bool good, const std::string& what, double found, double bound) {
@@ -329,6 +364,9 @@ int main(int argc, char** argv) {
     test_add_bias(51, 7, 1, e);
     test_upsample(8, 12, 640, 16, 24, e);
     test_upsample(5, 3, 36, 9, 5, e);
+    test_unfold(8, 8, 640, 1, 1, e);
+    test_unfold(7, 5, 36, 2, 1, e);
+    test_unfold(6, 9, 5, 2, 0, e);
   }
   const auto status_of = [](const GroupNormShape& s) {
     return group_norm(s, nullptr, {}, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, false,

@@ -7,6 +7,7 @@
 #include "cuda/geglu.h"
 #include "cuda/group_norm.h"
 #include "cuda/layer_norm.h"
+#include "cuda/unfold.h"
 #include "cuda/upsample.h"
 
 using namespace w2w::cuda;
@@ -48,10 +49,13 @@ double time_of(const std::function<cudaError_t(cudaStream_t)>& launch) {
 }
 
 /// GB/s count each array once: a second reading is the kernel's own business.
-void print_time(const std::string& what, double forward_us, double forward_bytes, double backward_us,
-                double backward_bytes) {
-  std::printf("%-28s %9.2f us %7.0f GB/s   backward %9.2f us %7.0f GB/s\n", what.c_str(), forward_us,
-              forward_bytes / forward_us / 1e3, backward_us, backward_bytes / backward_us / 1e3);
+void print_time(const std::string& what, double forward_us, double forward_bytes, double backward_us = 0,
+                double backward_bytes = 0) {
+  std::printf("%-28s %9.2f us %7.0f GB/s", what.c_str(), forward_us, forward_bytes / forward_us / 1e3);
+  if (backward_us > 0) {
+    std::printf("   backward %9.2f us %7.0f GB/s", backward_us, backward_bytes / backward_us / 1e3);
+  }
+  std::printf("\n");
 }
 
 void time_group_norm(const GroupNormShape& s) {
@@ -105,8 +109,7 @@ void time_add_bias(int64_t pixels, int64_t channels) {
   for (auto* array : {&x, &addend}) MUST(cudaMemset(*array, 0, size * 2));
   const double forward =
       time_of([&](cudaStream_t t) { return add_bias(pixels, channels, 1, x, bias, addend, y, e, t); });
-  print_time("add_bias " + std::to_string(pixels) + "x" + std::to_string(channels), forward, 6.0 * size, 0,
-             0);
+  print_time("add_bias " + std::to_string(pixels) + "x" + std::to_string(channels), forward, 6.0 * size);
 }
 
 void time_upsample(int64_t side, int64_t channels) {
@@ -116,7 +119,17 @@ void time_upsample(int64_t side, int64_t channels) {
   MUST(cudaMemset(x, 0, size * 2));
   const double forward = time_of(
       [&](cudaStream_t t) { return upsample(2, side, side, channels, 2 * side, 2 * side, x, y, e, t); });
-  print_time("upsample " + std::to_string(side) + "x" + std::to_string(channels), forward, 10.0 * size, 0, 0);
+  print_time("upsample " + std::to_string(side) + "x" + std::to_string(channels), forward, 10.0 * size);
+}
+
+void time_unfold(int64_t side, int64_t channels) {
+  const auto e = Element::bf16;
+  const size_t size = 2 * side * side * channels;
+  Array x(size, e), y(9 * size, e);
+  MUST(cudaMemset(x, 0, size * 2));
+  const double forward =
+      time_of([&](cudaStream_t t) { return unfold(2, side, side, channels, side, side, 1, 1, x, y, e, t); });
+  print_time("unfold " + std::to_string(side) + "x" + std::to_string(channels), forward, 20.0 * size);
 }
 
 }  // namespace
@@ -138,5 +151,6 @@ void print_timings() {
   time_geglu(8192, 1280), time_geglu(2048, 2560), time_geglu(512, 5120);
   time_layer_norm(8192, 320), time_layer_norm(2048, 640), time_layer_norm(512, 1280);
   time_upsample(32, 640), time_upsample(16, 1280);
+  time_unfold(16, 1280), time_unfold(8, 1280), time_unfold(8, 2560);
   time_add_bias(8192, 320), time_add_bias(2048, 640), time_add_bias(512, 1280);
 }

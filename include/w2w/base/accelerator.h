@@ -51,9 +51,11 @@ class Accelerator {
   /// Group norm of x + shift, with or without SiLU behind it; differentiable in x.
   virtual at::Tensor group_norm(const at::Tensor& x, const Shift& shift, int64_t groups,
                                 const at::Tensor& weight, const at::Tensor& bias, double eps, bool silu) = 0;
-  /// x + bias + addend for bias [C] and addend of x's shape, or [B or 1, C] for all pixels of a sample, or
-  /// undefined; differentiable in x and in an addend of its shape.
-  virtual at::Tensor add_bias(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& addend) = 0;
+  /// conv(x) + bias + addend for weight [out, C, k, k], bias [out] and addend of the result's shape, or [B or
+  /// 1, out] for all pixels of a sample; without a bias or addend if undefined, and no addend without a bias.
+  /// Differentiable in x and in an addend of the result's shape.
+  virtual at::Tensor convolution(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                                 const at::Tensor& addend, int64_t stride, int64_t padding) = 0;
   /// x W^T + bias + addend for x [..., in], weight [out, in], bias [out] and addend [..., out], of which the
   /// last two may be undefined; differentiable in x and addend.
   virtual at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,

@@ -43,8 +43,6 @@ struct Conv2d {
   Tensor operator()(const Tensor& x) const;
   /// The convolution plus `addend`: of the result's shape, or [B or 1, out] for all pixels of a sample.
   Tensor plus(const Tensor& addend, const Tensor& x) const;
-  /// Without the bias.
-  Tensor product(const Tensor& x) const;
   Tensor weight, bias;
   int64_t stride, padding;
 };

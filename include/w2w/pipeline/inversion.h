@@ -36,7 +36,7 @@ struct InversionOptions {
 
 /// Everything the next step depends on, besides the options and the pictures.
 struct InversionState {
-  at::Tensor position;  ///< f32 [k]: what the optimiser moves
+  at::Tensor position;  ///< f32 [k]: what the optimiser moves; during a run on the model's device
   nn::Adam optimiser;
   at::Tensor generator;        ///< Generator::state
   std::vector<double> losses;  ///< of the steps done
@@ -59,7 +59,7 @@ class Inversion {
 
   /// Zero coefficients, the generator seeded.
   InversionState initial_state() const;
-  /// f32 [k]
+  /// f32 [k] on the CPU
   at::Tensor coefficients(const InversionState& state) const;
 
   /// From `state` to options().steps. `after_step` sees the state after each step and may use the model to
@@ -72,14 +72,17 @@ class Inversion {
     at::Tensor mean, std;  ///< of the posterior, f32 [1, 4, h, w], unscaled
     at::Tensor mask;       ///< f32 [1, 1, h, w] or undefined
   };
-  struct Batch {
-    at::Tensor latents, noise, timesteps, mask;
+  /// What a step draws, on the CPU.
+  struct Draw {
+    at::Tensor latents, noise, timesteps, mask;  ///< accumulate * batch elements
+    at::Tensor generator;                        ///< Generator::state behind them
   };
   Encoded encode(const InversionPicture& picture, const VaeEncoder& encoder) const;
-  Batch draw(const std::vector<Encoded>& pictures, int64_t first, Generator& generator) const;
-  at::Tensor loss(const Batch& batch) const;
-  std::pair<at::Tensor, at::Tensor> pass(const at::Tensor& theta, const Batch& batch);
-  void step(const std::vector<Encoded>& pictures, InversionState& state, Generator& generator);
+  Draw draw(const std::vector<Encoded>& pictures, int64_t step, Generator& generator) const;
+  nn::AdamOptions adam(int64_t step) const;
+  at::Tensor loss(const at::Tensor& latents, const at::Tensor& noise, const at::Tensor& timesteps,
+                  const at::Tensor& mask) const;
+  RecordedCall::Tensors step(const RecordedCall::Tensors& inputs) const;
 
   TextToImage& model_;
   const Space& space_;
@@ -88,8 +91,8 @@ class Inversion {
   std::pair<int64_t, int64_t> size_;
   NoiseSchedule schedule_;
   nn::Context context_;
-  RecordedCall pass_call_;
-  at::Tensor spread_;  ///< f32 [k]; undefined unless whitened
+  RecordedCall step_;
+  at::Tensor spread_;  ///< f32 [k] on the model's device; undefined unless whitened
 };
 
 }  // namespace w2w
