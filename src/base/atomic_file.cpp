@@ -15,9 +15,12 @@ namespace {
 
 /// mkstemp makes 0600 files; an output should have the mode any other program would give it.
 mode_t default_mode() {
-  const mode_t mask = umask(0);
-  umask(mask);
-  return 0666 & ~mask;
+  static const mode_t mode = [] {  // once: the mask can only be read by changing it, for all threads
+    const mode_t mask = umask(0);
+    umask(mask);
+    return 0666 & ~mask;
+  }();
+  return mode;
 }
 
 }  // namespace

@@ -2,9 +2,10 @@
 
     python tools/bench/cuda.py [--steps 30] [--repeats 5] [--dtype bf16] [--peers eager,compiled] [--folder FOLDER]
 
-The model is made once in FOLDER. Guided steps of 512 x 512 pixels at batch 1 (two samples in the UNet), whole pictures, and for w2w
-swaps of the person, several people in a batch, and steps of inversion over 10,000 random components. Medians of --repeats after a
-first run that is not counted.
+The model is made once in FOLDER. Guided steps of 512 x 512 pixels, one picture at a time and --batch together (of as many people for
+w2w, of one for diffusers), whole pictures, and for w2w swaps of the person. Inversion over 10,000 random components, beside the
+reference algorithm in PyTorch and diffusers. The whole of `w2w sample --count 64`, from the start of the program to the last file.
+Medians of --repeats after a first run that is not counted. `space_build.py --device cuda` does the same for `space build`.
 Needs torch, diffusers and transformers for this GPU, beside a w2w that was built with its CUDA plug-in ($W2W_BUILD, or build/).
 """
 import argparse
@@ -13,58 +14,129 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from compare import PROMPT, ROOT, make_model
+from invert import PARAMETERS, make_space
+
+BUILD = Path(os.environ.get("W2W_BUILD", ROOT / "build"))
+
+
+def torch_dtype(args):
+    import torch
+    return {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}[args.dtype]
 
 
 def run_w2w(folder, args):
-    binary = Path(os.environ.get("W2W_BUILD", ROOT / "build")) / "w2w_bench"
-    command = [binary, folder, "--device", "cuda", "--dtype", args.dtype, "--steps", args.steps, "--repeats", args.repeats,
-               "--people", args.people, "--inversion", args.inversion]
+    command = [BUILD / "w2w_bench", folder, "--device", "cuda", "--dtype", args.dtype, "--steps", args.steps, "--repeats",
+               args.repeats, "--people", args.batch, "--inversion", args.inversion]
     done = subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    found = json.loads(done.stdout.splitlines()[-1])
+    if args.sample:
+        found["people_sampled_per_second"] = args.sample / sample(folder, args)
+    return found
+
+
+def sample(folder, args):
+    """Seconds of the command that draws --sample people, one picture of each."""
+    space = folder.parent / (folder.name + "_space")
+    if not (space / "V.pt").exists():
+        make_space(space, 1000)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as out:
+        command = [BUILD / "w2w", "sample", "--count", args.sample, "--together", args.batch, "--steps", args.steps, "-s", "1",
+                   "--identity-seed", "1", "-m", folder, "--space", space, "--device", "cuda", "--dtype", args.dtype, "-q", "-o", out]
+        start = time.time()
+        subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
+        seconds = time.time() - start
+        assert len(list(Path(out).glob("*.png"))) == args.sample
+    return seconds
 
 
 def run_diffusers(folder, args, compiled):
     import torch
     from diffusers import DDIMScheduler, StableDiffusionPipeline
-    dtype = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}[args.dtype]
-    pipe = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=dtype).to("cuda")
+    pipe = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch_dtype(args)).to("cuda")
     pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
     pipe.set_progress_bar_config(disable=True)
     if compiled:
         pipe.unet.to(memory_format=torch.channels_last)
-        pipe.unet = torch.compile(pipe.unet, mode="reduce-overhead", fullgraph=True)
-    rates, pictures = [], []
-    for repeat in range(args.repeats + 1):
-        marks = []
+        pipe.unet = torch.compile(pipe.unet, mode="reduce-overhead", fullgraph=True, dynamic=False)
 
-        def mark(pipe, step, timestep, values):
-            if not marks:
-                torch.cuda.synchronize()
-                marks.append(time.time())
-            return values
+    def measure(batch):
+        """(steps a second, seconds of a whole run)"""
+        rates, runs = [], []
+        for repeat in range(args.repeats + 1):
+            marks = []
 
-        common = dict(height=512, width=512, num_inference_steps=args.steps, guidance_scale=3.0, generator=torch.Generator().manual_seed(0))
-        pipe(PROMPT, output_type="latent", callback_on_step_end=mark, **common)
-        torch.cuda.synchronize()
-        rate = (args.steps - 1) / (time.time() - marks[0])
-        start = time.time()
-        pipe(PROMPT, **common)
-        if repeat > 0:
-            rates.append(rate)
-            pictures.append(time.time() - start)
-    return {"steps_per_second": statistics.median(rates), "picture_seconds": statistics.median(pictures)}
+            def mark(pipe, step, timestep, values):
+                if not marks:
+                    torch.cuda.synchronize()
+                    marks.append(time.time())
+                return values
+
+            common = dict(height=512, width=512, num_inference_steps=args.steps, guidance_scale=3.0, num_images_per_prompt=batch,
+                          generator=torch.Generator().manual_seed(0))
+            pipe(PROMPT, output_type="latent", callback_on_step_end=mark, **common)
+            torch.cuda.synchronize()
+            rate = (args.steps - 1) / (time.time() - marks[0])
+            start = time.time()
+            pipe(PROMPT, **common)
+            if repeat > 0:
+                rates.append(rate)
+                runs.append(time.time() - start)
+        return statistics.median(rates), statistics.median(runs)
+
+    steps, picture = measure(1)
+    steps_together, together = measure(args.batch)
+    return {"steps_per_second": steps, "picture_seconds": picture, "steps_per_second_together": steps_together,
+            "people_per_second": args.batch / together}
+
+
+def run_reference_inversion(folder, args, components=10_000):
+    """The reference's algorithm with everything on the GPU and its random numbers drawn there, unsynchronised."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    import torch
+    from diffusers import StableDiffusionPipeline
+    from parity.reference_inversion import AdaptedUNet
+    dtype, device = torch_dtype(args), torch.device("cuda")
+    pipe = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=dtype).to(device)
+    unet = pipe.unet.requires_grad_(False)
+    text = pipe.encode_prompt(PROMPT, device, 1, False)[0]
+    linears = {n: m for n, m in unet.named_modules() if n.endswith((".to_q", ".to_v"))}
+    modules = [(n, linears[n].in_features, linears[n].out_features) for n in sorted(linears)]
+    basis = torch.randn(components, PARAMETERS, device=device, dtype=dtype) / PARAMETERS ** .5
+    mean, std = 0.01 * torch.randn(PARAMETERS, device=device), 0.01 * torch.rand(PARAMETERS, device=device)
+    position = torch.zeros(components, device=device, requires_grad=True)
+    optimiser = torch.optim.Adam([position], lr=0.1)
+    latent = torch.randn(1, 4, 64, 64, device=device)
+    alphas = pipe.scheduler.alphas_cumprod.to(device)
+    rates = []
+    with AdaptedUNet(unet, modules) as adapted:
+        for repeat in range(3):
+            torch.cuda.synchronize()
+            start = time.time()
+            for _ in range(args.inversion // 10):
+                noise, timestep = torch.randn_like(latent), torch.randint(0, 1000, (1,), device=device)
+                noisy = alphas[timestep].sqrt() * latent + (1 - alphas[timestep]).sqrt() * noise
+                adapted.set(((position.to(dtype) @ basis) * std + mean).to(dtype))
+                prediction = unet(noisy.to(dtype), timestep, text).sample
+                optimiser.zero_grad()
+                (prediction.float() - noise).square().mean().backward()
+                optimiser.step()
+            torch.cuda.synchronize()
+            rates.append(args.inversion // 10 / (time.time() - start))
+    return {"inversion_steps_per_second": max(rates)}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--people", type=int, default=8, help="in one batch")
-    parser.add_argument("--inversion", type=int, default=40, help="steps")
+    parser.add_argument("--batch", type=int, default=8, help="people, or pictures, together")
+    parser.add_argument("--sample", type=int, default=64, help="people")
+    parser.add_argument("--inversion", type=int, default=400, help="steps; a tenth of them for the reference, which is slower")
     parser.add_argument("--dtype", default="bf16", choices=["bf16", "f16", "f32"])
     parser.add_argument("--peers", default="eager,compiled")
     parser.add_argument("--folder", type=Path, default=ROOT / ".deps" / "full_size_model_f16")
@@ -78,6 +150,8 @@ def main():
     for peer in filter(None, args.peers.split(",")):
         start = time.time()
         found[f"diffusers {peer}"] = run_diffusers(args.folder, args, peer == "compiled")
+        if peer == "eager":
+            found[f"diffusers {peer}"] |= run_reference_inversion(args.folder, args)
         print(f"diffusers {peer}: {time.time() - start:.0f} s in all", file=sys.stderr)
     columns = list(found)
     print(f"{'':28}" + "".join(f"{column:>20}" for column in columns))

@@ -91,14 +91,22 @@ void time_people(w2w::TextToImage& model, const w2w::TextToImageOptions& picture
                  nlohmann::ordered_json& out) {
   const w2w::Layout layout(w2w::attention_targets(model.linear_layers()));
   const auto thetas = 0.01 * at::randn({people, layout.parameters()});
-  std::vector<double> seconds;
+  std::vector<double> steps, all;
   for (int i = 0; i <= repeats; ++i) {
     const auto start = Clock::now();
-    model.run_together(thetas, layout, picture);
-    if (i > 0) seconds.push_back(seconds_since(start));
+    Clock::time_point first;
+    double since_first = 0;
+    model.run_together(thetas, layout, picture, [&](const w2w::ProgressEvent& event) {
+      if (event.step == 1) first = Clock::now();
+      if (event.step == event.total) since_first = seconds_since(first);
+    });
+    if (i == 0) continue;
+    steps.push_back(since_first / (picture.steps - 1));
+    all.push_back(seconds_since(start));
   }
   out["people_together"] = people;
-  out["people_per_second"] = static_cast<double>(people) / median(seconds);
+  out["steps_per_second_together"] = 1 / median(steps);
+  out["people_per_second"] = static_cast<double>(people) / median(all);
 }
 
 void time_inversion(w2w::TextToImage& model, int steps, int64_t pixels, nlohmann::ordered_json& out) {

@@ -1,6 +1,7 @@
 """`w2w space build` against numpy (and scikit-learn, where it is installed) on a random low-rank + noise matrix, in one run.
 
     .deps/venv/bin/python tools/bench/space_build.py [--models 2000] [--components 1000] [--only NAME ...] [--folder FOLDER]
+        [--device cuda]
 
 Matrix [n, 99648] f32, made once, of Stable Diffusion 1.5's geometry. Each way runs in a process of its own, on the same threads, and
 writes its components; nothing else should be running. Agreement is of components (to sign) and of explained variance, with numpy's
@@ -82,6 +83,19 @@ def numpy_svd(matrix, components, out):
     save(out, v[:components], s[:components].astype(np.float64) ** 2 / (len(x) - 1))
 
 
+def torch_gram(device):
+    def run(matrix, components, out):
+        import torch
+        from safetensors.torch import load_file
+        x = load_file(matrix)["theta"].to(device, torch.float64)
+        x -= x.mean(0)
+        x /= x.std(0)
+        squares, u = torch.linalg.eigh(x @ x.T)
+        squares, u = squares.flip(0)[:components], u.flip(1)[:, :components]
+        save(out, ((u / squares.sqrt()).T @ x).float().cpu().numpy(), (squares / (len(x) - 1)).cpu().numpy())
+    return run
+
+
 def sklearn_pca(solver):
     def run(matrix, components, out):
         import numpy as np
@@ -133,6 +147,7 @@ def main():
     parser.add_argument("--models", type=int, default=2000)
     parser.add_argument("--components", type=int, default=1000)
     parser.add_argument("--only", nargs="+", help="these ways, and numpy's Gram matrix")
+    parser.add_argument("--device", default="cpu", help="of w2w, beside PyTorch's Gram matrix on it; default: cpu")
     parser.add_argument("--folder", type=Path, default=ROOT / ".deps" / "space_bench")
     parser.add_argument("--w2w", type=Path, default=ROOT / "build" / "w2w")
     args = parser.parse_args()
@@ -143,13 +158,18 @@ def main():
     matrix = args.folder / f"models_{args.models}.safetensors"
     if not matrix.exists():
         make_matrix(matrix, args.models)
-    ways = {"numpy Gram f64": numpy_gram, "w2w exact": w2w(args.w2w, model),
-            "w2w randomized": w2w(args.w2w, model, "--method", "randomized"), "numpy SVD f32": numpy_svd}
-    try:
-        import sklearn  # noqa: F401
-        ways |= {"scikit-learn full": sklearn_pca("full"), "scikit-learn randomized": sklearn_pca("randomized")}
-    except ImportError:
-        print("scikit-learn is not installed: left out")
+    device = "--device", args.device
+    ways = {"numpy Gram f64": numpy_gram, "w2w exact": w2w(args.w2w, model, *device),
+            "w2w randomized": w2w(args.w2w, model, "--method", "randomized", *device)}
+    if args.device != "cpu":
+        ways |= {"torch Gram f64": torch_gram(args.device)}
+    else:
+        ways |= {"numpy SVD f32": numpy_svd}
+        try:
+            import sklearn  # noqa: F401
+            ways |= {"scikit-learn full": sklearn_pca("full"), "scikit-learn randomized": sklearn_pca("randomized")}
+        except ImportError:
+            print("scikit-learn is not installed: left out")
     if args.only:
         ways = {name: way for name, way in ways.items() if name in args.only or name == "numpy Gram f64"}
     import shutil

@@ -87,14 +87,13 @@ std::vector<at::Tensor> PictureJob::draw(TextToImage& model, const Person& perso
 
 void PictureJob::write(const std::filesystem::path& path, const at::Tensor& pixels, const TextToImage& model,
                        const Person& person, const TextToImageOptions& picture, Reporter& reporter) const {
-  write_image(path, pixels,
-              shared_.no_metadata ? Metadata() : picture_metadata(facts(model, person, picture)));
+  const auto metadata = shared_.no_metadata ? Metadata() : picture_metadata(facts(model, person, picture));
   auto more = person.facts;
   more["prompt"] = picture.prompt;
   more["seed"] = picture.seed;
   more["width"] = pixels.size(1);
   more["height"] = pixels.size(0);
-  reporter.output(path, "picture", std::move(more));
+  reporter.output_later([=] { write_image(path, pixels, metadata); }, path, "picture", std::move(more));
 }
 
 void PictureJob::write_sheet(const std::filesystem::path& path, const at::Tensor& pixels,

@@ -44,7 +44,7 @@ class PictureJob {
                                const std::vector<std::filesystem::path>& paths, Reporter& reporter,
                                size_t index, size_t persons) const;
 
-  /// Writes one picture that was drawn, with its metadata, and reports it.
+  /// Writes one picture that was drawn, with its metadata, beside the work that follows, and reports it.
   void write(const std::filesystem::path& path, const at::Tensor& pixels, const TextToImage& model,
              const Person& person, const TextToImageOptions& picture, Reporter& reporter) const;
   /// Writes a contact sheet of all pictures (io/picture_sheet.h) and reports it; `maker` stands for the

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 
@@ -17,6 +18,13 @@ Reporter::Reporter(std::string command, const GeneralOptions& options)
 }
 
 Reporter::~Reporter() {
+  while (!unwritten_.empty()) {  // after an error: what was drawn before it is kept, and told of
+    try {
+      tell_of_written(0);
+    } catch (const std::exception& error) {
+      message(LogLevel::warning, error.what());
+    }
+  }
   bar_.clear();
   set_log_sink({});
 }
@@ -30,10 +38,36 @@ void Reporter::message(LogLevel level, std::string_view text) {
 }
 
 void Reporter::output(const std::filesystem::path& path, std::string_view kind, Json more) {
-  if (!options_.json) return line(path.string());
+  output_later({}, path, kind, std::move(more));
+}
+
+void Reporter::output_later(std::function<void()> write, const std::filesystem::path& path,
+                            std::string_view kind, Json more) {
   Json entry = {{"path", path.string()}, {"kind", kind}};
   entry.update(more);
-  outputs_.push_back(std::move(entry));
+  unwritten_.push_back(
+      {write ? std::async(std::launch::async, std::move(write)) : std::future<void>(), std::move(entry)});
+  tell_of_written(16);
+}
+
+/// In order, until one is still being written; waits for those without which there would be more than
+/// `most_unwritten`.
+void Reporter::tell_of_written(size_t most_unwritten) {
+  while (!unwritten_.empty()) {
+    if (const auto& written = unwritten_.front().written;
+        written.valid() && unwritten_.size() <= most_unwritten &&
+        written.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+      return;
+    }
+    auto output = std::move(unwritten_.front());
+    unwritten_.pop_front();
+    if (output.written.valid()) output.written.get();
+    if (options_.json) {
+      outputs_.push_back(std::move(output.entry));
+    } else {
+      line(output.entry["path"].get<std::string>());
+    }
+  }
 }
 
 void Reporter::field(const std::string& name, Json value) {
@@ -59,6 +93,7 @@ Progress Reporter::progress() {
 }
 
 void Reporter::finish() {
+  tell_of_written(0);
   bar_.clear();
   if (options_.json) {
     Json object = {{"command", command_}, {"outputs", outputs_}};

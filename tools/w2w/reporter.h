@@ -2,7 +2,10 @@
 // What a command tells the world: results on stdout (one path a line, or one JSON object), messages and
 // progress on stderr.
 
+#include <deque>
 #include <filesystem>
+#include <functional>
+#include <future>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -31,6 +34,12 @@ class Reporter {
   /// ("coefficients", "picture", "lora", "space", "log", "sheet") and `more`, e.g. {{"seed", 5}}.
   void output(const std::filesystem::path& path, std::string_view kind, Json more = Json::object());
 
+  /// The same of a file that `write` is still to write: it does so beside the work that follows. Files are
+  /// told of in the order of these calls, each when it is there; what `write` throws comes out of a later
+  /// call, or of finish().
+  void output_later(std::function<void()> write, const std::filesystem::path& path, std::string_view kind,
+                    Json more = Json::object());
+
   /// A further member of the JSON object; ignored without --json.
   void field(const std::string& name, Json value);
 
@@ -43,14 +52,21 @@ class Reporter {
   /// Shows progress on stderr unless --quiet; valid while this object lives.
   Progress progress();
 
-  /// Prints the JSON object if one was asked for. Error(failure) when stdout did not take the results.
+  /// Waits for all outputs and prints the JSON object if one was asked for. Error(failure) when stdout did
+  /// not take the results.
   void finish();
 
  private:
+  struct Output {
+    std::future<void> written;  ///< invalid: it is
+    Json entry;
+  };
   void message(LogLevel level, std::string_view text);
+  void tell_of_written(size_t most_unwritten);
 
   std::string command_;
   GeneralOptions options_;
+  std::deque<Output> unwritten_;  ///< and those that were given behind them
   Json outputs_ = Json::array();
   Json fields_ = Json::object();
   ProgressBar bar_;
