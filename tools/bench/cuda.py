@@ -89,6 +89,7 @@ def run_diffusers(folder, args, compiled):
         return statistics.median(rates), statistics.median(runs)
 
     steps, picture = measure(1)
+    print(f"{steps:.1f} steps/s, a picture in {picture:.3f} s", file=sys.stderr, flush=True)
     steps_together, together = measure(args.batch)
     return {"steps_per_second": steps, "picture_seconds": picture, "steps_per_second_together": steps_together,
             "people_per_second": args.batch / together}
@@ -146,13 +147,13 @@ def main():
         print("making the model ...", file=sys.stderr)
         make_model(args.folder, torch.float16)
     found = {"w2w": run_w2w(args.folder, args)}
-    print(json.dumps(found), file=sys.stderr)
+    print(f"w2w: {json.dumps(found['w2w'])}", file=sys.stderr)
     for peer in filter(None, args.peers.split(",")):
         start = time.time()
         found[f"diffusers {peer}"] = run_diffusers(args.folder, args, peer == "compiled")
         if peer == "eager":
             found[f"diffusers {peer}"] |= run_reference_inversion(args.folder, args)
-        print(f"diffusers {peer}: {time.time() - start:.0f} s in all", file=sys.stderr)
+        print(f"diffusers {peer}, {time.time() - start:.0f} s in all: {json.dumps(found[f'diffusers {peer}'])}", file=sys.stderr)
     columns = list(found)
     print(f"{'':28}" + "".join(f"{column:>20}" for column in columns))
     for key in found["w2w"]:
