@@ -83,16 +83,23 @@ def numpy_svd(matrix, components, out):
     save(out, v[:components], s[:components].astype(np.float64) ** 2 / (len(x) - 1))
 
 
-def torch_gram(device):
+def torch_gram(matrix, components, out, device):
+    import torch
+    from safetensors.torch import load_file
+    x = load_file(matrix)["theta"].to(device, torch.float64)
+    x -= x.mean(0)
+    x /= x.std(0)
+    squares, u = torch.linalg.eigh(x @ x.T)
+    squares, u = squares.flip(0)[:components], u.flip(1)[:, :components]
+    save(out, ((u / squares.sqrt()).T @ x).cpu().numpy(), (squares / (len(x) - 1)).cpu().numpy())
+
+
+def torch_gram_on(device):
+    """In a program of its own: CUDA does not survive a fork."""
     def run(matrix, components, out):
-        import torch
-        from safetensors.torch import load_file
-        x = load_file(matrix)["theta"].to(device, torch.float64)
-        x -= x.mean(0)
-        x /= x.std(0)
-        squares, u = torch.linalg.eigh(x @ x.T)
-        squares, u = squares.flip(0)[:components], u.flip(1)[:, :components]
-        save(out, ((u / squares.sqrt()).T @ x).float().cpu().numpy(), (squares / (len(x) - 1)).cpu().numpy())
+        call = (f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import pathlib, space_build; "
+                f"space_build.torch_gram({str(matrix)!r}, {components}, pathlib.Path({str(out)!r}), {device!r})")
+        os.execv(sys.executable, [sys.executable, "-c", call])
     return run
 
 
@@ -162,7 +169,7 @@ def main():
     ways = {"numpy Gram f64": numpy_gram, "w2w exact": w2w(args.w2w, model, *device),
             "w2w randomized": w2w(args.w2w, model, "--method", "randomized", *device)}
     if args.device != "cpu":
-        ways |= {"torch Gram f64": torch_gram(args.device)}
+        ways |= {"torch Gram f64": torch_gram_on(args.device)}
     else:
         ways |= {"numpy SVD f32": numpy_svd}
         try:
