@@ -205,26 +205,38 @@ def test_coefficients_that_are_no_numbers(w2w, world, tmp_path):
     assert "x.safetensors" in w2w("render", "x.safetensors", *world.options, code=3).stderr
 
 
-def test_a_full_disk_leaves_no_half_file(w2w, world, tmp_path):
-    """A limit on file size stands in for a full disk: the write fails in the middle."""
+@pytest.mark.parametrize("what", ["coefficients", "picture"])
+def test_a_full_disk_leaves_no_half_file(w2w, sample, world, tmp_path, what):
+    """A limit on file size stands in for a full disk: the write fails in the middle. Pictures are written in the background."""
+    sample("--identity-seed", 7, "-o", "whole")
+    coefficients, picture = (next((tmp_path / "whole").glob(form)).stat().st_size for form in ("*.safetensors", "*.png"))
+    most = 300 if what == "coefficients" else (coefficients + picture) // 2
+    assert coefficients < picture
+
     def limit():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
-    done = subprocess.run([w2w.path, "sample", *map(str, world.options), "--identity-seed", "7", "--no-images"], cwd=tmp_path,
-                          env=w2w.environment(), capture_output=True, text=True, preexec_fn=limit)
-    assert done.returncode == 1 and "person-7.safetensors" in done.stderr
-    assert not list(tmp_path.iterdir())
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    done = subprocess.run([w2w.path, "sample", *map(str, world.options), "--identity-seed", "7", "--count", "3", "-o", "out"],
+                          cwd=tmp_path, env=w2w.environment(), capture_output=True, text=True, preexec_fn=limit)
+    assert done.returncode == 1 and ("7.safetensors" if what == "coefficients" else "person-7_p1_s") in done.stderr
+    assert sorted(map(str, (tmp_path / "out").iterdir())) == sorted(str(tmp_path / line) for line in names(done))
+    assert not list((tmp_path / "out").glob("*.png"))
 
 
 def test_interrupted_work_leaves_whole_files_only(w2w, world, tmp_path):
-    run = subprocess.Popen([w2w.path, "sample", *map(str, world.options), "--count", "500", "--identity-seed", "1", "-o", "out"],
-                           cwd=tmp_path, env=w2w.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert run.stdout.readline() == "out/person-1.safetensors\n"
-    assert run.stdout.readline().endswith(".png\n")
+    told = tmp_path / "told.txt"
+    with open(told, "w") as stdout:
+        run = subprocess.Popen([w2w.path, "sample", *map(str, world.options), "--count", "500", "--identity-seed", "1", "-o", "out"],
+                               cwd=tmp_path, env=w2w.environment(), stdout=stdout, stderr=subprocess.PIPE, text=True)
+    while ".png" not in told.read_text():
+        assert run.poll() is None
+        time.sleep(0.01)
     run.send_signal(signal.SIGINT)
     start = time.monotonic()
     _, messages = run.communicate(timeout=60)
     assert run.returncode == 130 and "interrupted" in messages
     assert time.monotonic() - start < 30
+    assert told.read_text().startswith("out/person-1.safetensors\nout/person-1_p1_s")
+    assert sorted(told.read_text().splitlines()) == sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "out").iterdir())
     for path in (tmp_path / "out").iterdir():
         pixels(path) if path.suffix == ".png" else load_file(path)
