@@ -8,7 +8,9 @@ namespace w2w::cuda {
 ///
 /// cuBLAS guesses which of its kernels is the fastest for a shape, and is up to 1.6 times off at those of
 /// Stable Diffusion. So at the first call of a shape the candidates are timed, unless a graph is being
-/// recorded. Only those take part that give the same bits as the guess: results do not depend on the timing.
+/// recorded. Only those take part that give the guess's bits for that call's values. Another order of sums
+/// may pass this where results are few, and round other values differently: roundings may depend on the
+/// timing.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                   const at::Tensor& addend);
 

@@ -75,9 +75,9 @@ void time_pictures(w2w::TextToImage& model, const w2w::TextToImageOptions& pictu
   std::vector<double> denoising, all;
   for (int i = 0; i <= repeats; ++i) {
     const auto start = Clock::now();
-    const auto latents = model.denoise(picture);
+    const auto latents = model.denoise(picture).cpu();  // a device is still at the last step: waits for it
     const double half = seconds_since(start);
-    model.decode(latents, false);
+    model.decode(latents.to(model.device()), false);
     if (i == 0) continue;
     denoising.push_back(half);
     all.push_back(seconds_since(start));
@@ -183,6 +183,7 @@ int main(int argc, char** argv) {
   });
   out["seconds_first_step"] = steps.front();
   out["seconds_per_step"] = median({steps.begin() + (steps.size() > 1), steps.end()});
+  latents.cpu();  // waits for the last step
   const auto start = Clock::now();
   model.decode(latents, false);
   out["seconds_decode"] = seconds_since(start);

@@ -30,7 +30,7 @@ class RecordedCall {
 };
 
 /// Lets a loop give a device its next step before the last one is done, so that it never waits for work, yet
-/// no more than that, so that progress and interrupts are those of the work itself. Nothing on a CPU.
+/// no more than that: progress and interrupts run one step ahead of the work. Nothing on a CPU.
 class StepsAhead {
  public:
   explicit StepsAhead(at::Device device);
