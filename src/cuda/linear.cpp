@@ -3,18 +3,16 @@
 #include <ATen/cuda/CUDAContextLight.h>
 #include <ATen/cuda/Exceptions.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/equal.h>
-#include <c10/cuda/CUDAGuard.h>
+#include <ATen/ops/linear.h>
+#include <c10/cuda/CUDAStream.h>
 #include <cublasLt.h>
 
-#include <algorithm>
 #include <array>
-#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <tuple>
-#include <vector>
 
 namespace w2w::cuda {
 namespace {
@@ -22,7 +20,6 @@ namespace {
 using at::Tensor;
 
 constexpr size_t workspace_limit = size_t{32} << 20;  // what cuBLAS asks for on Hopper
-constexpr int most_candidates = 8;
 
 cudaDataType_t type_of(at::ScalarType type) {
   switch (type) {
@@ -48,7 +45,7 @@ using MatrixLayout = std::unique_ptr<cublasLtMatrixLayoutOpaque_t,
 using Preference =
     std::unique_ptr<cublasLtMatmulPreferenceOpaque_t,
                     Destroy<cublasLtMatmulPreferenceOpaque_t, cublasLtMatmulPreferenceDestroy>>;
-using Candidate = cublasLtMatmulHeuristicResult_t;
+using Kernel = cublasLtMatmulHeuristicResult_t;
 
 MatrixLayout matrix(cudaDataType_t type, int64_t rows, int64_t columns, int64_t stride) {
   cublasLtMatrixLayout_t made = nullptr;
@@ -61,6 +58,21 @@ MatrixLayout matrix(cudaDataType_t type, int64_t rows, int64_t columns, int64_t 
 uint32_t alignment(const void* address) {
   const auto bits = reinterpret_cast<uintptr_t>(address) | 256;
   return static_cast<uint32_t>(bits & -bits);
+}
+
+/// cuBLAS sees addresses alone: what does not fit would be read beyond its end.
+void check_operands(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& addend) {
+  const auto fits = [&](const Tensor& other) {
+    return !other.defined() || (other.scalar_type() == x.scalar_type() && other.device() == x.device());
+  };
+  TORCH_CHECK(fits(weight) && fits(bias) && fits(addend), "a product of ", x.scalar_type(), " on ",
+              x.device(), " with operands of another type or device");
+  TORCH_CHECK(weight.dim() == 2 && weight.stride(1) == 1 && x.size(-1) == weight.size(1), "a product of ",
+              x.sizes(), " and a weight ", weight.sizes(), " of strides ", weight.strides());
+  TORCH_CHECK(!bias.defined() || (bias.is_contiguous() && bias.numel() == weight.size(0)), "a bias of ",
+              bias.sizes(), " for a weight ", weight.sizes());
+  TORCH_CHECK(!addend.defined() || addend.numel() * x.size(-1) == x.numel() * weight.size(0), "an addend of ",
+              addend.sizes(), " for a product of ", x.sizes(), " and ", weight.sizes());
 }
 
 /// One product with its arrays. cuBLAS stores columns one after the other: there the result is
@@ -100,8 +112,8 @@ class Product {
     return at::empty(sizes, x_.options());
   }
 
-  /// The kernels that cuBLAS proposes, its guess first.
-  std::vector<Candidate> candidates() const {
+  /// The kernel that cuBLAS guesses to be the fastest; none if it has none for these sizes and alignments.
+  std::optional<Kernel> guess() const {
     cublasLtMatmulPreference_t made = nullptr;
     TORCH_CUDABLAS_CHECK(cublasLtMatmulPreferenceCreate(&made));
     const Preference preference(made);
@@ -115,23 +127,25 @@ class Product {
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignments_[0]);
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignments_[1]);
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignments_[2]);
-    std::vector<Candidate> found(most_candidates);
+    Kernel kernel{};
     int count = 0;
-    TORCH_CUDABLAS_CHECK(cublasLtMatmulAlgoGetHeuristic(
-        at::cuda::getCurrentCUDABlasLtHandle(), description_.get(), a_.get(), b_.get(), c_.get(), c_.get(),
-        preference.get(), most_candidates, found.data(), &count));
-    TORCH_CHECK(count > 0, "cuBLAS has no kernel for a product of ", x_.sizes(), " and ", weight_.sizes());
-    found.resize(static_cast<size_t>(count));
-    return found;
+    const auto status =
+        cublasLtMatmulAlgoGetHeuristic(at::cuda::getCurrentCUDABlasLtHandle(), description_.get(), a_.get(),
+                                       b_.get(), c_.get(), c_.get(), preference.get(), 1, &kernel, &count);
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_SUCCESS && count == 0)) return {};
+    TORCH_CUDABLAS_CHECK(status);
+    return kernel;
   }
 
-  cublasStatus_t run(const Candidate& kernel, const Tensor& result, const Tensor& workspace) const {
+  void run(const Kernel& kernel, const Tensor& result) const {
+    const auto workspace =
+        at::empty({static_cast<int64_t>(kernel.workspaceSize)}, x_.options().dtype(at::kByte));
     const float one = 1, of_addend = addend_.defined() ? 1 : 0;
     const auto* addend = addend_.defined() ? addend_.const_data_ptr() : result.const_data_ptr();
-    return cublasLtMatmul(
+    TORCH_CUDABLAS_CHECK(cublasLtMatmul(
         at::cuda::getCurrentCUDABlasLtHandle(), description_.get(), &one, weight_.const_data_ptr(), a_.get(),
         x_.const_data_ptr(), b_.get(), &of_addend, addend, c_.get(), result.mutable_data_ptr(), c_.get(),
-        &kernel.algo, workspace.mutable_data_ptr(), kernel.workspaceSize, c10::cuda::getCurrentCUDAStream());
+        &kernel.algo, workspace.mutable_data_ptr(), kernel.workspaceSize, c10::cuda::getCurrentCUDAStream()));
   }
 
  private:
@@ -139,7 +153,7 @@ class Product {
     TORCH_CUDABLAS_CHECK(cublasLtMatmulDescSetAttribute(description_.get(), attribute, &value, sizeof value));
   }
 
-  const Tensor &x_, &weight_, &addend_;
+  Tensor x_, weight_, addend_;
   int64_t rows_;
   Description description_;
   MatrixLayout a_, b_, c_;
@@ -147,71 +161,13 @@ class Product {
   Key key_;
 };
 
-Tensor workspace_of(size_t bytes, const Tensor& like) {
-  return at::empty({static_cast<int64_t>(bytes)}, like.options().dtype(at::kByte));
-}
-
-/// Milliseconds of several runs in a row, recorded so that launching them takes no part: the best of three.
-float time_of(const std::function<void()>& run) {
-  const auto stream = c10::cuda::getCurrentCUDAStream();
-  cudaGraph_t graph = nullptr;
-  cudaGraphExec_t ready = nullptr;
-  cudaEvent_t begin = nullptr, end = nullptr;
-  C10_CUDA_CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
-  for (int i = 0; i < 10; ++i) run();
-  C10_CUDA_CHECK(cudaStreamEndCapture(stream, &graph));
-  C10_CUDA_CHECK(cudaGraphInstantiate(&ready, graph, 0));
-  C10_CUDA_CHECK(cudaEventCreate(&begin));
-  C10_CUDA_CHECK(cudaEventCreate(&end));
-  float best = std::numeric_limits<float>::max();
-  for (int i = 0; i < 3; ++i) {
-    float milliseconds = 0;
-    C10_CUDA_CHECK(cudaEventRecord(begin, stream));
-    C10_CUDA_CHECK(cudaGraphLaunch(ready, stream));
-    C10_CUDA_CHECK(cudaEventRecord(end, stream));
-    C10_CUDA_CHECK(cudaEventSynchronize(end));
-    C10_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, begin, end));
-    best = std::min(best, milliseconds);
-  }
-  C10_CUDA_CHECK(cudaEventDestroy(end));
-  C10_CUDA_CHECK(cudaEventDestroy(begin));
-  C10_CUDA_CHECK(cudaGraphExecDestroy(ready));
-  C10_CUDA_CHECK(cudaGraphDestroy(graph));
-  return best;
-}
-
-/// The fastest of those that give the bits of the first.
-Candidate fastest(const Product& product, const std::vector<Candidate>& candidates, const Tensor& workspace) {
-  c10::cuda::device_synchronize();
-  const c10::cuda::CUDAStreamGuard guard(c10::cuda::getStreamFromPool());  // the default one records nothing
-  const auto expected = product.empty_result(), result = product.empty_result();
-  TORCH_CUDABLAS_CHECK(product.run(candidates.front(), expected, workspace));
-  const Candidate* best = nullptr;
-  float best_time = std::numeric_limits<float>::max();
-  for (const auto& candidate : candidates) {
-    if (product.run(candidate, result, workspace) != CUBLAS_STATUS_SUCCESS) continue;
-    if (!at::equal(result.view(at::kByte), expected.view(at::kByte))) continue;
-    const float time = time_of([&] { product.run(candidate, result, workspace); });
-    if (time < best_time) best = &candidate, best_time = time;
-  }
-  c10::cuda::device_synchronize();
-  return best ? *best : candidates.front();
-}
-
-bool is_recording() {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  C10_CUDA_CHECK(cudaStreamIsCapturing(c10::cuda::getCurrentCUDAStream(), &status));
-  return status != cudaStreamCaptureStatusNone;
-}
-
-Candidate choice_for(const Product& product, const Tensor& like) {
-  static std::map<Product::Key, Candidate> chosen;
+/// The guess, made once for each key.
+std::optional<Kernel> kernel_for(const Product& product) {
+  static std::map<Product::Key, std::optional<Kernel>> known;
   static std::mutex mutex;
   const std::scoped_lock lock(mutex);
-  if (const auto known = chosen.find(product.key()); known != chosen.end()) return known->second;
-  const auto candidates = product.candidates();
-  if (is_recording()) return candidates.front();
-  return chosen[product.key()] = fastest(product, candidates, workspace_of(workspace_limit, like));
+  const auto found = known.find(product.key());
+  return found != known.end() ? found->second : known[product.key()] = product.guess();
 }
 
 }  // namespace
@@ -219,15 +175,16 @@ Candidate choice_for(const Product& product, const Tensor& like) {
 Tensor linear(const Tensor& given, const Tensor& weight, const Tensor& bias, const Tensor& given_addend) {
   const auto x = given.contiguous();
   const auto addend = given_addend.defined() ? given_addend.contiguous() : given_addend;
-  TORCH_CHECK(weight.stride(1) == 1, "rows of a weight must be contiguous");
-  TORCH_CHECK(!addend.defined() || addend.numel() * x.size(-1) == x.numel() * weight.size(0), "an addend of ",
-              addend.sizes(), " does not fit a product of ", x.sizes(), " and ", weight.sizes());
+  check_operands(x, weight, bias, addend);
   const Product product(x, weight, bias, addend);
   auto y = product.empty_result();
   if (y.numel() == 0) return y;
-  const auto kernel = choice_for(product, x);
-  TORCH_CUDABLAS_CHECK(product.run(kernel, y, workspace_of(kernel.workspaceSize, x)));
-  return y;
+  if (const auto kernel = kernel_for(product)) {
+    product.run(*kernel, y);
+    return y;
+  }
+  y = at::linear(x, weight, bias);
+  return addend.defined() ? y.add_(addend) : y;
 }
 
 }  // namespace w2w::cuda
