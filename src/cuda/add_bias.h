@@ -9,10 +9,9 @@
 
 namespace w2w::cuda {
 
-/// y[p, c] = x[p, c] + bias[c] + addend[p / shared, c], in f32, for x, y: [pixels, channels] in channels_last
-/// order: `shared` is 1 for a residual, or the pixels of a sample for values of each channel. Without addend
+/// y = x + bias + addend, in f32, for x, y, addend: [pixels, channels] and bias: [channels]. Without addend
 /// (null), of x and bias alone. Contiguous, of one element type; y may be x.
-cudaError_t add_bias(int64_t pixels, int64_t channels, int64_t shared, const void* x, const void* bias,
-                     const void* addend, void* y, Element element, cudaStream_t stream);
+cudaError_t add_bias(int64_t pixels, int64_t channels, const void* x, const void* bias, const void* addend,
+                     void* y, Element element, cudaStream_t stream);
 
 }  // namespace w2w::cuda

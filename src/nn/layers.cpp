@@ -1,7 +1,9 @@
 #include "w2w/nn/layers.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/IListRef.h>
 #include <ATen/ops/bmm.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/layer_norm.h>
@@ -38,6 +40,17 @@ Tensor Linear::plus(const Tensor& addend, const Tensor& x) const {
   return y;
 }
 
+Tensor join_rows(const std::vector<Tensor>& weights) {
+  const auto all = at::cat(weights);
+  int64_t row = 0;
+  for (const auto& weight : weights) {
+    const int64_t rows = weight.size(0);
+    weight.set_data(all.narrow(0, row, rows));
+    row += rows;
+  }
+  return all;
+}
+
 Conv2d::Conv2d(const Scope& scope, int64_t in, int64_t out, int64_t kernel, int64_t stride_, int64_t padding_)
     : weight(scope.take("weight", {out, in, kernel, kernel})),
       bias(scope.take("bias", {out})),
@@ -51,7 +64,7 @@ Tensor Conv2d::operator()(const Tensor& x) const {
 
 Tensor Conv2d::plus(const Tensor& addend, const Tensor& x) const {
   if (x.is_cuda()) return accelerator()->convolution(x, weight, bias, addend, stride, padding);
-  return (addend.dim() == 2 ? addend.unsqueeze(-1).unsqueeze(-1) : addend) + (*this)(x);
+  return addend + (*this)(x);
 }
 
 GroupNorm::GroupNorm(const Scope& scope, int64_t groups_, int64_t channels, double eps_)
@@ -71,7 +84,9 @@ Tensor GroupNorm::silu(const Tensor& x) const {
 }
 
 Tensor GroupNorm::silu_after(const Conv2d& conv, const Tensor& shift, const Tensor& x) const {
-  if (x.is_cpu() || shift.requires_grad()) return silu(shift.defined() ? conv.plus(shift, x) : conv(x));
+  if (x.is_cpu() || shift.requires_grad()) {
+    return silu(shift.defined() ? shift.unsqueeze(-1).unsqueeze(-1) + conv(x) : conv(x));
+  }
   const auto product = accelerator()->convolution(x, conv.weight, {}, {}, conv.stride, conv.padding);
   return accelerator()->group_norm(product, {conv.bias, shift}, groups, weight, bias, eps, true);
 }

@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/IListRef.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
@@ -42,13 +41,7 @@ Attention::Attention(const Scope& scope, int64_t width, int64_t context_width, i
 
 void Attention::join_projections() {
   if (!to_k.weight.is_cuda() || !to_v.weight.is_cuda()) return;  // missing: Weights::finish tells of it
-  to_qkv = at::cat({to_q.weight, to_k.weight, to_v.weight});
-  int64_t row = 0;
-  for (auto* layer : {&to_q, &to_k, &to_v}) {
-    const int64_t rows = layer->weight.size(0);
-    layer->weight.set_data(to_qkv.narrow(0, row, rows));
-    row += rows;
-  }
+  to_qkv = join_rows({to_q.weight, to_k.weight, to_v.weight});
 }
 
 Tensor Context::repeat_for_prompts(const Tensor& x) const {
@@ -63,13 +56,13 @@ Tensor Context::repeat_for_prompts(const Tensor& x) const {
 Tensor Attention::plus(const Tensor& addend, const Tensor& x) const {
   const auto is_plain = [](const Linear& layer) { return !layer.branch->down.defined(); };
   if (!to_qkv.defined() || !is_plain(to_q) || !is_plain(to_k) || !is_plain(to_v)) {
-    return plus(addend, x, to_k(x), to_v(x));
+    return attend(addend, x, to_k(x), to_v(x));
   }
   const auto qkv = accelerator()->linear(x, to_qkv, {}, {}).chunk(3, -1);
   return to_out.plus(addend, multi_head_attention(qkv[0], qkv[1], qkv[2], heads));
 }
 
-Tensor Attention::plus(const Tensor& addend, const Tensor& x, const Tensor& k, const Tensor& v) const {
+Tensor Attention::attend(const Tensor& addend, const Tensor& x, const Tensor& k, const Tensor& v) const {
   return to_out.plus(addend, multi_head_attention(to_q(x), k, v, heads));
 }
 
@@ -78,7 +71,7 @@ Tensor Attention::plus(const Tensor& addend, const Tensor& x, const Context& con
     return of_context.size(0) == x.size(0) ? of_context : of_context.expand({x.size(0), -1, -1});
   };
   if (const auto values = context.values_.find(this); values != context.values_.end()) {
-    return plus(addend, x, for_batch(context.keys_.at(this)), for_batch(values->second));
+    return attend(addend, x, for_batch(context.keys_.at(this)), for_batch(values->second));
   }
   Tensor keys;
   if (context.keep_keys_ && !to_k.branch->down.defined()) {
@@ -88,7 +81,7 @@ Tensor Attention::plus(const Tensor& addend, const Tensor& x, const Context& con
   } else {
     keys = to_k(context.embedding_);
   }
-  return plus(addend, x, for_batch(keys), for_batch(to_v(context.embedding_)));
+  return attend(addend, x, for_batch(keys), for_batch(to_v(context.embedding_)));
 }
 
 FeedForward::FeedForward(const Scope& scope, int64_t width)

@@ -124,7 +124,9 @@ Tensor Inversion::loss(const Tensor& latents, const Tensor& noise, const Tensor&
 /// (position, its two moments, adam_rates, latents, noise, timesteps, mask) -> (loss, position, its two
 /// moments) one step later.
 RecordedCall::Tensors Inversion::step(const RecordedCall::Tensors& in) const {
-  auto position = in[0].clone();
+  const auto &before = in[0], &first_moment = in[1], &second_moment = in[2], &rates = in[3];
+  const auto &latents = in[4], &noise = in[5], &timesteps = in[6], &mask = in[7];
+  auto position = before.clone();
   const auto theta = products_.theta(spread_.defined() ? position * spread_ : position);
   const LearnedFactors factors(model_.unet(), space_.layout(), theta, model_.dtype());
   Tensor total, gradient;
@@ -132,7 +134,7 @@ RecordedCall::Tensors Inversion::step(const RecordedCall::Tensors& in) const {
     const auto part = [&](const Tensor& all) {
       return all.defined() ? all.narrow(0, i * options_.batch, options_.batch) : all;
     };
-    const auto loss = this->loss(part(in[4]), part(in[5]), part(in[6]), part(in[7])) /
+    const auto loss = this->loss(part(latents), part(noise), part(timesteps), part(mask)) /
                       static_cast<double>(options_.accumulate);
     const auto of_theta = factors.gradient(loss);
     total = i == 0 ? loss.detach() : total + loss.detach();
@@ -140,8 +142,8 @@ RecordedCall::Tensors Inversion::step(const RecordedCall::Tensors& in) const {
   }
   auto of_position = products_.gradient(gradient);
   if (spread_.defined()) of_position.mul_(spread_);
-  nn::Adam optimiser{in[1].clone(), in[2].clone(), 0};
-  optimiser.step(position, of_position, in[3], adam(0));
+  nn::Adam optimiser{first_moment.clone(), second_moment.clone(), 0};
+  optimiser.step(position, of_position, rates, adam(0));  // what differs between steps is in the rates
   return {total, position, optimiser.first_moment, optimiser.second_moment};
 }
 

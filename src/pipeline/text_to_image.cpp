@@ -11,7 +11,6 @@
 #include "w2w/base/accelerator.h"
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
-#include "w2w/pipeline/learned_factors.h"
 #include "w2w/pipeline/scheduler_file.h"
 #include "w2w/text/prompt_weights.h"
 
@@ -133,43 +132,44 @@ Denoising TextToImage::start(const TextToImageOptions& options) {
   return {options, std::move(scheduler), context, noise, latents.to(device())};
 }
 
+std::unique_ptr<LearnedFactors> TextToImage::side_by_side(const Tensor& people, const Layout* layout) const {
+  return people.defined() ? std::make_unique<LearnedFactors>(*unet_, *layout, people, dtype()) : nullptr;
+}
+
+/// (latents, timestep, embedded prompts, guidance scale, people; then the prompts' keys and values where they
+/// are known) -> what the UNet predicts, f32 and guided where there are two prompts for each sample.
+RecordedCall::Tensors TextToImage::predict(const RecordedCall::Tensors& in, const Layout* layout) const {
+  const auto &latents = in[0], &timestep = in[1], &embedding = in[2], &scale = in[3], &people = in[4];
+  const auto projected = in.begin() + 5;
+  const auto factors = side_by_side(people, layout);
+  const auto context =
+      projected == in.end() ? nn::Context(embedding) : unet_->projected(embedding, {projected, in.end()});
+  const auto output = (*unet_)(latents, timestep, context).to(at::kFloat);
+  if (output.size(0) == latents.size(0)) return {output};
+  // Ho & Salimans 2022, with the scale as Imagen and Stable Diffusion count it.
+  const auto pairs = output.unflatten(0, {-1, 2});
+  const auto without = pairs.select(1, 0), with = pairs.select(1, 1);
+  return {without + scale * (with - without)};
+}
+
 void TextToImage::advance(Denoising& denoising, size_t end, const Progress& progress) {
   at::NoGradGuard no_grad;
   load_unet();
   auto& [options, scheduler, context, noise_stream, latents, done, people, layout] = denoising;
   const auto& timesteps = scheduler->timesteps();
-  const auto side_by_side = [&, &layout = layout](const Tensor& thetas) {
-    return thetas.defined() ? std::make_unique<LearnedFactors>(*unet_, *layout, thetas, dtype()) : nullptr;
-  };
-  // What stays the same in all steps is given to the recorded call; on a CPU nothing is recorded, and little
-  // won.
   const auto floats = at::TensorOptions(at::kFloat).device(device());
-  std::vector<Tensor> inputs = {Tensor(), Tensor(), context, at::full({}, options.cfg_scale, floats), people};
-  const size_t projected = inputs.size();
-  if (device().is_cuda()) {
-    const auto factors = side_by_side(people);
+  RecordedCall::Tensors inputs = {{}, {}, context, at::full({}, options.cfg_scale, floats), people};
+  if (device().is_cuda()) {  // on a CPU nothing is recorded, and little won
+    const auto factors = side_by_side(people, layout);
     for (auto& tensor : unet_->project(context)) inputs.push_back(std::move(tensor));
   }
-  const auto predict = [&](const std::vector<Tensor>& in) -> std::vector<Tensor> {
-    const auto &input = in[0], &timestep = in[1], &embedding = in[2], &scale = in[3];
-    const auto factors = side_by_side(in[4]);
-    const auto output =
-        (*unet_)(input, timestep,
-                 in.size() == projected ? embedding
-                                        : unet_->projected(embedding, {in.begin() + projected, in.end()}))
-            .to(at::kFloat);
-    if (output.size(0) == input.size(0)) return {output};
-    // Ho & Salimans 2022, with the scale as Imagen and Stable Diffusion count it.
-    const auto pairs = output.unflatten(0, {-1, 2});
-    const auto without = pairs.select(1, 0), with = pairs.select(1, 1);
-    return {without + scale * (with - without)};
-  };
+  const auto compute = [&, layout = layout](const auto& in) { return predict(in, layout); };
   const auto noise = [&, &stream = noise_stream, &latents = latents] {  // the same for all people
     auto sizes = latents.sizes().vec();
     sizes[0] = 1;
     return stream.randn(sizes).expand_as(latents);
   };
-  const auto report_done = [&] {
+  const auto report_done = [&, &done = done] {
     report(progress, {"denoising", static_cast<int>(done), static_cast<int>(timesteps.size()), {}});
   };
   if (done == 0) report_done();
@@ -179,7 +179,7 @@ void TextToImage::advance(Denoising& denoising, size_t end, const Progress& prog
     inputs[0] = scheduler->scale_model_input(latents, done).to(dtype());
     inputs[1] = at::full({1}, timesteps[done], floats);
     // A copy, because samplers keep outputs and the next call may overwrite its own.
-    const auto output = prediction_(predict, inputs).front().clone();
+    const auto output = prediction_(compute, inputs).front().clone();
     ++unet_calls_;
     latents = scheduler->step(output, done, latents, noise);
     ahead.wait();

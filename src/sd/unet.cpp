@@ -89,8 +89,7 @@ std::vector<const nn::ResnetBlock*> UNet::resnets() const {
   return all;
 }
 
-/// On a device one product serves all: the weights become parts of one matrix, and may go on changing in
-/// place.
+/// On a device one product serves all.
 void UNet::join_time_projections() {
   std::vector<Tensor> weights, biases;
   for (const auto* block : resnets()) {
@@ -99,14 +98,8 @@ void UNet::join_time_projections() {
     if (!weights.back().is_cuda() || !biases.back().is_cuda())
       return;  // or missing: Weights::finish tells of it
   }
-  time_weight_ = at::cat(weights);
-  time_bias_ = at::cat(biases);
-  int64_t row = 0;
-  for (auto& weight : weights) {
-    const int64_t rows = weight.size(0);
-    weight.set_data(time_weight_.narrow(0, row, rows));
-    row += rows;
-  }
+  time_weight_ = nn::join_rows(weights);
+  time_bias_ = nn::join_rows(biases);
 }
 
 /// What each of `resnets` adds for the time, [B or 1, its channels].
@@ -120,7 +113,7 @@ std::vector<Tensor> UNet::project_time(const Tensor& time) const {
   const auto all = joined ? at::linear(time, time_weight_, time_bias_) : Tensor();
   int64_t column = 0;
   for (const auto* block : blocks) {
-    const int64_t width = block->conv1.bias.size(0);
+    const int64_t width = block->time_emb_proj->weight.size(0);
     shifts.push_back(joined ? all.narrow(1, column, width) : (*block->time_emb_proj)(time));
     column += width;
   }

@@ -108,7 +108,7 @@ void time_add_bias(int64_t pixels, int64_t channels) {
   Array x(size, e), addend(size, e), y(size, e), bias(channels, e);
   for (auto* array : {&x, &addend}) MUST(cudaMemset(*array, 0, size * 2));
   const double forward =
-      time_of([&](cudaStream_t t) { return add_bias(pixels, channels, 1, x, bias, addend, y, e, t); });
+      time_of([&](cudaStream_t t) { return add_bias(pixels, channels, x, bias, addend, y, e, t); });
   print_time("add_bias " + std::to_string(pixels) + "x" + std::to_string(channels), forward, 6.0 * size);
 }
 

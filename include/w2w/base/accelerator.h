@@ -46,14 +46,14 @@ class Accelerator {
   /// not wait for the device, and keeps what it makes in tensors that live as long as the recording.
   virtual std::unique_ptr<Recording> record(const std::function<void()>& work) = 0;
 
-  // Operators, each in one pass over its data. Those of images take x [B, C, H, W] in channels_last.
+  // Operators, in as few passes over their data as the device allows. Those of images take x [B, C, H, W]
+  // and are fastest where it is channels_last, as their results are.
 
   /// Group norm of x + shift, with or without SiLU behind it; differentiable in x.
   virtual at::Tensor group_norm(const at::Tensor& x, const Shift& shift, int64_t groups,
                                 const at::Tensor& weight, const at::Tensor& bias, double eps, bool silu) = 0;
-  /// conv(x) + bias + addend for weight [out, C, k, k], bias [out] and addend of the result's shape, or [B or
-  /// 1, out] for all pixels of a sample; without a bias or addend if undefined, and no addend without a bias.
-  /// Differentiable in x and in an addend of the result's shape.
+  /// conv(x) + bias + addend for weight [out, C, k, k], bias [out] and addend of the result's shape; bias and
+  /// addend may be undefined, but an addend needs a bias. Differentiable in x and addend.
   virtual at::Tensor convolution(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                                  const at::Tensor& addend, int64_t stride, int64_t padding) = 0;
   /// x W^T + bias + addend for x [..., in], weight [out, in], bias [out] and addend [..., out], of which the

@@ -19,8 +19,9 @@ class RecordedCall {
 
   /// `function` must be the same one in every call, depend on nothing that changes but `inputs` (of which
   /// some may be undefined, always the same ones) and the contents of tensors that stay in place, and must
-  /// not wait for the device, which is the first input's; others may come from the CPU. An input that is the
-  /// same object as in the last call must not have changed. On a device the next call overwrites the result.
+  /// not wait for the device. The first input is on the device that computes; others may come from the CPU.
+  /// An input that is the same object as in the last call must not have changed. On a device the next call
+  /// overwrites the result.
   Tensors operator()(const std::function<Tensors(const Tensors&)>& function, const Tensors& inputs);
 
  private:

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <vector>
 
 #include "w2w/nn/weights.h"
 
@@ -36,12 +37,16 @@ struct Linear {
   std::shared_ptr<LowRankBranch> branch;  ///< shared with Weights::branches
 };
 
+/// `weights` [out_i, in], or biases [out_i], one after the other. They become parts of the result: what
+/// changes them in place changes it.
+Tensor join_rows(const std::vector<Tensor>& weights);
+
 /// [B, in, H, W] -> [B, out, H', W'], square kernel.
 struct Conv2d {
   Conv2d(const Scope& scope, int64_t in, int64_t out, int64_t kernel, int64_t stride = 1,
          int64_t padding = 0);
   Tensor operator()(const Tensor& x) const;
-  /// The convolution plus `addend`: of the result's shape, or [B or 1, out] for all pixels of a sample.
+  /// addend, of the result's shape, + the convolution.
   Tensor plus(const Tensor& addend, const Tensor& x) const;
   Tensor weight, bias;
   int64_t stride, padding;

@@ -56,7 +56,7 @@ struct Attention {
   Tensor to_qkv;  ///< weights of to_q, to_k and to_v, one after the other; undefined until joined
 
  private:
-  Tensor plus(const Tensor& addend, const Tensor& x, const Tensor& k, const Tensor& v) const;
+  Tensor attend(const Tensor& addend, const Tensor& x, const Tensor& k, const Tensor& v) const;
 };
 
 /// Linear to twice 4 * width, GEGLU (Shazeer 2020: value * gelu(gate)), Linear back.

@@ -36,7 +36,7 @@ struct InversionOptions {
 
 /// Everything the next step depends on, besides the options and the pictures.
 struct InversionState {
-  at::Tensor position;  ///< f32 [k]: what the optimiser moves; during a run on the model's device
+  at::Tensor position;  ///< f32 [k]: what the optimiser moves; from a run's first step on the model's device
   nn::Adam optimiser;
   at::Tensor generator;        ///< Generator::state
   std::vector<double> losses;  ///< of the steps done

@@ -11,6 +11,7 @@
 #include "w2w/base/recorded_call.h"
 #include "w2w/lora/adapter.h"
 #include "w2w/lora/target.h"
+#include "w2w/pipeline/learned_factors.h"
 #include "w2w/schedulers/sampler_names.h"
 #include "w2w/sd/checkpoint.h"
 #include "w2w/space/layout.h"
@@ -89,7 +90,8 @@ class TextToImage {
   at::Tensor run(const TextToImageOptions& options, const Progress& progress = {});
 
   /// The same picture of several people, who share each pass through the UNet: weight vectors [people, P] of
-  /// `layout`. But for roundings the pictures are those of `run`. The person that is set is no longer.
+  /// `layout`, which is the same in all calls. But for roundings the pictures are those of `run`. The person
+  /// that is set is no longer.
   std::vector<at::Tensor> run_together(const at::Tensor& people, const Layout& layout,
                                        const TextToImageOptions& options, const Progress& progress = {});
 
@@ -109,6 +111,8 @@ class TextToImage {
  private:
   void load_unet();
   at::Tensor encode(const std::string& prompt, const TextToImageOptions& options);
+  std::unique_ptr<LearnedFactors> side_by_side(const at::Tensor& people, const Layout* layout) const;
+  RecordedCall::Tensors predict(const RecordedCall::Tensors& inputs, const Layout* layout) const;
   Checkpoint checkpoint_;
   at::TensorOptions options_;
   SchedulerConfig scheduler_config_;
