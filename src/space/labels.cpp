@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "w2w/base/error.h"
+#include "w2w/base/log.h"
 #include "w2w/base/nearest_name.h"
 #include "w2w/io/data_frame.h"
 
@@ -59,10 +60,41 @@ std::vector<int64_t> rows_by_name(const std::vector<std::string>& names, const s
   throw Error(
       ErrorKind::failure,
       fmt::format("labels ({}) do not match the training models of the space ({}): {}", path, space, what),
-      "labels need one row for every training model, named as in projections.safetensors");
+      "labels need one row for every training model, named as `w2w nearest` shows them");
+}
+
+/// A table that counts its rows, as data frames without names are saved.
+bool counts_rows(const std::vector<std::string>& rows) {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] != std::to_string(i)) return false;
+  }
+  return true;
+}
+
+std::optional<fs::path> first_of(const Space& space, std::initializer_list<const char*> files) {
+  for (const auto* file : files) {
+    if (auto path = fs::path(space.origin()) / file; fs::exists(path)) return path;
+  }
+  return std::nullopt;
+}
+
+/// The labels whose rows name the training models of a space that itself does not.
+std::optional<fs::path> naming_labels(const Space& space) {
+  return first_of(space, {"identity_df.pt", "files/identity_df.pt", "labels.csv"});
 }
 
 }  // namespace
+
+std::vector<std::string> training_names(const Space& space) {
+  if (!space.data().names.empty()) return space.data().names;
+  const auto path = naming_labels(space);
+  if (!path || !space.data().projections.defined()) return {};
+  auto rows = read_label_table(*path).rows;
+  if (static_cast<int64_t>(rows.size()) == space.data().projections.size(0)) return rows;
+  warn(fmt::format("{} names {} people, the space has {} training models: rows are known by number alone",
+                   path->string(), rows.size(), space.data().projections.size(0)));
+  return {};
+}
 
 Labels Labels::read(const fs::path& path, const Space& space) {
   const auto& data = space.data();
@@ -76,8 +108,11 @@ Labels Labels::read(const fs::path& path, const Space& space) {
   Labels labels;
   labels.attributes_ = std::move(table.columns);
   labels.origin_ = path.string();
-  if (!data.names.empty()) {
-    const auto order = rows_by_name(data.names, table.rows, path.string(), space.origin());
+  const auto naming = naming_labels(space);
+  const bool in_order =
+      data.names.empty() && (counts_rows(table.rows) || (naming && fs::equivalent(*naming, path)));
+  if (const auto names = in_order ? std::vector<std::string>() : training_names(space); !names.empty()) {
+    const auto order = rows_by_name(names, table.rows, path.string(), space.origin());
     labels.values_ = at::index_select(table.values, 0, at::tensor(order, at::kLong));
     return labels;
   }
@@ -94,12 +129,7 @@ Labels Labels::read(const fs::path& path, const Space& space) {
 }
 
 std::optional<fs::path> Labels::of_space(const Space& space) {
-  const fs::path folder = space.origin();
-  for (const auto& path :
-       {folder / "labels.csv", folder / "identity_df.pt", folder / "files" / "identity_df.pt"}) {
-    if (fs::exists(path)) return path;
-  }
-  return std::nullopt;
+  return first_of(space, {"labels.csv", "identity_df.pt", "files/identity_df.pt"});
 }
 
 void Labels::append(const Labels& other) {

@@ -158,13 +158,23 @@ def test_labels_of_zeros_and_ones_and_empty_cells(edit, space, labels, tmp_path)
 
 
 def test_a_released_folder(edit, space, labels, tmp_path):
-    """No names there: rows are in order, in the release's own table or in CSV."""
+    """The release's own table is in order and names its rows; another one is in order if it counts its rows, or goes by these names."""
     released = space.save_released(tmp_path / "files")
-    torch.save(pandas.DataFrame(labels, index=[str(7 * i) for i in range(len(labels))], columns=ATTRIBUTES), released / "identity_df.pt")
+    names = [str(7 * i) for i in range(len(labels))]
+    torch.save(pandas.DataFrame(labels, index=names, columns=ATTRIBUTES), released / "identity_df.pt")
     expected = 1000 * step(space, lstsq(space, labels[:, 1]))
     check(edit("--add", "Young=1000", where=released), expected)
-    write_labels(tmp_path / "mine.csv", labels, range(len(labels)))
-    check(edit("--add", "Young=1000", "--labels", tmp_path / "mine.csv", where=released), expected)
+    for rows, order in ((range(len(labels)), 1), (names[::-1], -1)):
+        write_labels(tmp_path / "mine.csv", labels[::order], rows)
+        check(edit("--add", "Young=1000", "--labels", tmp_path / "mine.csv", where=released), expected)
+
+
+def test_labels_of_other_people_than_the_release_has(w2w, space, labels, tmp_path):
+    released = space.save_released(tmp_path / "files")
+    torch.save(pandas.DataFrame(labels, index=[str(7 * i) for i in range(len(labels))], columns=ATTRIBUTES), released / "identity_df.pt")
+    write_labels(tmp_path / "mine.csv", labels, [f"x{i}" for i in range(len(labels))])
+    done = w2w("direction", "fit", "mine.csv", "--space", released, "-o", "d.safetensors", code=1)
+    assert "no labels for '0', '7', '14', ... " in done.stderr and "unknown to the space: 'x0', 'x1', 'x2', ... " in done.stderr
 
 
 def test_a_directions_file(edit, space, labels, tmp_path):

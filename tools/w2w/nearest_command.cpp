@@ -8,6 +8,7 @@
 #include "w2w/io/picture_sheet.h"
 #include "w2w/option_values.h"
 #include "w2w/pictures.h"
+#include "w2w/space/labels.h"
 #include "w2w/space/neighbours.h"
 #include "w2w/space_choice.h"
 

@@ -5,10 +5,8 @@
 #include <algorithm>
 
 #include "w2w/base/log.h"
-#include "w2w/io/data_frame.h"
 #include "w2w/locate.h"
 #include "w2w/sd/checkpoint.h"
-#include "w2w/space/labels.h"
 
 namespace w2w::cli {
 
@@ -31,17 +29,6 @@ Space open_space_of(TextToImage& model, const std::filesystem::path& folder) {
 int64_t components_up_to(int64_t wanted, int64_t available) {
   if (available < wanted) notice(fmt::format("the space has {} components: all are used", available));
   return std::min(wanted, available);
-}
-
-std::vector<std::string> training_names(const Space& space) {
-  if (!space.data().names.empty()) return space.data().names;
-  const auto labels = Labels::of_space(space);
-  if (!labels) return {};
-  auto rows = read_label_table(*labels).rows;
-  if (static_cast<int64_t>(rows.size()) == space.data().projections.size(0)) return rows;
-  warn(fmt::format("{} names {} people, the space has {} training models: rows are shown by number",
-                   labels->string(), rows.size(), space.data().projections.size(0)));
-  return {};
 }
 
 }  // namespace w2w::cli

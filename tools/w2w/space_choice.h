@@ -28,8 +28,4 @@ constexpr int64_t reference_components = 1000;
 /// `wanted` components of a default or preset, or all that are `available`, with a notice.
 int64_t components_up_to(int64_t wanted, int64_t available);
 
-/// Names of the training models: the space's own, or those of the table of labels that lies beside a released
-/// space; empty when nobody says.
-std::vector<std::string> training_names(const Space& space);
-
 }  // namespace w2w::cli

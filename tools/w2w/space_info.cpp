@@ -10,6 +10,7 @@
 #include <map>
 
 #include "w2w/base/device.h"
+#include "w2w/space/labels.h"
 #include "w2w/space/normality.h"
 #include "w2w/space/verify.h"
 #include "w2w/space_choice.h"
