@@ -290,6 +290,28 @@ def test_a_full_disk_behind_stdout_is_a_failure(w2w):
     assert "cannot write the results (stdout)" in done.stderr
 
 
+def shell(w2w, redirection, *arguments):
+    return subprocess.run(["sh", "-c", f'exec "$0" "$@" {redirection}', w2w.path, *arguments], capture_output=True, text=True,
+                          cwd=w2w.home, env=w2w.environment())
+
+
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])
+def test_messages_that_cannot_be_written_change_nothing_else(w2w, redirection):
+    assert shell(w2w, redirection, "sample", "--steps", "0").returncode == 2
+    done = shell(w2w, redirection, "sample", "-s", "1", "--steps", "2", "--identity-seed", "7", "-o", "people")
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == ["people/person-7.safetensors", "people/person-7_p1_s1.png"]
+
+
+def test_a_closed_stdout_is_a_failure_and_no_file_takes_its_place(w2w):
+    done = shell(w2w, ">&-", "sample", "-s", "1", "--steps", "2", "--identity-seed", "7", "-o", "people")
+    assert done.returncode == 1
+    assert "cannot write the results (stdout)" in done.stderr
+    w2w("sample", "-s", 1, "--steps", 2, "--identity-seed", 7, "-o", "again")
+    for path in (w2w.home / "again").iterdir():
+        assert (w2w.home / "people" / path.name).read_bytes() == path.read_bytes()
+
+
 def test_a_closed_pipe_ends_quietly(w2w, tmp_path):
     (tmp_path / "many.txt").write_text("a photo\n" * 20000)
     done = subprocess.run(["bash", "-c", f"'{w2w.path}' tokens -q --file many.txt | head -n 1"], capture_output=True,

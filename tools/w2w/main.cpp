@@ -36,8 +36,8 @@ std::string printable(std::string_view text) {
 }
 
 void print_error(std::string_view message, std::string_view hint) {
-  fmt::print(stderr, "w2w: {} {}\n", cli::red("error:", cli::Stream::error), printable(message));
-  if (!hint.empty()) fmt::print(stderr, "hint: {}\n", printable(hint));
+  cli::tell(fmt::format("w2w: {} {}\n", cli::red("error:", cli::Stream::error), printable(message)));
+  if (!hint.empty()) cli::tell(fmt::format("hint: {}\n", printable(hint)));
 }
 
 int fail(ErrorKind kind, std::string_view message, std::string_view hint = {}) {
@@ -75,6 +75,7 @@ bool says_out_of_memory(std::string_view what) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  cli::fill_closed_streams();
   keep_freed_memory();
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "w2w/terminal.h"
 
@@ -47,7 +46,7 @@ void ProgressBar::update(const ProgressEvent& event) {
   const double seconds = std::chrono::duration<double>(now - stage_start_).count();
   const double rate = seconds > 0 ? (event.step - first_step_) / seconds : 0;
   const bool done = event.step >= event.total;
-  if (is_terminal(Stream::error)) {
+  if (can_redraw(Stream::error)) {
     if (done) return clear();
     if (now - last_draw_ < std::chrono::milliseconds(100)) return;
     last_draw_ = now;
@@ -57,15 +56,17 @@ void ProgressBar::update(const ProgressEvent& event) {
   if (tenth == last_tenth_) return;
   last_tenth_ = tenth;
   const auto tail = done ? event.detail : figures(event, rate);
-  fmt::print(stderr, "w2w: {} {}/{} ({} %){}\n", event.what, event.step, event.total,
-             event.step * 100 / event.total, tail.empty() ? "" : ", " + tail);
+  tell(fmt::format("w2w: {} {}/{} ({} %){}\n", event.what, event.step, event.total,
+                   event.step * 100 / event.total, tail.empty() ? "" : ", " + tail));
 }
 
 void ProgressBar::draw(const ProgressEvent& event, double rate) {
   const auto left = fmt::format("{} ", event.what);
-  const auto right = fmt::format(" {}/{}  {}", event.step, event.total, figures(event, rate));
-  const int room =
-      std::min(40, terminal_width() - 3 - static_cast<int>(display_width(left) + display_width(right)));
+  const auto count = fmt::format(" {}/{}", event.step, event.total);
+  auto right = count + "  " + figures(event, rate);
+  int room = terminal_width() - 3 - static_cast<int>(display_width(left) + display_width(right));
+  if (room < -2) right = count;  // a line that wraps cannot be drawn over
+  room = std::min(40, room);
   std::string line = left;
   if (room >= 5) {
     const int filled =
@@ -73,15 +74,13 @@ void ProgressBar::draw(const ProgressEvent& event, double rate) {
     line += "[" + std::string(static_cast<size_t>(filled), '=') +
             std::string(static_cast<size_t>(room - filled), ' ') + "]";
   }
-  fmt::print(stderr, "\r{}{}\x1b[K", line, right);
-  std::fflush(stderr);
+  tell(fmt::format("\r{}{}\x1b[K", line, right));
   drawn_ = true;
 }
 
 void ProgressBar::clear() {
   if (!drawn_) return;
-  fmt::print(stderr, "\r\x1b[K");
-  std::fflush(stderr);
+  tell("\r\x1b[K");
   drawn_ = false;
 }
 

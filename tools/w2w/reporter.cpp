@@ -12,6 +12,10 @@
 
 namespace w2w::cli {
 
+std::string json_text(const Json& value, int indent) {
+  return value.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
 Reporter::Reporter(std::string command, const GeneralOptions& options)
     : command_(std::move(command)), options_(options) {
   set_log_sink([this](LogLevel level, std::string_view text) { message(level, text); });
@@ -25,16 +29,17 @@ Reporter::~Reporter() {
       message(LogLevel::warning, error.what());
     }
   }
-  bar_.clear();
+  clear_bar();
   set_log_sink({});
 }
 
 void Reporter::message(LogLevel level, std::string_view text) {
   if (level == LogLevel::debug && !options_.verbose) return;
   if (level == LogLevel::notice && options_.quiet) return;
+  const std::scoped_lock lock(terminal_);
   bar_.clear();
-  fmt::print(stderr, "w2w: {}{}\n", level == LogLevel::warning ? yellow("warning:", Stream::error) + " " : "",
-             text);
+  const auto kind = level == LogLevel::warning ? yellow("warning:", Stream::error) + " " : "";
+  tell(fmt::format("w2w: {}{}\n", kind, text));
 }
 
 void Reporter::output(const std::filesystem::path& path, std::string_view kind, Json more) {
@@ -76,31 +81,37 @@ void Reporter::field(const std::string& name, Json value) {
 
 void Reporter::line(std::string_view text) {
   if (options_.json) return;
-  bar_.clear();
+  clear_bar();
   fmt::print("{}\n", text);
   std::fflush(stdout);  // a script that reads along sees each result when it exists
 }
 
 void Reporter::remark(std::string_view text) {
   if (options_.json || options_.quiet) return;
+  clear_bar();
+  tell(fmt::format("{}\n", text));
+}
+
+void Reporter::clear_bar() {
+  const std::scoped_lock lock(terminal_);
   bar_.clear();
-  fmt::print(stderr, "{}\n", text);
 }
 
 Progress Reporter::progress() {
   if (options_.quiet) return {};
-  return [this](const ProgressEvent& event) { bar_.update(event); };
+  return [this](const ProgressEvent& event) {
+    const std::scoped_lock lock(terminal_);
+    bar_.update(event);
+  };
 }
 
 void Reporter::finish() {
   tell_of_written(0);
-  bar_.clear();
+  clear_bar();
   if (options_.json) {
     Json object = {{"command", command_}, {"outputs", outputs_}};
     object.update(fields_);
-    // Paths are bytes and need not be UTF-8; JSON has to be.
-    const int indent = is_terminal(Stream::out) ? 2 : -1;
-    fmt::print("{}\n", object.dump(indent, ' ', false, Json::error_handler_t::replace));
+    fmt::print("{}\n", json_text(object, is_terminal(Stream::out) ? 2 : -1));
   }
   if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
     throw Error(ErrorKind::failure,

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <future>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -19,6 +20,9 @@ namespace w2w::cli {
 
 using Json = nlohmann::ordered_json;
 
+/// JSON as text. Arguments and paths are bytes: what is not UTF-8 becomes U+FFFD.
+std::string json_text(const Json& value, int indent = -1);
+
 class Reporter {
  public:
   /// Routes the library's messages (base/log.h) to stderr until it is destroyed.
@@ -30,8 +34,9 @@ class Reporter {
   const GeneralOptions& options() const { return options_; }
   bool json() const { return options_.json; }
 
-  /// A file that was written: its path is printed at once, or kept for the JSON object with `kind`
-  /// ("coefficients", "picture", "lora", "space", "log", "sheet") and `more`, e.g. {{"seed", 5}}.
+  /// A file that was written: its path is printed, behind those still to be written, or kept for the JSON
+  /// object with `kind` ("coefficients", "picture", "lora", "space", "log", "sheet") and `more`, e.g.
+  /// {{"seed", 5}}.
   void output(const std::filesystem::path& path, std::string_view kind, Json more = Json::object());
 
   /// The same of a file that `write` is still to write: it does so beside the work that follows. Files are
@@ -62,6 +67,7 @@ class Reporter {
     Json entry;
   };
   void message(LogLevel level, std::string_view text);
+  void clear_bar();
   void tell_of_written(size_t most_unwritten);
 
   std::string command_;
@@ -69,6 +75,7 @@ class Reporter {
   std::deque<Output> unwritten_;  ///< and those that were given behind them
   Json outputs_ = Json::array();
   Json fields_ = Json::object();
+  std::mutex terminal_;  ///< guards bar_: what writes in the background may warn
   ProgressBar bar_;
 };
 

@@ -1,9 +1,12 @@
 #include "w2w/terminal.h"
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 
 namespace w2w::cli {
@@ -18,7 +21,25 @@ std::string styled(const char* code, std::string_view text, Stream stream) {
 
 }  // namespace
 
+void fill_closed_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) != -1 || errno != EBADF) continue;
+    // The lowest free number, which is this one.
+    if (open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY) == -1) return;
+  }
+}
+
+void tell(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
 bool is_terminal(Stream stream) { return isatty(stream == Stream::out ? STDOUT_FILENO : STDERR_FILENO) == 1; }
+
+bool can_redraw(Stream stream) {
+  const char* term = std::getenv("TERM");
+  return is_terminal(stream) && !(term && std::string_view(term) == "dumb");
+}
 
 int terminal_width() {
   winsize size{};
@@ -28,9 +49,7 @@ int terminal_width() {
 
 bool use_colour(Stream stream) {
   const char* no_colour = std::getenv("NO_COLOR");
-  const char* term = std::getenv("TERM");
-  return !colour_disabled && !(no_colour && *no_colour) && !(term && std::string_view(term) == "dumb") &&
-         is_terminal(stream);
+  return !colour_disabled && !(no_colour && *no_colour) && can_redraw(stream);
 }
 
 void disable_colour() { colour_disabled = true; }

@@ -6,7 +6,17 @@ namespace w2w::cli {
 
 enum class Stream { out, error };
 
+/// Gives the standard streams that the parent closed to /dev/null: the next file opened would be theirs, and
+/// messages would end in it. Writing to them goes on failing.
+void fill_closed_streams();
+
+/// Writes to stderr. Messages do not end a command: where they cannot be written, they are lost.
+void tell(std::string_view text);
+
 bool is_terminal(Stream stream);
+
+/// A terminal whose lines can be drawn anew, which TERM "dumb" says of none.
+bool can_redraw(Stream stream);
 
 /// Columns of the terminal, 80 where there is none.
 int terminal_width();
