@@ -10,6 +10,12 @@ namespace w2w {
 /// otherwise.
 nlohmann::json read_json_object(const std::filesystem::path& path);
 
+/// JSON as text, `indent` as in dump(). Names from paths are bytes: what is not UTF-8 becomes U+FFFD.
+template <class Json>
+std::string json_text(const Json& value, int indent = -1) {
+  return value.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
 /// What nlohmann says, without its "[json.exception.parse_error.101] ".
 std::string json_reason(const nlohmann::json::exception& error);
 

@@ -126,7 +126,7 @@ std::string encode_png(const at::Tensor& pixels, const Metadata& text) {
   std::vector<png_text> chunks;
   for (const auto& [key, value] : text) {
     const auto latin1 = utf8_to_latin1(value);
-    std::string& content = encoded[key] = latin1.value_or(value);
+    std::string& content = encoded[key] = latin1.value_or(valid_utf8(value));
     png_text chunk{};
     chunk.compression = latin1 ? PNG_TEXT_COMPRESSION_NONE : PNG_ITXT_COMPRESSION_NONE;
     chunk.key = const_cast<char*>(key.c_str());

@@ -15,6 +15,7 @@
 
 #include "io/json_file.h"
 #include "io/safetensors_header.h"
+#include "io/text_encoding.h"
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
@@ -216,6 +217,10 @@ std::string header_of(const std::vector<NamedTensor>& order, const Metadata& met
   for (const auto& item : order) {
     if (item.first == metadata_key)
       throw Error(ErrorKind::failure, "a tensor of a safetensors file cannot be named __metadata__");
+    if (!is_utf8(item.first)) {
+      throw Error(ErrorKind::failure,
+                  fmt::format("a tensor of a safetensors file cannot be named '{}': not UTF-8", item.first));
+    }
     ordered_json& entry = entries[item.first];
     entry["dtype"] = dtype_text(item);
     entry["shape"] = item.second.sizes().vec();
@@ -223,14 +228,9 @@ std::string header_of(const std::vector<NamedTensor>& order, const Metadata& met
     offset += item.second.nbytes();
   }
   for (auto& [name, entry] : entries) root[name] = std::move(entry);
-  try {
-    std::string text = root.dump();
-    text.append((8 - text.size() % 8) % 8, ' ');
-    return text;
-  } catch (const json::exception& error) {
-    throw Error(ErrorKind::failure,
-                std::string("cannot write names and metadata of a safetensors file: ") + error.what());
-  }
+  std::string text = json_text(root);
+  text.append((8 - text.size() % 8) % 8, ' ');
+  return text;
 }
 
 }  // namespace

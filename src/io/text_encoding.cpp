@@ -71,6 +71,12 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::string valid_utf8(std::string_view text) {
+  std::string valid;
+  while (!text.empty()) append_utf8(valid, next_code_point(text).value_or(replacement));
+  return valid;
+}
+
 std::string utf16_to_utf8(std::string_view bytes, bool big_endian) {
   const size_t count = bytes.size() / 2;
   const auto unit = [&](size_t i) -> char32_t {

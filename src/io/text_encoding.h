@@ -9,6 +9,8 @@ std::string latin1_to_utf8(std::string_view bytes);
 /// Nothing when a character does not exist in Latin-1 or the text is not UTF-8.
 std::optional<std::string> utf8_to_latin1(std::string_view text);
 bool is_utf8(std::string_view text);
+/// What is not UTF-8 becomes U+FFFD.
+std::string valid_utf8(std::string_view text);
 /// Lone surrogates become U+FFFD; an odd last byte is dropped.
 std::string utf16_to_utf8(std::string_view bytes, bool big_endian);
 /// What is not UTF-8 becomes U+FFFD.

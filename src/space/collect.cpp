@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "io/json_file.h"
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
 #include "w2w/io/matrix_file.h"
@@ -256,7 +257,7 @@ ModelMatrix collect_models(const std::vector<ModelSource>& sources, const BuildO
   if (!folder.stage().empty() && folder.stage() != collect_stage) return mapped();
   int64_t done = folder.stage() == collect_stage ? folder.position() : 0;
   MatrixFile matrix(path, tensor_name, count, reader.layout().parameters(), at::kFloat,
-                    {{"names", nlohmann::json(names).dump()}});
+                    {{"names", json_text(nlohmann::json(names))}});
   const auto save = [&] {
     matrix.flush();
     folder.save(collect_stage, done, {});

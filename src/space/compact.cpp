@@ -162,7 +162,7 @@ void write_space(const fs::path& folder, const SpaceData& data, c10::ScalarType 
   if (data.explained_variance.defined()) basis["explained_variance"] = data.explained_variance;
   write_safetensors(folder / "basis.safetensors", basis, {});
   if (data.projections.defined()) {
-    const Metadata names = data.names.empty() ? Metadata{} : Metadata{{"names", json(data.names).dump()}};
+    const Metadata names = data.names.empty() ? Metadata{} : Metadata{{"names", json_text(json(data.names))}};
     write_safetensors(folder / "projections.safetensors", {{"projections", data.projections}}, names);
   }
   json description = {{"format", format_version},
@@ -178,7 +178,7 @@ void write_space(const fs::path& folder, const SpaceData& data, c10::ScalarType 
   if (data.model_layers > 0) description["model_layers"] = data.model_layers;
   if (data.total_variance > 0) description["total_variance"] = data.total_variance;
   if (auto build = json::parse(data.build); !build.empty()) description["build"] = std::move(build);
-  write_file(folder / "space.json", description.dump(1) + "\n");
+  write_file(folder / "space.json", json_text(description, 1) + "\n");
 }
 
 }  // namespace w2w

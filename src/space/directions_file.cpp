@@ -122,10 +122,10 @@ void write_directions(const std::filesystem::path& path, const Directions& direc
   if (directions.smallest.defined()) tensors["smallest"] = directions.smallest.contiguous();
   Metadata metadata = {{"w2w.format", format_version},
                        {"w2w.space", directions.space_hash},
-                       {"w2w.attributes", json(directions.attributes).dump()},
+                       {"w2w.attributes", json_text(json(directions.attributes))},
                        {"w2w.method", directions.method}};
   if (directions.penalty) metadata["w2w.penalty"] = fmt::format("{}", *directions.penalty);
-  if (!directions.without.empty()) metadata["w2w.without"] = json(directions.without).dump();
+  if (!directions.without.empty()) metadata["w2w.without"] = json_text(json(directions.without));
   write_safetensors(path, tensors, metadata);
 }
 

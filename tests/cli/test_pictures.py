@@ -1,5 +1,6 @@
 """`sample` and `render`: what they write, what they print, what they refuse."""
 import json
+import os
 import resource
 import shlex
 import signal
@@ -240,3 +241,11 @@ def test_interrupted_work_leaves_whole_files_only(w2w, world, tmp_path):
     assert sorted(told.read_text().splitlines()) == sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "out").iterdir())
     for path in (tmp_path / "out").iterdir():
         pixels(path) if path.suffix == ".png" else load_file(path)
+
+
+def test_a_prompt_that_is_not_utf8(w2w, tmp_path):
+    """Arguments are bytes, metadata is text: the picture is drawn all the same, and what cannot be told is U+FFFD."""
+    w2w("sample", "--identity-seed", 7, "-s", 1, "--steps", 1, "-p", os.fsdecode(b"caf\xe9 person"), "-o", "p")
+    with Image.open(tmp_path / "p/person-7_p1_s1.png") as picture:
+        assert json.loads(picture.text["w2w"])["prompt"] == "caf\ufffd person"
+        assert picture.text["parameters"].startswith("caf\ufffd person\n")

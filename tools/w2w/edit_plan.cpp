@@ -168,7 +168,7 @@ std::string longer_history(const std::string& history, const Json& entry) {
     list = Json::array();
   }
   list.push_back(entry);
-  return list.dump();
+  return json_text(list);
 }
 
 }  // namespace w2w::cli

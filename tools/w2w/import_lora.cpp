@@ -65,7 +65,7 @@ std::string history_with_import(const std::string& before, const fs::path& file,
        {"file", file.filename().string()},
        {"sha256", Sha256().update(MappedFile::open(file)->bytes().data(), fs::file_size(file)).hex()},
        {"components", components}});
-  return history.dump();
+  return json_text(history);
 }
 
 void say(const std::string& path, const Json& facts, int64_t rank) {

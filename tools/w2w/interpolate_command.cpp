@@ -117,10 +117,8 @@ class InterpolateRun {
     };
     identity.space_hash = space_.hash();
     identity.model = space_.data().base_model;
-    identity.history =
-        Json::array(
-            {{{"command", "interpolate"}, {"position", position}, {"from", past(from)}, {"to", past(to)}}})
-            .dump();
+    identity.history = json_text(Json::array(
+        {{{"command", "interpolate"}, {"position", position}, {"from", past(from)}, {"to", past(to)}}}));
     return identity;
   }
 

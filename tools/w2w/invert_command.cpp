@@ -134,7 +134,7 @@ class InvertRun {
     identity.space_hash = space_.hash();
     identity.model = space_.data().base_model;
     identity.trigger = inversion_options_.prompt;
-    identity.history = Json::array({history(task.job)}).dump();
+    identity.history = json_text(Json::array({history(task.job)}));
     if (task.lora) {
       write_lora(*task.lora, *options_.lora, space_.lora(identity.coefficients), task.job.name, identity,
                  options_.shared.no_metadata);

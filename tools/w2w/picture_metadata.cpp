@@ -82,13 +82,13 @@ Metadata picture_metadata(const PictureFacts& facts) {
                    {"height", o.height},
                    {"sampler", o.sampler->sampler + (o.sampler->karras ? "_karras" : "")}});
   json.update(facts.more);
-  return {{"parameters", infotext(facts)}, {"w2w", json.dump()}};
+  return {{"parameters", infotext(facts)}, {"w2w", json_text(json)}};
 }
 
 Metadata sheet_metadata(const SheetFacts& facts) {
   auto json = making(facts);
   json.update(facts.common.more);
-  return {{"w2w", json.dump()}};
+  return {{"w2w", json_text(json)}};
 }
 
 std::optional<std::string> command_of(const Metadata& metadata) {

@@ -78,7 +78,7 @@ class SampleRun {
   /// Names everything and refuses what cannot be written, before any work.
   void plan() {
     if (!options_.no_images) pictures_.emplace(options_.shared, space_.data().defaults);
-    const uint64_t first = parse_seeds(options_.identity_seed, draw_seed, "--identity-seed").front();
+    const uint64_t first = parse_one_seed(options_.identity_seed, draw_seed, "--identity-seed");
     std::vector<PlannedOutput> outputs;
     for (int64_t i = 0; i < options_.count; ++i) {
       const uint64_t seed = first + static_cast<uint64_t>(i);
@@ -145,11 +145,10 @@ class SampleRun {
   Identity write_person(const Draw& draw) {
     auto identity = draw_identity(space_, components_, spread_, draw.seed);
     identity.model = space_.data().base_model;
-    identity.history = Json::array({{{"command", "sample"},
-                                     {"identity_seed", draw.seed},
-                                     {"components", components_},
-                                     {"spread", spread_}}})
-                           .dump();
+    identity.history = json_text(Json::array({{{"command", "sample"},
+                                               {"identity_seed", draw.seed},
+                                               {"components", components_},
+                                               {"spread", spread_}}}));
     identity.trigger = space_.data().defaults.prompt;
     auto path = draw.paths.begin();
     write_identity(*path, identity);
@@ -196,10 +195,7 @@ void add_sample(App& app) {
   add_value(parser, "--identity-seed", "N",
             "seed of the first person, the next ones count up; -1 draws one and prints it (default: -1)",
             [options](const std::string& text) {
-              if (parse_seeds(text, nullptr, "--identity-seed").size() != 1) {
-                throw Error(ErrorKind::usage, "--identity-seed takes one number, found '" + text + "'",
-                            "--count N draws people with this seed and the N - 1 after it");
-              }
+              parse_one_seed(text, nullptr, "--identity-seed");
               options->identity_seed = text;
             });
   add_integer(parser, "--components", options->components, {1, 1'000'000},

@@ -220,7 +220,7 @@ class TrainRun {
     Identity made;
     made.model = model_->checkpoint().path().filename().string();
     made.trigger = options_.training.prompt;
-    made.history = Json::array({history(place)}).dump();
+    made.history = json_text(Json::array({history(place)}));
     write_lora(task->lora, options_.format, trainer_->lora(trainee.state), task->name, made,
                options_.shared.no_metadata,
                parse_dtype(options_.lora_dtype, at::kCPU));  // last: it marks the end

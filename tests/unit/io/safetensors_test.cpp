@@ -187,13 +187,19 @@ TEST(Safetensors, UnwritableInputsLeaveNoFile) {
   expect_error(ErrorKind::failure, "cannot be named __metadata__", [&] {
     write_safetensors(folder / "x", {{"__metadata__", tensor}}, {});
   });
-  expect_error(ErrorKind::failure, "cannot write names and metadata", [&] {
+  expect_error(ErrorKind::failure, "not UTF-8", [&] {
     write_safetensors(folder / "x", {{"bad\xff", tensor}}, {});
   });
   expect_error(ErrorKind::failure, "no name for dtype ComplexFloat", [&] {
     write_safetensors(folder / "x", {{"c", tensor.to(at::kComplexFloat)}}, {});
   });
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(Safetensors, MetadataThatIsNotUtf8IsReplaced) {
+  TemporaryFolder folder;
+  write_safetensors(folder / "x", {{"a", at::full({1}, 1.0)}}, {{"prompt", "a\xff b"}});
+  EXPECT_EQ(read_safetensors(folder / "x").metadata.at("prompt"), "a\uFFFD b");
 }
 
 }  // namespace
