@@ -221,7 +221,7 @@ def test_bad_tables(invert, picture, tmp_path, table, code, says):
     (["anna.png", "--preset", "rael"], 2, "did you mean 'real'"),
     (["anna.png", "--preset", "reference", "--method", "fast"], 2, "--preset reference is the reference's method"),
     (["anna.png", "--fit", "squash"], 2, "--fit"),
-    (["anna.png", "--seed", "1,2"], 2, "--seed takes one number"),
+    (["anna.png", "--seed", "1,2"], 2, "--seed expects one whole number"),
     (["--batch-file", "people.csv", "anna.png"], 2, "--batch-file names all pictures"),
     (["--batch-file", "people.csv", "--checkpoint", "x"], 2, "--checkpoint is for one person")])
 def test_refusals(invert, picture, tmp_path, arguments, code, says):

@@ -44,7 +44,7 @@ InversionOptions resolve(const InvertOptions& options, const Space& space) {
   resolved.weight_decay = options.weight_decay.value_or(resolved.weight_decay);
   resolved.batch = options.batch;
   resolved.accumulate = options.accumulate;
-  resolved.seed = parse_seeds(options.seed).front();
+  resolved.seed = parse_one_seed(options.seed);
   resolved.prompt =
       options.shared.prompts.empty() ? space.data().defaults.prompt : options.shared.prompts.front();
   resolved.width = options.shared.width.value_or(space.data().defaults.width);
@@ -86,9 +86,7 @@ void add_invert_options(CLI::App& parser, InvertOptions& options) {
               "batches whose gradients make one step: as a larger batch, with less memory; default: 1");
   add_value(parser, "-s,--seed", "N", "of all random numbers; -1 draws one and prints it; default: -1",
             [&options](const std::string& text) {
-              if (parse_seeds(text, nullptr).size() != 1) {
-                throw Error(ErrorKind::usage, "--seed takes one number, found '" + text + "'");
-              }
+              parse_one_seed(text, nullptr);
               options.seed = text;
             });
   add_value(parser, "-p,--prompt", "TEXT", "what the pictures show; default: the space's, or \"sks person\"",

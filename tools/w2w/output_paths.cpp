@@ -37,6 +37,20 @@ const PlannedOutput* named_output(const fs::path& output, const std::vector<Plan
   return nullptr;
 }
 
+/// A folder of such a name is nobody's wish.
+void refuse_other_picture_formats(const fs::path& output, const std::vector<PlannedOutput>& planned) {
+  const auto extension = lower_extension(output);
+  const bool other = extension == ".webp" || extension == ".gif" || extension == ".bmp" ||
+                     extension == ".tif" || extension == ".tiff" || extension == ".avif" ||
+                     extension == ".heic";
+  const auto is_picture = [](const PlannedOutput& one) { return one.kind == "picture"; };
+  if (!other || fs::is_directory(output) || std::none_of(planned.begin(), planned.end(), is_picture)) return;
+  throw Error(ErrorKind::usage,
+              fmt::format("--output: pictures are written as .png or .jpg, not as {} ({})", extension,
+                          output.string()),
+              fmt::format("for example -o {}", fs::path(output).replace_extension(".png").string()));
+}
+
 void make_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
@@ -67,6 +81,7 @@ std::vector<fs::path> plan_outputs(const std::optional<std::string>& output,
   const fs::path given = output.value_or("");
   if (output && output->empty()) throw Error(ErrorKind::usage, "--output expects a file or folder, found ''");
   const auto* named = named_output(given, planned);
+  if (!named) refuse_other_picture_formats(given, planned);
   const fs::path folder = named ? given.parent_path() : given;
   std::vector<fs::path> paths;
   std::set<fs::path> seen;

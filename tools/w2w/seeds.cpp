@@ -30,6 +30,13 @@ std::optional<uint64_t> parse_seed(std::string_view text) {
   return seed;
 }
 
+uint64_t drawn(const std::function<uint64_t()>& draw, std::string_view option) {
+  if (!draw) return 0;
+  const uint64_t seed = draw();
+  notice(fmt::format("drew {} {}", option.starts_with("--") ? option.substr(2) : option, seed));
+  return seed;
+}
+
 }  // namespace
 
 uint64_t draw_seed() { return std::random_device{}(); }
@@ -45,9 +52,7 @@ std::vector<uint64_t> parse_seeds(std::string_view text, const std::function<uin
     const auto item = trimmed(rest.substr(0, rest.find(',')));
     const size_t dash = item.find('-');
     if (item == "-1") {
-      seeds.push_back(draw ? draw() : 0);
-      if (draw)
-        notice(fmt::format("drew {} {}", option.starts_with("--") ? option.substr(2) : option, seeds.back()));
+      seeds.push_back(drawn(draw, option));
     } else if (const auto first = parse_seed(item.substr(0, dash))) {
       const auto last = dash == std::string_view::npos ? first : parse_seed(item.substr(dash + 1));
       if (!last) fail("expects whole numbers and ranges");
@@ -64,6 +69,14 @@ std::vector<uint64_t> parse_seeds(std::string_view text, const std::function<uin
     if (seeds.size() > most_seeds) fail(fmt::format("expects at most {} seeds", most_seeds));
     if (rest.find(',') == std::string_view::npos) return seeds;
   }
+}
+
+uint64_t parse_one_seed(std::string_view text, const std::function<uint64_t()>& draw,
+                        std::string_view option) {
+  if (trimmed(text) == "-1") return drawn(draw, option);
+  if (const auto seed = parse_seed(text)) return *seed;
+  throw Error(ErrorKind::usage, fmt::format("{} expects one whole number, found '{}'", option, text),
+              fmt::format("for example {0} 7, or {0} -1 for a random one", option));
 }
 
 }  // namespace w2w::cli

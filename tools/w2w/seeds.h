@@ -14,4 +14,8 @@ uint64_t draw_seed();
 std::vector<uint64_t> parse_seeds(std::string_view text, const std::function<uint64_t()>& draw = draw_seed,
                                   std::string_view option = "--seed");
 
+/// The same for an option that takes one seed.
+uint64_t parse_one_seed(std::string_view text, const std::function<uint64_t()>& draw = draw_seed,
+                        std::string_view option = "--seed");
+
 }  // namespace w2w::cli

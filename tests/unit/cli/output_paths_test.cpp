@@ -39,6 +39,14 @@ TEST(OutputPaths, ExtensionNamesTheOnlyOutputOfItsKind) {
             (Paths{folder / "me.safetensors", folder / "me.JPEG"}));
 }
 
+TEST(OutputPaths, OtherPictureFormatsAreRefused) {
+  const test::TemporaryFolder folder;
+  test::expect_error(ErrorKind::usage, "pictures are written as .png or .jpg, not as .webp",
+                     [&] { plan_outputs((folder / "me.WebP").string(), {picture}, false); });
+  EXPECT_EQ(plan_outputs((folder / "me.gif").string(), {coefficients}, false),
+            (Paths{folder / "me.gif" / "person-7.safetensors"}));
+}
+
 TEST(OutputPaths, ExtensionIsAFolderWhenSeveralOrNoneSuit) {
   const test::TemporaryFolder folder;
   EXPECT_EQ(plan_outputs((folder / "me.png").string(), {picture, second_picture}, false),

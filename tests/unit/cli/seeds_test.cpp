@@ -54,5 +54,15 @@ TEST(Seeds, RefusesRangesThatAreReversedOrEndless) {
   test::expect_error(ErrorKind::usage, "at most 10000 seeds", [] { parse_seeds("0-9223372036854775807"); });
 }
 
+TEST(OneSeed, IsOneNumberOrDrawn) {
+  EXPECT_EQ(parse_one_seed(" 7 "), 7U);
+  EXPECT_EQ(parse_one_seed("-1", nullptr), 0U);
+  EXPECT_NE(parse_one_seed("-1"), parse_one_seed("-1"));
+  for (const char* text : {"", "1,2", "1-3", "-2", "x"}) {
+    test::expect_error(ErrorKind::usage, "--seed expects one whole number, found",
+                       [&] { parse_one_seed(text); });
+  }
+}
+
 }  // namespace
 }  // namespace w2w::cli
