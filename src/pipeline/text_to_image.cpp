@@ -197,6 +197,11 @@ Tensor TextToImage::decode(const Tensor& latents, bool tiled) {
   if (!decoder_) decoder_.emplace(checkpoint_.vae_decoder(options_));
   const auto unscaled = (latents / checkpoint_.vae_config().scaling_factor).to(options_);
   const auto image = (tiled ? decoder_->tiled(unscaled) : (*decoder_)(unscaled)).to(at::kFloat);
+  if (!image.isfinite().all().item<bool>()) {
+    throw Error(
+        ErrorKind::failure, "the model drew nothing: the picture's values are not finite numbers",
+        "w2w space verify tells whether the space is; with --dtype f16 values may overflow, f32 is safe");
+  }
   const auto pixels = ((image / 2 + 0.5).clamp(0, 1) * 255).round().to(at::kByte);
   return pixels[0].permute({1, 2, 0}).contiguous().cpu();
 }

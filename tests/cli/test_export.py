@@ -269,7 +269,7 @@ def test_fewer_coefficients_count_alone(w2w, world, tmp_path):
 
 def test_nearest_in_the_released_space(w2w, world, person, tmp_path):
     folder = world.space.save_released(tmp_path / "files")
-    done = w2w("nearest", person.name, "--space", folder, "--model", world.model, "--count", 1)
+    done = w2w("nearest", person.name, "--space", folder, "--count", 1)  # no model need say what its parameters are
     row = cosines(world.space, load_file(person)["coefficients"]).argmax().item()
     assert done.stdout.splitlines()[1].endswith(f"row {row}")
 
@@ -314,6 +314,13 @@ def test_nearest_refuses(w2w, world, person, tmp_path):
 def two(w2w, world, tmp_path):
     w2w("sample", "--space", world.folder, "--count", 2, "--identity-seed", 7, "--no-images")
     return [load_file(tmp_path / f"person-{seed}.safetensors")["coefficients"] for seed in (7, 8)]
+
+
+def test_people_on_the_way_in_the_released_space(w2w, world, two, tmp_path):
+    released = world.space.save_released(tmp_path / "files")
+    w2w("interpolate", "person-7.safetensors", "person-8.safetensors", "--space", released, "--points", 3, "--no-images", "-o", "way")
+    middle = load_file(tmp_path / "way/person-7-to-person-8_02.safetensors")["coefficients"]
+    torch.testing.assert_close(middle, (two[0] + two[1]) / 2)
 
 
 def test_people_on_the_way(w2w, world, two, tmp_path):

@@ -100,6 +100,25 @@ def test_pandas_table(inspect, tmp_path):
     assert (file["kind"], file["facts"]) == ("table", {"rows": 3, "columns": ["Male", "Young"]})
 
 
+def test_the_released_files(inspect, world, tmp_path):
+    folder = world.space.save_released(tmp_path / "files")
+    for name, shape in (("V.pt", [world.space.mean.numel(), 20]), ("mean.pt", [world.space.mean.numel()]), ("proj_20pc.pt", [30, 20])):
+        file = inspect(folder / name)
+        assert (file["kind"], file["tensors"][0]["shape"]) == ("tensors", shape), name
+    assert inspect(folder / "weight_dimensions.pt")["facts"]["content"] == f"a dict of {2 * len(world.space.modules)}"
+
+
+def test_json(inspect, tmp_path):
+    (tmp_path / "some.json").write_text('{"format": 1, "names": ["a"]}')
+    assert inspect("some.json")["facts"] == {"format": 1, "entries": 2}
+
+
+def test_control_characters_stay_in_the_file(w2w, tmp_path):
+    save_file({"t\x1b[2J": torch.zeros(1)}, tmp_path / "x.safetensors", {"note": "a\x1b]0;title\x07b"})
+    text = w2w("inspect", "x.safetensors").stdout
+    assert "t?[2J" in text and "a?]0;title?b" in text and "\x1b" not in text
+
+
 def test_pictures(inspect, tmp_path):
     info = PngInfo()
     info.add_text("parameters", "sks person\nSteps: 20, Seed: 5")
@@ -132,7 +151,7 @@ def test_several_files_in_order(w2w, tmp_path):
 
 
 @pytest.mark.parametrize("name, content", [("cut.safetensors", b"\x08\0\0\0\0\0\0\0{}"), ("text.txt", b"just some words"),
-                                           ("empty", b""), ("empty.csv", b""), ("zip.pt", b"PK\x03\x04 broken")])
+                                           ("empty", b""), ("empty.csv", b""), ("zip.pt", b"PK\x03\x04 broken"), ("cut.json", b"{")])
 def test_what_cannot_be_read_exits_3(w2w, tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     assert name in w2w("inspect", name, code=3).stderr

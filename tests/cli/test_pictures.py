@@ -243,6 +243,16 @@ def test_interrupted_work_leaves_whole_files_only(w2w, world, tmp_path):
         pixels(path) if path.suffix == ".png" else load_file(path)
 
 
+def test_a_picture_of_no_numbers_is_a_failure(w2w, world, tmp_path):
+    released = world.space.save_released(tmp_path / "files")
+    components = torch.load(released / "V.pt")
+    components[5, 0] = float("nan")
+    torch.save(components, released / "V.pt")
+    done = w2w("sample", "-m", world.model, "--space", released, "--identity-seed", 7, "-s", 1, "--steps", 1, code=1)
+    assert "not finite numbers" in done.stderr and "hint: w2w space verify" in done.stderr
+    assert not list(tmp_path.glob("*.png"))
+
+
 def test_a_prompt_that_is_not_utf8(w2w, tmp_path):
     """Arguments are bytes, metadata is text: the picture is drawn all the same, and what cannot be told is U+FFFD."""
     w2w("sample", "--identity-seed", 7, "-s", 1, "--steps", 1, "-p", os.fsdecode(b"caf\xe9 person"), "-o", "p")

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
+#include "w2w/io/torch_value.h"
 #include "w2w/space/identity.h"
 
 namespace w2w::cli {
@@ -97,6 +99,35 @@ bool is_checkpoint(const TensorMap& tensors) {
   });
 }
 
+/// A torch file holds one tensor without a name: coefficients are a row of numbers, and so are two files of
+/// the released space.
+bool is_some_other_tensor(const fs::path& path, const TensorFile& file) {
+  if (file.format != "torch" || file.tensors.size() != 1) return false;
+  const auto& tensor = file.tensors.begin()->second;
+  const bool row = tensor.dim() == 1 || (tensor.dim() == 2 && tensor.size(0) == 1);
+  return !row || path.filename() == "mean.pt" || path.filename() == "std.pt";
+}
+
+/// JSON, or values in a torch file, that are no tensors: weight_dimensions.pt of the release, for example.
+FileDescription describe_values(const fs::path& path) {
+  if (path.extension() == ".json") {
+    std::ifstream file(path, std::ios::binary);
+    const auto json = nlohmann::ordered_json::parse(file, nullptr, /*allow_exceptions=*/false);
+    if (json.is_discarded()) {
+      throw Error(ErrorKind::malformed, fmt::format("JSON file does not parse ({})", path.string()));
+    }
+    FileDescription description{.kind = "json", .title = "JSON"};
+    for (const auto& [name, value] : json.items()) {
+      if (json.is_object() && value.is_primitive()) description.facts[name] = value;
+    }
+    description.facts["entries"] = json.size();
+    return description;
+  }
+  FileDescription description{.kind = "values", .title = "values that are no tensors"};
+  description.facts["content"] = read_torch_file(path).description();
+  return description;
+}
+
 }  // namespace
 
 FileDescription describe_tensors(const fs::path& path) {
@@ -104,7 +135,7 @@ FileDescription describe_tensors(const fs::path& path) {
   FileDescription description;
   description.metadata = file.metadata;
   description.tensors = summaries(file.tensors);
-  if (is_identity(path)) {
+  if (is_identity(path) && !is_some_other_tensor(path, file)) {
     const auto identity = read_identity(path);
     description.kind = "coefficients";
     description.title = "an identity: its coefficients in a w2w space";
@@ -142,15 +173,19 @@ FileDescription describe_file(const fs::path& path) {
   if (fs::is_directory(path, error)) return describe_folder(path);
   if (is_picture(path)) return describe_picture(path);
   if (path.extension() == ".csv") return describe_csv(path);
+  if (path.extension() == ".json") return describe_values(path);
   try {
     return describe_tensors(path);
   } catch (const Error& tensor_error) {
     if (tensor_error.kind() != ErrorKind::malformed) throw;
-    try {
-      return describe_table(path);
-    } catch (const Error&) {
-      throw tensor_error;  // it is no table either: what is wrong with it as tensors says more
+    for (const auto describe : {describe_table, describe_values}) {
+      try {
+        return describe(path);
+      } catch (const Error&) {
+        continue;
+      }
     }
+    throw tensor_error;  // it is nothing else either: what is wrong with it as tensors says more
   }
 }
 

@@ -16,7 +16,8 @@ struct TensorSummary {
 };
 
 struct FileDescription {
-  /// coefficients, directions, lora, checkpoint, tensors, model, tokenizer, space, picture, table
+  /// coefficients, directions, lora, checkpoint, tensors, model, tokenizer, space, picture, table, json,
+  /// values
   std::string kind;
   std::string title;  ///< the kind in words
   nlohmann::ordered_json facts =

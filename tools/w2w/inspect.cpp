@@ -38,7 +38,8 @@ void print_table(Reporter& reporter, const std::vector<std::pair<std::string, st
   size_t column = 0;
   for (const auto& row : rows) column = std::max(column, display_width(row.first));
   for (const auto& [name, value] : rows) {
-    reporter.line(fmt::format("  {}{}  {}", name, std::string(column - display_width(name), ' '), value));
+    reporter.line(
+        printable(fmt::format("  {}{}  {}", name, std::string(column - display_width(name), ' '), value)));
   }
 }
 

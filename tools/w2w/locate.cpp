@@ -51,6 +51,7 @@ std::vector<fs::path> hub_caches() {
     if (const auto path = environment_path(name)) caches.push_back(*path);
   }
   if (const auto path = environment_path("HF_HOME")) caches.push_back(*path / "hub");
+  if (const auto path = environment_path("XDG_CACHE_HOME")) caches.push_back(*path / "huggingface" / "hub");
   if (const auto path = environment_path("HOME")) caches.push_back(*path / ".cache" / "huggingface" / "hub");
   return caches;
 }

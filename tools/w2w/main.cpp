@@ -25,19 +25,9 @@ void on_interrupt(int signal_number) {
   std::signal(signal_number, SIG_DFL);
 }
 
-/// Without what would move a terminal's cursor: messages quote files and arguments.
-std::string printable(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-    if (control && c != '\n' && c != '\t') c = '?';
-  }
-  return result;
-}
-
 void print_error(std::string_view message, std::string_view hint) {
-  cli::tell(fmt::format("w2w: {} {}\n", cli::red("error:", cli::Stream::error), printable(message)));
-  if (!hint.empty()) cli::tell(fmt::format("hint: {}\n", printable(hint)));
+  cli::tell(fmt::format("w2w: {} {}\n", cli::red("error:", cli::Stream::error), cli::printable(message)));
+  if (!hint.empty()) cli::tell(fmt::format("hint: {}\n", cli::printable(hint)));
 }
 
 int fail(ErrorKind kind, std::string_view message, std::string_view hint = {}) {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <limits>
 #include <optional>
 #include <random>
 
@@ -14,7 +13,6 @@ namespace w2w::cli {
 namespace {
 
 constexpr size_t most_seeds = 10'000;
-constexpr uint64_t largest_seed = std::numeric_limits<int64_t>::max();
 
 std::string_view trimmed(std::string_view text) {
   while (text.starts_with(' ')) text.remove_prefix(1);
@@ -26,7 +24,7 @@ std::optional<uint64_t> parse_seed(std::string_view text) {
   text = trimmed(text);
   uint64_t seed = 0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), seed);
-  if (status != std::errc{} || end != text.data() + text.size() || seed > largest_seed) return std::nullopt;
+  if (status != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return seed;
 }
 

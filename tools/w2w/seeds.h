@@ -10,7 +10,7 @@ namespace w2w::cli {
 uint64_t draw_seed();
 
 /// "1,2,5-8" -> 1 2 5 6 7 8, in the order given; every -1 is replaced by `draw()` and reported as a notice.
-/// At most 10,000 seeds, each below 2^63. Error(usage) naming `option` otherwise.
+/// At most 10,000 seeds, each below 2^64. Error(usage) naming `option` otherwise.
 std::vector<uint64_t> parse_seeds(std::string_view text, const std::function<uint64_t()>& draw = draw_seed,
                                   std::string_view option = "--seed");
 

@@ -58,6 +58,15 @@ std::string bold(std::string_view text, Stream stream) { return styled("1", text
 std::string red(std::string_view text, Stream stream) { return styled("1;31", text, stream); }
 std::string yellow(std::string_view text, Stream stream) { return styled("33", text, stream); }
 
+std::string printable(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    if (control && c != '\n' && c != '\t') c = '?';
+  }
+  return result;
+}
+
 size_t display_width(std::string_view text) {
   return static_cast<size_t>(std::count_if(
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));

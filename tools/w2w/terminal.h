@@ -31,6 +31,10 @@ std::string bold(std::string_view text, Stream stream);
 std::string red(std::string_view text, Stream stream);
 std::string yellow(std::string_view text, Stream stream);
 
+/// Without what would move a terminal's cursor or change its colours: texts from files and arguments. Line
+/// ends and tabs stay.
+std::string printable(std::string_view text);
+
 /// The number of columns `text` takes: code points, not bytes.
 size_t display_width(std::string_view text);
 

@@ -105,7 +105,7 @@ class TextToImage {
   /// The latents before decoding, on the device, f32 [1, channels, height / f, width / f].
   at::Tensor denoise(const TextToImageOptions& options, const Progress& progress = {});
 
-  /// Such latents as a picture, u8 [height, width, 3].
+  /// Such latents as a picture, u8 [height, width, 3]. Error(failure) where they are not numbers.
   at::Tensor decode(const at::Tensor& latents, bool tiled);
 
  private:
