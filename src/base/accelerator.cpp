@@ -28,6 +28,8 @@ Loaded load() {
   return loaded;
 }
 
+Accelerator* host_accelerator = nullptr;
+
 const Loaded& loaded() {
   static const Loaded once = load();
   return once;
@@ -36,6 +38,8 @@ const Loaded& loaded() {
 }  // namespace
 
 Accelerator* accelerator() { return loaded().accelerator; }
+Accelerator* accelerator_of(at::Device device) { return device.is_cpu() ? host_accelerator : accelerator(); }
+void set_host_accelerator(Accelerator* host) { host_accelerator = host; }
 const std::string& accelerator_problem() { return loaded().problem; }
 
 }  // namespace w2w

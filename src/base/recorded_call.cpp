@@ -16,7 +16,8 @@ bool same_form(const at::Tensor& a, const at::Tensor& b) {
 
 RecordedCall::Tensors RecordedCall::operator()(const std::function<Tensors(const Tensors&)>& function,
                                                const Tensors& inputs) {
-  if (inputs.front().is_cpu()) return function(inputs);
+  auto* accelerator = accelerator_of(inputs.front());
+  if (!accelerator) return function(inputs);
   if (!recording_ || !std::equal(inputs.begin(), inputs.end(), inputs_.begin(), inputs_.end(), same_form)) {
     recording_.reset();
     inputs_.clear();
@@ -24,7 +25,7 @@ RecordedCall::Tensors RecordedCall::operator()(const std::function<Tensors(const
     for (const auto& input : inputs) {
       inputs_.push_back(input.defined() ? input.to(inputs.front().device(), false, true) : at::Tensor());
     }
-    recording_ = accelerator()->record([&] { outputs_ = function(inputs_); });
+    recording_ = accelerator->record([&] { outputs_ = function(inputs_); });
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i].defined() && !inputs[i].is_same(given_[i])) inputs_[i].copy_(inputs[i]);

@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty_like.h>
 
+#include "w2w/base/accelerator.h"
 #include "w2w/base/error.h"
 #include "w2w/lora/algebra.h"
 
@@ -30,7 +31,9 @@ void Adapter::apply(const Lora& lora) {
     auto [entry, is_new] = touched_.try_emplace(module);
     auto& touched = entry->second;
     if (is_new) {
-      touched = live.is_cpu() ? Touched{live.alias(), at::empty_like(live)} : Touched{live.clone(), live};
+      // What is recorded for a device reads the weights where they are.
+      touched =
+          accelerator_of(live) ? Touched{live.clone(), live} : Touched{live.alias(), at::empty_like(live)};
     }
     bake(touched.baked, touched.base, factors);
     if (!touched.baked.is_same(live)) live.set_data(touched.baked);

@@ -28,14 +28,16 @@ Linear::Linear(const Scope& scope, int64_t in, int64_t out, bool with_bias)
       branch(scope.branch()) {}
 
 Tensor Linear::operator()(const Tensor& x) const {
-  auto y = x.is_cuda() ? accelerator()->linear(x, weight, bias, {}) : at::linear(x, weight, bias);
+  auto* device = accelerator_of(x);
+  auto y = device ? device->linear(x, weight, bias, {}) : at::linear(x, weight, bias);
   if (branch->down.defined()) y.add_((*branch)(x), branch->scale);
   return y;
 }
 
 Tensor Linear::plus(const Tensor& addend, const Tensor& x) const {
-  if (!x.is_cuda()) return (*this)(x).add_(addend);
-  auto y = accelerator()->linear(x, weight, bias, addend);
+  auto* device = accelerator_of(x);
+  if (!device) return (*this)(x).add_(addend);
+  auto y = device->linear(x, weight, bias, addend);
   if (branch->down.defined()) y.add_((*branch)(x), branch->scale);
   return y;
 }
@@ -58,12 +60,12 @@ Conv2d::Conv2d(const Scope& scope, int64_t in, int64_t out, int64_t kernel, int6
       padding(padding_) {}
 
 Tensor Conv2d::operator()(const Tensor& x) const {
-  if (x.is_cuda()) return accelerator()->convolution(x, weight, bias, {}, stride, padding);
+  if (auto* device = accelerator_of(x)) return device->convolution(x, weight, bias, {}, stride, padding);
   return at::conv2d(x, weight, bias, {stride, stride}, {padding, padding});
 }
 
 Tensor Conv2d::plus(const Tensor& addend, const Tensor& x) const {
-  if (x.is_cuda()) return accelerator()->convolution(x, weight, bias, addend, stride, padding);
+  if (auto* device = accelerator_of(x)) return device->convolution(x, weight, bias, addend, stride, padding);
   return addend + (*this)(x);
 }
 
@@ -74,28 +76,29 @@ GroupNorm::GroupNorm(const Scope& scope, int64_t groups_, int64_t channels, doub
       eps(eps_) {}
 
 Tensor GroupNorm::operator()(const Tensor& x) const {
-  if (x.is_cuda()) return accelerator()->group_norm(x, {}, groups, weight, bias, eps, false);
+  if (auto* device = accelerator_of(x)) return device->group_norm(x, {}, groups, weight, bias, eps, false);
   return at::group_norm(x, groups, weight, bias, eps);
 }
 
 Tensor GroupNorm::silu(const Tensor& x) const {
-  if (x.is_cuda()) return accelerator()->group_norm(x, {}, groups, weight, bias, eps, true);
+  if (auto* device = accelerator_of(x)) return device->group_norm(x, {}, groups, weight, bias, eps, true);
   return at::silu(at::group_norm(x, groups, weight, bias, eps));
 }
 
 Tensor GroupNorm::silu_after(const Conv2d& conv, const Tensor& shift, const Tensor& x) const {
-  if (x.is_cpu() || shift.requires_grad()) {
+  auto* device = accelerator_of(x);
+  if (!device || shift.requires_grad()) {
     return silu(shift.defined() ? shift.unsqueeze(-1).unsqueeze(-1) + conv(x) : conv(x));
   }
-  const auto product = accelerator()->convolution(x, conv.weight, {}, {}, conv.stride, conv.padding);
-  return accelerator()->group_norm(product, {conv.bias, shift}, groups, weight, bias, eps, true);
+  const auto product = device->convolution(x, conv.weight, {}, {}, conv.stride, conv.padding);
+  return device->group_norm(product, {conv.bias, shift}, groups, weight, bias, eps, true);
 }
 
 LayerNorm::LayerNorm(const Scope& scope, int64_t width, double eps_)
     : weight(scope.take("weight", {width})), bias(scope.take("bias", {width})), eps(eps_) {}
 
 Tensor LayerNorm::operator()(const Tensor& x) const {
-  if (x.is_cuda()) return accelerator()->layer_norm(x, weight, bias, eps);
+  if (auto* device = accelerator_of(x)) return device->layer_norm(x, weight, bias, eps);
   return at::layer_norm(x, weight.sizes(), weight, bias, eps);
 }
 

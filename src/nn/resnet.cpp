@@ -34,7 +34,8 @@ Upsample::Upsample(const Scope& scope, int64_t channels)
     : conv(scope / "conv", channels, channels, 3, 1, 1) {}
 
 Tensor Upsample::operator()(const Tensor& x, at::IntArrayRef size) const {
-  return conv(x.is_cuda() ? accelerator()->upsample(x, size) : at::upsample_nearest2d(x, size));
+  auto* device = accelerator_of(x);
+  return conv(device ? device->upsample(x, size) : at::upsample_nearest2d(x, size));
 }
 
 }  // namespace w2w::nn

@@ -40,8 +40,11 @@ Attention::Attention(const Scope& scope, int64_t width, int64_t context_width, i
       heads(heads_) {}
 
 void Attention::join_projections() {
-  if (!to_k.weight.is_cuda() || !to_v.weight.is_cuda()) return;  // missing: Weights::finish tells of it
-  to_qkv = join_rows({to_q.weight, to_k.weight, to_v.weight});
+  const std::vector<Tensor> weights = {to_q.weight, to_k.weight, to_v.weight};
+  for (const auto& weight : weights) {
+    if (weight.numel() == 0) return;  // missing: Weights::finish tells of it
+  }
+  to_qkv = join_rows(weights);
 }
 
 Tensor Context::repeat_for_prompts(const Tensor& x) const {
@@ -58,7 +61,7 @@ Tensor Attention::plus(const Tensor& addend, const Tensor& x) const {
   if (!to_qkv.defined() || !is_plain(to_q) || !is_plain(to_k) || !is_plain(to_v)) {
     return attend(addend, x, to_k(x), to_v(x));
   }
-  const auto qkv = accelerator()->linear(x, to_qkv, {}, {}).chunk(3, -1);
+  const auto qkv = accelerator_of(x)->linear(x, to_qkv, {}, {}).chunk(3, -1);
   return to_out.plus(addend, multi_head_attention(qkv[0], qkv[1], qkv[2], heads));
 }
 
@@ -89,7 +92,7 @@ FeedForward::FeedForward(const Scope& scope, int64_t width)
 
 Tensor FeedForward::plus(const Tensor& addend, const Tensor& x) const {
   const auto both = proj(x);
-  if (x.is_cuda()) return out.plus(addend, accelerator()->geglu(both));
+  if (auto* device = accelerator_of(x)) return out.plus(addend, device->geglu(both));
   const auto value_and_gate = both.chunk(2, -1);
   return out.plus(addend, value_and_gate[0] * at::gelu(value_and_gate[1]));
 }
@@ -101,7 +104,7 @@ TransformerBlock::TransformerBlock(const Scope& scope, int64_t width, int64_t co
       attn2(scope / "attn2", width, context_width, heads),
       norm3(scope / "norm3", width),
       ff(scope / "ff", width) {
-  if (attn1.to_q.weight.is_cuda()) attn1.join_projections();
+  if (accelerator_of(attn1.to_out.weight)) attn1.join_projections();
 }
 
 Tensor TransformerBlock::operator()(Tensor x, const Context& context) const {

@@ -159,7 +159,7 @@ void TextToImage::advance(Denoising& denoising, size_t end, const Progress& prog
   const auto& timesteps = scheduler->timesteps();
   const auto floats = at::TensorOptions(at::kFloat).device(device());
   RecordedCall::Tensors inputs = {{}, {}, context, at::full({}, options.cfg_scale, floats), people};
-  if (device().is_cuda()) {  // on a CPU nothing is recorded, and little won
+  if (accelerator_of(device())) {  // on a CPU nothing is recorded, and little won
     const auto factors = side_by_side(people, layout);
     for (auto& tensor : unet_->project(context)) inputs.push_back(std::move(tensor));
   }

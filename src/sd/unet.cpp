@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+#include "w2w/base/accelerator.h"
+
 namespace w2w {
 
 nn::ResnetBlock UNet::resnet(const Scope& scope, int64_t in, int64_t out) const {
@@ -91,12 +93,13 @@ std::vector<const nn::ResnetBlock*> UNet::resnets() const {
 
 /// On a device one product serves all.
 void UNet::join_time_projections() {
+  if (!accelerator_of(conv_in_.weight)) return;
   std::vector<Tensor> weights, biases;
   for (const auto* block : resnets()) {
     weights.push_back(block->time_emb_proj->weight);
     biases.push_back(block->time_emb_proj->bias);
-    if (!weights.back().is_cuda() || !biases.back().is_cuda())
-      return;  // or missing: Weights::finish tells of it
+    if (weights.back().numel() == 0 || biases.back().numel() == 0)
+      return;  // missing: Weights::finish tells of it
   }
   time_weight_ = nn::join_rows(weights);
   time_bias_ = nn::join_rows(biases);

@@ -4,13 +4,14 @@
 #include <ATen/ops/addcmul.h>
 
 #include "space/column_products.h"
+#include "w2w/base/accelerator.h"
 
 namespace w2w {
 
 SpaceProducts::SpaceProducts(const Space& space, int64_t k, at::Device device, at::ScalarType dtype)
     : space_(space), k_(k) {
   const auto components = space.components(k);
-  if (device.is_cpu()) return;
+  if (!accelerator_of(device)) return;
   components_ = components.to(device).contiguous();
   if (dtype != at::kFloat) components_ = components_.to(at::kBFloat16);
   mean_ = space.data().mean.to(device);

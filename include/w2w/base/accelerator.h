@@ -71,6 +71,12 @@ class Accelerator {
 
 /// The plug-in, loaded at the first call; null where it or its driver is missing, or there is no device.
 Accelerator* accelerator();
+/// What computes with tensors of a device: the plug-in for CUDA, nothing for the CPU.
+Accelerator* accelerator_of(at::Device device);
+inline Accelerator* accelerator_of(const at::Tensor& x) { return accelerator_of(x.device()); }
+/// For tests where there is no GPU: what is done for one is done on the CPU by `host`, until it is null
+/// again.
+void set_host_accelerator(Accelerator* host);
 /// Why there is none, as the end of a sentence; empty when there is one.
 const std::string& accelerator_problem();
 

@@ -21,7 +21,7 @@ class SpaceProducts {
  private:
   const Space& space_;
   int64_t k_;
-  at::Tensor components_, mean_, std_;  ///< on a device other than the CPU
+  at::Tensor components_, mean_, std_;  ///< on an accelerator alone
 };
 
 }  // namespace w2w

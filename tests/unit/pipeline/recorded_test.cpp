@@ -1,0 +1,211 @@
+// Drawing, inversion and training as a device does them, recorded once and repeated, against the CPU's own
+// way, on the demo world.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/IListRef.h>
+#include <ATen/ops/linspace.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+#include <gtest/gtest.h>
+
+#include "support/host_accelerator.h"
+#include "w2w/pipeline/dreambooth.h"
+#include "w2w/pipeline/inversion.h"
+
+namespace w2w {
+namespace {
+
+using at::Tensor;
+
+const std::filesystem::path demo = W2W_TEST_DATA "/../../share/w2w/demo";
+
+/// The demo world's model and space.
+struct World {
+  TextToImage model{Checkpoint::open(demo / "model"), at::kFloat};
+  Space space = Space::open(demo / "space", &model.linear_layers());
+
+  Lora person(int64_t row) const { return space.lora(space.data().projections[row].to(at::kFloat)); }
+};
+
+TextToImageOptions picture(const std::string& sampler = {}, double cfg_scale = 3) {
+  TextToImageOptions options;
+  options.steps = 4;
+  options.seed = 5;
+  options.cfg_scale = cfg_scale;
+  if (!sampler.empty()) options.sampler = parse_sampler(sampler);
+  return options;
+}
+
+double difference(const Tensor& a, const Tensor& b) { return ((a - b).norm() / b.norm()).item<double>(); }
+
+/// What `run` gives on the CPU, and as on a device, whose figures are left in `device`.
+template <class Run>
+void expect_same(Run run, double bound) {
+  const std::vector<Tensor> expected = run(nullptr);
+  test::HostAccelerator device;
+  const std::vector<Tensor> found = run(&device);
+  ASSERT_EQ(found.size(), expected.size());
+  for (size_t i = 0; i < found.size(); ++i) EXPECT_LE(difference(found[i], expected[i]), bound) << i;
+}
+
+TEST(Recorded, PeopleChangeBeneathOneRecording) {
+  expect_same(
+      [](test::HostAccelerator* device) {
+        World world;
+        std::vector<Tensor> latents;
+        for (const int64_t row : {3, 17, -1}) {
+          world.model.set_person(row < 0 ? Lora() : world.person(row));
+          latents.push_back(world.model.denoise(picture()));
+        }
+        if (device) {
+          EXPECT_EQ(device->recordings(), 1);
+          EXPECT_EQ(device->replays(), world.model.unet_calls());
+        }
+        return latents;
+      },
+      1e-5);
+}
+
+TEST(Recorded, PromptsGuidanceSizesAndSamplers) {
+  expect_same(
+      [](test::HostAccelerator*) {
+        World world;
+        world.model.set_person(world.person(3));
+        std::vector<Tensor> latents;
+        for (const char* sampler : {"pndm", "lms", "euler_a", "heun", "unipc"}) {
+          latents.push_back(world.model.denoise(picture(sampler)));
+        }
+        auto options = picture("lms", 1);  // no guidance, and outputs are kept for later steps
+        latents.push_back(world.model.denoise(options));
+        options.prompt = "sks person on the beach";
+        latents.push_back(world.model.denoise(options));
+        options.width = 72, options.height = 40;
+        latents.push_back(world.model.denoise(options));
+        options.cfg_scale = 2;
+        latents.push_back(world.model.denoise(options));
+        options.cfg_scale = 5;
+        latents.push_back(world.model.denoise(options));
+        return latents;
+      },
+      1e-5);
+}
+
+TEST(Recorded, APersonChangesWithinAPicture) {
+  expect_same(
+      [](test::HostAccelerator*) {
+        World world;
+        world.model.set_person(world.person(3));
+        auto start = world.model.start(picture());
+        world.model.advance(start, 2);
+        std::vector<Tensor> latents;
+        for (const int64_t row : {3, 17}) {
+          world.model.set_person(world.person(row));
+          auto end = start.fork();
+          world.model.advance(end, end.steps());
+          latents.push_back(end.latents);
+        }
+        return latents;
+      },
+      1e-5);
+}
+
+TEST(Recorded, SeveralPeopleSideBySide) {
+  expect_same(
+      [](test::HostAccelerator* device) {
+        World world;
+        std::vector<Tensor> pictures;
+        for (const int64_t first : {0, 20}) {
+          std::vector<Tensor> thetas;
+          for (int64_t row = first; row < first + 3; ++row) {
+            thetas.push_back(world.space.theta(world.space.data().projections[row].to(at::kFloat)));
+          }
+          for (const auto& one :
+               world.model.run_together(at::stack(thetas), world.space.layout(), picture())) {
+            pictures.push_back(one.to(at::kFloat));
+          }
+        }
+        if (device) {
+          EXPECT_EQ(device->recordings(), 1);
+        }
+        return pictures;
+      },
+      1e-3);  // of 255, which roundings may cross
+}
+
+InversionOptions inversion_options(bool whitened) {
+  InversionOptions options;
+  options.components = 20;
+  options.steps = 5;
+  options.batch = 2;
+  options.accumulate = 2;
+  options.whitened = options.cosine = whitened;
+  options.learning_rate = whitened ? 0.05 : 0.1;
+  return options;
+}
+
+TEST(Recorded, Inversion) {
+  for (const bool whitened : {false, true}) {
+    expect_same(
+        [&](test::HostAccelerator* device) -> std::vector<Tensor> {
+          World world;
+          const auto ramp = at::linspace(-1, 1, 64);
+          const InversionPicture stripes{ramp.expand({3, 64, 64}).contiguous(), {}};
+          Inversion inversion(world.model, world.space, inversion_options(whitened));
+          const auto state = inversion.run({stripes}, inversion.initial_state());
+          if (device) {
+            EXPECT_EQ(device->recordings(), 1);
+            EXPECT_EQ(device->replays(), 5);
+          }
+          return {inversion.coefficients(state), at::tensor(state.losses, at::kDouble)};
+        },
+        1e-4);
+  }
+}
+
+TEST(Recorded, InversionThatDrawsBetweenItsSteps) {
+  expect_same(
+      [](test::HostAccelerator*) -> std::vector<Tensor> {
+        World world;
+        const InversionPicture stripes{at::linspace(-1, 1, 64).expand({3, 64, 64}).contiguous(), {}};
+        Inversion inversion(world.model, world.space, inversion_options(false));
+        std::vector<Tensor> seen;
+        const auto state =
+            inversion.run({stripes}, inversion.initial_state(), [&](const InversionState& now) {
+              world.model.set_person(world.space.lora(inversion.coefficients(now)));
+              seen.push_back(world.model.denoise(picture()));
+            });
+        seen.push_back(inversion.coefficients(state));
+        return seen;
+      },
+      1e-4);
+}
+
+TEST(Recorded, TrainingOfTwoPeople) {
+  for (const auto& targets :
+       {std::vector<std::string>{"to_q", "to_v"}, {"time_emb_proj", "to_k", "to_out.0"}}) {
+    expect_same(
+        [&](test::HostAccelerator* device) -> std::vector<Tensor> {
+          World world;
+          DreamboothOptions options;
+          options.targets = targets;
+          options.learning_rate = 1e-2;
+          options.prior_weight = 0;
+          Dreambooth trainer(world.model, options);
+          std::vector<Trainee> people(2);
+          for (size_t i = 0; i < people.size(); ++i) {
+            const auto ramp = at::linspace(i == 0 ? -1 : 1, 0, 64).expand({3, 64, 64}).contiguous();
+            people[i] = {{trainer.encode(ramp, "sks person")}, trainer.initial_state()};
+          }
+          for (int step = 0; step < 4; ++step) trainer.step({&people[0], &people[1]});
+          if (device) {
+            EXPECT_EQ(device->recordings(), 1);
+          }
+          return {people[0].state.theta, people[1].state.theta};
+        },
+        1e-4);
+  }
+}
+
+}  // namespace
+}  // namespace w2w
