@@ -78,11 +78,6 @@ void check_single_file_names(const Checkpoint& model) {
   expect("levels of the VAE", vae.block_out_channels.size(), expected_vae.block_out_channels.size());
   expect("layers of the VAE's levels", vae.layers_per_block, expected_vae.layers_per_block);
   expect("quantisation layers of the VAE", vae.use_quant_conv && vae.use_post_quant_conv, true);
-  if (unet.block_out_channels != expected_unet.block_out_channels) {
-    notice(
-        "the model's layers are not as wide as Stable Diffusion 1.5's: whoever loads the file needs its "
-        "config.json");
-  }
 }
 
 void merge_into_folder(const Checkpoint& model, const Lora& lora, const fs::path& path) {
@@ -99,6 +94,12 @@ void merge_into_folder(const Checkpoint& model, const Lora& lora, const fs::path
 void merge_into_file(const Checkpoint& model, const Lora& lora, const fs::path& file,
                      const Metadata& metadata) {
   check_single_file_names(model);
+  if (!model.is_single_file() &&
+      model.unet_config().block_out_channels != sd15_unet_config().block_out_channels) {
+    notice(
+        "the model's layers are not as wide as Stable Diffusion 1.5's: whoever loads the file needs its "
+        "config.json");
+  }
   auto tensors = single_file_tensors(model);
   const auto pairs = ldm_unet_names(model.unet_config());
   for (const auto& [name, weight] : changed_weights(model, lora)) {

@@ -6,7 +6,7 @@ import torch
 from conftest import ROOT
 
 NAMES = ["w2w", "LibTorch", "processor", "memory", "threads", "devices", "model", "space", "hub cache", "arithmetic",
-         "random numbers", "tokens", "files"]
+         "random numbers", "tokens", "files", "model and space"]
 
 
 def checks(done):
@@ -33,6 +33,12 @@ def test_a_missing_model_is_wrong(w2w, tmp_path):
     assert not ok and [name for name, check in found.items() if not check["ok"]] == ["model", "space"]
     assert "2 of 13 checks went wrong" in done.stderr
     assert "\nWRONG model " in w2w("doctor", "-m", "none", code=1).stdout
+
+
+def test_a_space_of_another_model_is_wrong(w2w, world, tmp_path):
+    released = world.space.save_released(tmp_path / "files")
+    ok, found = checks(w2w("doctor", "--json", "--space", released, code=1))
+    assert not ok and found["space"]["ok"] and "parameters" in found["model and space"]["found"]
 
 
 def test_the_hub_cache_is_found(w2w, tmp_path):

@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <functional>
@@ -21,6 +22,7 @@
 #include "w2w/base/error.h"
 #include "w2w/base/generator.h"
 #include "w2w/locate.h"
+#include "w2w/lora/target.h"
 #include "w2w/sd/checkpoint.h"
 #include "w2w/space/space.h"
 #include "w2w/text/clip_tokenizer.h"
@@ -92,6 +94,12 @@ std::string space_found(const SharedOptions& options) {
                      space.parameters());
 }
 
+std::string fit_of(const SharedOptions& options) {
+  const auto linears = linear_layers(Checkpoint::open(locate_model(options.model)).part("unet"));
+  Space::open(locate_space(options.space), &linears);
+  return "the space is one of this model";
+}
+
 std::string hub_cache_found() {
   std::string text;
   for (const auto& cache : hub_caches()) {
@@ -155,7 +163,7 @@ HealthCheck checked(const std::string& name, const std::function<std::string()>&
 }  // namespace
 
 std::vector<HealthCheck> health_checks(const SharedOptions& options) {
-  return {
+  std::vector<HealthCheck> checks = {
       checked("w2w", version),
       checked("LibTorch", torch_version),
       checked("processor", processor),
@@ -172,6 +180,14 @@ std::vector<HealthCheck> health_checks(const SharedOptions& options) {
       checked("tokens", tokenizer),
       checked("files", files),
   };
+  const auto is_well = [&](const char* name) {
+    return std::any_of(checks.begin(), checks.end(),
+                       [&](const HealthCheck& check) { return check.name == name && check.ok; });
+  };
+  if (is_well("model") && is_well("space")) {
+    checks.push_back(checked("model and space", [&] { return fit_of(options); }));
+  }
+  return checks;
 }
 
 }  // namespace w2w::cli

@@ -1,6 +1,7 @@
 #include "w2w/output_paths.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -20,9 +21,17 @@ std::string lower_extension(const fs::path& path) {
   return extension == ".jpeg" ? ".jpg" : extension;
 }
 
+/// The extensions that an output may be given.
+std::vector<std::string> extensions_of(const PlannedOutput& planned) {
+  const auto own = lower_extension("x" + planned.suffix);
+  if (planned.kind == "picture") return {".png", ".jpg"};
+  if (planned.kind == "coefficients" && own == ".safetensors") return {own, ".pt"};
+  return own.empty() ? std::vector<std::string>() : std::vector{own};
+}
+
 bool suits(const fs::path& output, const PlannedOutput& planned) {
-  const auto wanted = lower_extension(output), has = lower_extension("x" + planned.suffix);
-  return wanted == has || (planned.kind == "picture" && (wanted == ".png" || wanted == ".jpg"));
+  const auto all = extensions_of(planned);
+  return std::find(all.begin(), all.end(), lower_extension(output)) != all.end();
 }
 
 /// The planned output that `output` names, if it names one.
@@ -37,18 +46,22 @@ const PlannedOutput* named_output(const fs::path& output, const std::vector<Plan
   return nullptr;
 }
 
-/// A folder of such a name is nobody's wish.
-void refuse_other_picture_formats(const fs::path& output, const std::vector<PlannedOutput>& planned) {
+/// A folder with the name of a file is nobody's wish.
+void refuse_other_formats(const fs::path& output, const std::vector<PlannedOutput>& planned) {
+  static const std::set<std::string> of_files = {".png",  ".jpg",  ".webp", ".gif",        ".bmp",
+                                                 ".tif",  ".tiff", ".avif", ".pt",         ".bin",
+                                                 ".ckpt", ".csv",  ".json", ".safetensors"};
   const auto extension = lower_extension(output);
-  const bool other = extension == ".webp" || extension == ".gif" || extension == ".bmp" ||
-                     extension == ".tif" || extension == ".tiff" || extension == ".avif" ||
-                     extension == ".heic";
-  const auto is_picture = [](const PlannedOutput& one) { return one.kind == "picture"; };
-  if (!other || fs::is_directory(output) || std::none_of(planned.begin(), planned.end(), is_picture)) return;
-  throw Error(ErrorKind::usage,
-              fmt::format("--output: pictures are written as .png or .jpg, not as {} ({})", extension,
-                          output.string()),
-              fmt::format("for example -o {}", fs::path(output).replace_extension(".png").string()));
+  if (!of_files.contains(extension) || fs::is_directory(output)) return;
+  std::set<std::string> possible;
+  for (const auto& one : planned) {
+    if (suits(output, one)) return;  // several would have the name
+    for (auto& other : extensions_of(one)) possible.insert(std::move(other));
+  }
+  throw Error(
+      ErrorKind::usage,
+      fmt::format("--output: nothing here is written as {} ({}); expected {}a folder", extension,
+                  output.string(), possible.empty() ? "" : fmt::format("{} or ", fmt::join(possible, ", "))));
 }
 
 void make_folder(const fs::path& folder) {
@@ -81,7 +94,7 @@ std::vector<fs::path> plan_outputs(const std::optional<std::string>& output,
   const fs::path given = output.value_or("");
   if (output && output->empty()) throw Error(ErrorKind::usage, "--output expects a file or folder, found ''");
   const auto* named = named_output(given, planned);
-  if (!named) refuse_other_picture_formats(given, planned);
+  if (!named) refuse_other_formats(given, planned);
   const fs::path folder = named ? given.parent_path() : given;
   std::vector<fs::path> paths;
   std::set<fs::path> seen;

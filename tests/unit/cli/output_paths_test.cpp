@@ -39,12 +39,24 @@ TEST(OutputPaths, ExtensionNamesTheOnlyOutputOfItsKind) {
             (Paths{folder / "me.safetensors", folder / "me.JPEG"}));
 }
 
-TEST(OutputPaths, OtherPictureFormatsAreRefused) {
+TEST(OutputPaths, FormatsThatNothingHasAreRefused) {
   const test::TemporaryFolder folder;
-  test::expect_error(ErrorKind::usage, "pictures are written as .png or .jpg, not as .webp",
-                     [&] { plan_outputs((folder / "me.WebP").string(), {picture}, false); });
-  EXPECT_EQ(plan_outputs((folder / "me.gif").string(), {coefficients}, false),
-            (Paths{folder / "me.gif" / "person-7.safetensors"}));
+  const auto refused = [&](const char* name, const PlannedOutput& planned, const std::string& expected) {
+    test::expect_error(ErrorKind::usage, "nothing here is written as " + expected,
+                       [&] { plan_outputs((folder / name).string(), {planned}, false); });
+  };
+  refused("me.WebP", picture,
+          ".webp (" + (folder / "me.WebP").string() + "); expected .jpg, .png or a folder");
+  refused("me.ckpt", coefficients, ".ckpt");
+  refused("me.safetensors", {"lora", "person-7", "_lora"}, ".safetensors");
+  refused("me.safetensors", {"coefficients", "person-7", ".pt"}, ".safetensors");
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(OutputPaths, CoefficientsMayBeATorchFile) {
+  const test::TemporaryFolder folder;
+  EXPECT_EQ(plan_outputs((folder / "me.pt").string(), {coefficients, picture}, false),
+            (Paths{folder / "me.pt", folder / "me_p1_s5.png"}));
 }
 
 TEST(OutputPaths, ExtensionIsAFolderWhenSeveralOrNoneSuit) {
