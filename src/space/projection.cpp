@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
@@ -118,6 +119,27 @@ void check_geometry(const Space& space, const Lora& lora) {
   layout.flatten(ones);  // refuses what does not fit, naming it
 }
 
+/// y^T q y
+double square(const at::Tensor& q, const at::Tensor& y) {
+  return std::max(0.0, y.dot(q.mv(y)).item<double>());
+}
+
+/// y = (t, 1 / t, -1) for the best scales t, or for 1 where these explain no more than chance: the ratio of
+/// what each of them takes away to what each of the `freedom` others leaves (the F statistic) is about 1 for
+/// scales that mean nothing.
+at::Tensor scales_needed(const at::Tensor& outside, const at::Tensor& all, int64_t freedom) {
+  constexpr double chance = 4;
+  const auto unknowns = [](const at::Tensor& t) {
+    return at::cat({t, t.reciprocal(), at::full({1}, -1.0, at::kDouble)});
+  };
+  const auto t = best_scales(outside, all);
+  const auto best = unknowns(t), own = unknowns(at::ones_like(t));
+  const double least = square(outside, best), gain = square(outside, own) - least;
+  const auto scales = static_cast<double>(t.numel());
+  const double share = scales / std::max(1.0, static_cast<double>(freedom) - scales);
+  return gain <= chance * share * least ? own : best;
+}
+
 /// || a - b || / || a || (Frobenius) over all changes.
 double relative_difference(const Lora& a, const Lora& b) {
   double difference = 0, size = 0;
@@ -144,14 +166,12 @@ Projection project(const Space& space, const Lora& lora, int64_t count, const Pr
   const auto x = solve_gram(passes, w);
   const auto all = columns.t().mm(columns);  // || x ||^2 = y^T all y
   const auto outside = all - w.t().mm(x);    // || x - V c ||^2 = y^T outside y, c = (V^T V)^-1 V^T x
-  const auto t = best_scales(outside, all);
-  const auto y = at::cat({t, t.reciprocal(), at::full({1}, -1.0, at::kDouble)});
-  const auto square = [&](const at::Tensor& q) { return std::max(0.0, y.dot(q.mv(y)).item<double>()); };
+  const auto y = scales_needed(outside, all, space.parameters() - count);
 
   Projection result;
   result.coefficients = x.mv(y).to(at::kFloat);
-  const double size = square(all);
-  result.outside = size > 0 ? std::sqrt(square(outside) / size) : 0;
+  const double size = square(all, y);
+  result.outside = size > 0 ? std::sqrt(square(outside, y) / size) : 0;
   result.change_outside = relative_difference(lora, space.lora(result.coefficients));
   result.rank_outside = relative_difference(lora, rank_one);
   return result;

@@ -101,11 +101,37 @@ def theta_parts(space, lora):
         yield lora[stem + ".lora_down.weight"].flatten().double(), lora[stem + ".lora_up.weight"].flatten().double() / 27
 
 
-def test_nobody_finds_less_outside(space):
-    """A LoRA off the space: PyTorch's optimiser over scales and coefficients does not end below our remainder."""
+def noisy(space, share):
     generator = torch.Generator().manual_seed(3)
-    lora = {key: value + 0.3 * value.std() * torch.randn(value.shape, generator=generator)
+    return {key: value + share * value.std() * torch.randn(value.shape, generator=generator)
             for key, value in load_file(space.export("kohya", "f32")).items()}
+
+
+def test_of_the_space_s_own_scales_is_the_plain_projection(space):
+    """V^T ((theta - mean) / std), by least squares, for a LoRA of which some is outside: its scales are not bent to fit that."""
+    basis = load_file(Path(space.folder) / "basis.safetensors")
+    mean, std, v = (basis[key].double() for key in ("mean", "std", "components"))
+    noise = torch.randn(len(mean), generator=torch.Generator().manual_seed(4)).double()
+    for share in (0.05, 0.3, 1):
+        theta = mean + std * (space.coefficients.double() @ v[:len(space.coefficients)] + share * noise)
+        lora, at = {}, 0
+        for name, inputs, outputs in space.modules:
+            stem = "lora_unet_" + name.replace(".", "_")
+            lora[stem + ".lora_down.weight"] = theta[at:at + inputs].view(1, -1).float().contiguous()
+            lora[stem + ".lora_up.weight"] = 27 * theta[at + inputs:at + inputs + outputs].view(-1, 1).float().contiguous()
+            at += inputs + outputs
+        save_file(lora, space.path / "off.safetensors")
+        found, facts = space.imported("off.safetensors")
+        x = (theta - mean) / std
+        expected = torch.linalg.lstsq(v.T, x[:, None]).solution[:, 0]
+        print(f"\nshare {share}: outside {facts['outside']:.3f}, coefficients {(found - expected).abs().max() / expected.abs().max():.1e}")
+        assert (found - expected).abs().max() <= 2e-6 * expected.abs().max()
+        assert abs(facts["outside"] - ((x - v.T @ expected).norm() / x.norm()).item()) <= 1e-6
+
+
+def test_nobody_finds_less_outside(space):
+    """A LoRA off the space, of other scales: PyTorch's optimiser over scales and coefficients does not end below our remainder."""
+    lora = regauged(noisy(space, 0.3), 1)
     save_file(lora, space.path / "off.safetensors")
     found, facts = space.imported("off.safetensors")
     basis = load_file(Path(space.folder) / "basis.safetensors")

@@ -5,6 +5,7 @@
 // each matrix (all its models were trained from the same A). So the coefficients c and the t of every matrix
 // are found together, as those that leave the least outside:
 //   minimise over c, t   || x(t) - V c ||,   x(t) = (theta(t) - mean) / std
+// Where t = 1 leaves as little but for chance, as with models trained from the space's own start, it is 1.
 
 #include "w2w/base/progress.h"
 #include "w2w/space/space.h"
