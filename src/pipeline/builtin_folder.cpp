@@ -128,7 +128,8 @@ void write_tokenizer(const fs::path& folder, const ClipTextConfig& config) {
 
 }  // namespace
 
-void write_builtin_folder(const Checkpoint& model, const TensorMap& changed, const fs::path& folder) {
+void write_builtin_folder(const Checkpoint& model, const TensorMap& changed,
+                          std::optional<at::ScalarType> dtype, const fs::path& folder) {
   for (const char* part : {"unet", "vae", "text_encoder", "tokenizer", "scheduler"})
     fs::create_directory(folder / part);
   write_json(folder / "model_index.json", model_index());
@@ -146,7 +147,8 @@ void write_builtin_folder(const Checkpoint& model, const TensorMap& changed, con
       tensors.emplace(part == "text_encoder" ? "text_model." + name : name,
                       new_weight == changed.end() ? tensor : new_weight->second);
     }
-    write_safetensors(folder / part / weight_file_name(part), tensors, {{"format", "pt"}});
+    write_safetensors(folder / part / weight_file_name(part), in_dtype(std::move(tensors), dtype),
+                      {{"format", "pt"}});
   }
 }
 

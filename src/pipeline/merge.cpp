@@ -16,8 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The weights that `lora` changes, by name.
-TensorMap changed_weights(const Checkpoint& model, const Lora& lora) {
+/// The weights that `lora` changes, by name; f32 where they are to be rounded to another dtype later.
+TensorMap changed_weights(const Checkpoint& model, const Lora& lora, bool in_f32) {
   const auto unet = model.part("unet");
   TensorMap changed;
   for (const auto& [module, factors] : lora) {
@@ -28,8 +28,9 @@ TensorMap changed_weights(const Checkpoint& model, const Lora& lora) {
           fmt::format("LoRA does not fit the model ({}): it changes {}, which the model does not have",
                       model.path().string(), module));
     }
-    auto weight = at::empty(base->second.sizes(), base->second.options());
-    bake(weight, base->second, factors);
+    const auto before = in_f32 ? base->second.to(at::kFloat) : base->second;
+    auto weight = at::empty(before.sizes(), before.options());
+    bake(weight, before, factors);
     changed.emplace(base->first, weight);
   }
   return changed;
@@ -80,19 +81,20 @@ void check_single_file_names(const Checkpoint& model) {
   expect("quantisation layers of the VAE", vae.use_quant_conv && vae.use_post_quant_conv, true);
 }
 
-void merge_into_folder(const Checkpoint& model, const Lora& lora, const fs::path& path) {
-  const auto changed = changed_weights(model, lora);
+void merge_into_folder(const Checkpoint& model, const Lora& lora, std::optional<at::ScalarType> dtype,
+                       const fs::path& path) {
+  const auto changed = changed_weights(model, lora, dtype.has_value());
   AtomicFolder folder(path);
   if (model.is_single_file()) {
-    write_builtin_folder(model, changed, folder.temporary());
+    write_builtin_folder(model, changed, dtype, folder.temporary());
   } else {
-    copy_model_folder(model.path(), changed, folder.temporary());
+    copy_model_folder(model.path(), changed, dtype, folder.temporary());
   }
   folder.commit();
 }
 
-void merge_into_file(const Checkpoint& model, const Lora& lora, const fs::path& file,
-                     const Metadata& metadata) {
+void merge_into_file(const Checkpoint& model, const Lora& lora, std::optional<at::ScalarType> dtype,
+                     const fs::path& file, const Metadata& metadata) {
   check_single_file_names(model);
   if (!model.is_single_file() &&
       model.unet_config().block_out_channels != sd15_unet_config().block_out_channels) {
@@ -102,10 +104,10 @@ void merge_into_file(const Checkpoint& model, const Lora& lora, const fs::path& 
   }
   auto tensors = single_file_tensors(model);
   const auto pairs = ldm_unet_names(model.unet_config());
-  for (const auto& [name, weight] : changed_weights(model, lora)) {
+  for (const auto& [name, weight] : changed_weights(model, lora, dtype.has_value())) {
     tensors.at(ldm_unet_prefix + to_ldm(name, pairs)) = weight;
   }
-  write_safetensors(file, tensors, metadata);
+  write_safetensors(file, in_dtype(std::move(tensors), dtype), metadata);
 }
 
 }  // namespace w2w

@@ -64,7 +64,15 @@ void strike_missing_parts(const fs::path& folder) {
 
 }  // namespace
 
-void copy_model_folder(const fs::path& source, const TensorMap& changed, const fs::path& folder) {
+TensorMap in_dtype(TensorMap tensors, std::optional<at::ScalarType> dtype) {
+  for (auto& [name, tensor] : tensors) {
+    if (dtype && tensor.is_floating_point()) tensor = tensor.to(*dtype);
+  }
+  return tensors;
+}
+
+void copy_model_folder(const fs::path& source, const TensorMap& changed, std::optional<at::ScalarType> dtype,
+                       const fs::path& folder) {
   try {
     copy_files(source, folder);
   } catch (const fs::filesystem_error& error) {
@@ -81,7 +89,7 @@ void copy_model_folder(const fs::path& source, const TensorMap& changed, const f
     if (part == "unet") {
       for (const auto& [name, weight] : changed) tensors.at(name) = weight;
     }
-    write_safetensors(folder / part / weight_file_name(part), tensors, framework);
+    write_safetensors(folder / part / weight_file_name(part), in_dtype(std::move(tensors), dtype), framework);
   }
 }
 

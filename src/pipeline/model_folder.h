@@ -1,7 +1,8 @@
 #pragma once
-// Diffusers folders, written.
+// Diffusers folders, written. With a `dtype` all weights are rounded to it.
 
 #include <filesystem>
+#include <optional>
 
 #include "w2w/sd/checkpoint.h"
 
@@ -11,11 +12,14 @@ namespace w2w {
 /// file without variant, those of the UNet named in `changed` replaced; all other files copied, except
 /// weights of further kinds. Parts of model_index.json without a folder are struck from it.
 void copy_model_folder(const std::filesystem::path& source, const TensorMap& changed,
-                       const std::filesystem::path& folder);
+                       std::optional<at::ScalarType> dtype, const std::filesystem::path& folder);
 
 /// A single-file checkpoint of Stable Diffusion 1.x as a diffusers folder: its weights, and the
 /// configurations, scheduler and tokenizer that all such models share.
 void write_builtin_folder(const Checkpoint& model, const TensorMap& changed,
-                          const std::filesystem::path& folder);
+                          std::optional<at::ScalarType> dtype, const std::filesystem::path& folder);
+
+/// Weights rounded to `dtype`, if there is one; what is not floating point stays.
+TensorMap in_dtype(TensorMap tensors, std::optional<at::ScalarType> dtype);
 
 }  // namespace w2w

@@ -125,7 +125,6 @@ EXPORT_REFUSED = [
     (["--format", "koyha"], 2, "unknown value 'koyha' of --format", "did you mean 'kohya'?"),
     (["--format", "pt", "--dtype", "f16"], 2, "--format pt holds f32 coefficients", ""),
     (["--merge", "--format", "peft"], 2, "give one of them", ""),
-    (["--merge", "--dtype", "f16"], 2, "keeps the dtype", ""),
     (["--merge", "-o", "x.ckpt"], 2, "merged models are written as .safetensors, not .ckpt", ""),
     (["--merge", "--name", "Ada"], 2, "no LoRA is written", ""),
     (["--dtype", "f64"], 2, "unknown value 'f64' of --dtype", ""),

@@ -99,6 +99,25 @@ def test_half_precision_is_kept_and_rounded_once(merging, tmp_path):
         assert ((found.double() - exact).abs() <= 2**-11 * exact.abs() + 2**-20 * delta.abs() + 2**-25).all(), name
 
 
+@pytest.mark.parametrize("name, dtype", [("f16", torch.float16), ("bf16", torch.bfloat16)])
+@pytest.mark.parametrize("output", ["out", "out.safetensors"])
+def test_another_dtype_is_of_all_weights(merging, tmp_path, name, dtype, output):
+    """Each tensor is what torch makes of the f32 one; the person is rounded once."""
+    merging("whole" + output)
+    merging(output, "--dtype", name)
+    folder = output == "out"
+    expected, found = ((tensors_of(tmp_path / path) if folder else {"all": load_file(tmp_path / path)}) for path in ("whole" + output, output))
+    for part in expected:
+        assert expected[part].keys() == found[part].keys()
+        for key, tensor in expected[part].items():
+            if not tensor.is_floating_point():
+                assert torch.equal(found[part][key], tensor), key
+            else:
+                assert found[part][key].dtype == dtype and torch.equal(found[part][key], tensor.to(dtype)), key
+    if folder:
+        StableDiffusionPipeline.from_pretrained(tmp_path / output, torch_dtype=dtype)
+
+
 @pytest.mark.parametrize("change", [as_bin, as_shards, as_variant])
 def test_every_way_of_saving_becomes_one_file_a_part(models, merging, tmp_path, change):
     change(models, merging.source)

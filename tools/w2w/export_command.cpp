@@ -37,8 +37,6 @@ void check(const ExportOptions& options) {
   };
   if (options.merge && options.format)
     refuse("--merge writes a whole model, --format a LoRA: give one of them");
-  if (options.merge && options.dtype)
-    refuse("--dtype is for LoRA files: a merged model keeps the dtype of its files");
   if (options.merge && options.identities.size() > 1) {
     refuse(fmt::format("--merge takes one identity, found {}", options.identities.size()));
   }
@@ -126,7 +124,7 @@ void run_export(const ExportOptions& options, Reporter& reporter) {
   if (options.merge) {
     const auto& source = sources.front();
     return write_merged(
-        options.shared, source.person(), [&] { return converter.lora(source); },
+        options.shared, options.dtype, source.person(), [&] { return converter.lora(source); },
         converter.description(source), reporter);
   }
   const auto paths = plan(options, sources);
@@ -170,7 +168,7 @@ void add_export(App& app) {
       "kohya: one file that nearly every tool loads; peft: a folder; diffusers: names of its pipelines; "
       "pt: the coefficients as the reference code saves them; default: kohya");
   add_choice(parser, "--dtype", options->dtype, {"f16", "bf16", "f32"},
-             "of the LoRA's tensors; default: f16");
+             "of the LoRA's tensors, by default f16; with --merge of the whole model's, by default its own");
   add_text(parser, "--name", options->name, "TEXT",
            "the LoRA's title in its metadata; default: the identity's name");
   add_switch(

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "w2w/base/device.h"
 #include "w2w/base/error.h"
 #include "w2w/locate.h"
 #include "w2w/output_paths.h"
@@ -41,8 +42,10 @@ fs::path plan_folder(const SharedOptions& options, const std::string& name, cons
 
 }  // namespace
 
-void write_merged(const SharedOptions& options, const std::string& name, const std::function<Lora()>& lora,
-                  const Identity& identity, Reporter& reporter) {
+void write_merged(const SharedOptions& options, const std::optional<std::string>& dtype_name,
+                  const std::string& name, const std::function<Lora()>& lora, const Identity& identity,
+                  Reporter& reporter) {
+  const auto dtype = dtype_name ? std::optional(parse_dtype(*dtype_name, at::kCPU)) : std::nullopt;
   const auto path = locate_model(options.model);
   const auto model = Checkpoint::open(path);
   const Json facts = {{"identity", name}, {"model", path.filename().string()}};
@@ -53,7 +56,7 @@ void write_merged(const SharedOptions& options, const std::string& name, const s
                                                 extension.string(), *options.output));
     }
     const auto folder = plan_folder(options, name, path);
-    merge_into_folder(model, lora(), folder);
+    merge_into_folder(model, lora(), dtype, folder);
     return reporter.output(folder, "model", facts);
   }
   check_single_file_names(model);
@@ -71,7 +74,7 @@ void write_merged(const SharedOptions& options, const std::string& name, const s
                      {"w2w.history", identity.history},
                      {"w2w.trigger", identity.trigger}});
   }
-  merge_into_file(model, lora(), file, metadata);
+  merge_into_file(model, lora(), dtype, file, metadata);
   reporter.output(file, "model", facts);
 }
 
