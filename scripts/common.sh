@@ -10,8 +10,6 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1
 say() { printf '%s: %s\n' "$NAME" "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 
-has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q .; }
-
 # build PRESET [TARGET...]: configures when needed and builds, printing only what goes wrong.
 build() {
   local preset=$1 log=$DEPS/build-$1.log torch

@@ -90,7 +90,8 @@ Identity read_identity(const fs::path& given) {
 
 void write_identity(const fs::path& path, const Identity& identity) {
   const auto values = identity.coefficients.to(at::kCPU, at::kFloat).contiguous();
-  if (path.extension() == ".pt") return write_torch_tensor(path, values.view({1, -1}));
+  if (path.extension() == ".pt" || path.extension() == ".PT")
+    return write_torch_tensor(path, values.view({1, -1}));
   write_safetensors(path, {{tensor_name, values}},
                     {{"w2w.format", format_version},
                      {"w2w.space", identity.space_hash},

@@ -78,21 +78,29 @@ std::optional<fs::path> first_of(const Space& space, std::initializer_list<const
   return std::nullopt;
 }
 
-/// The labels whose rows name the training models of a space that itself does not.
-std::optional<fs::path> naming_labels(const Space& space) {
-  return first_of(space, {"identity_df.pt", "files/identity_df.pt", "labels.csv"});
+bool same_names(std::vector<std::string> a, std::vector<std::string> b) {
+  std::sort(a.begin(), a.end());
+  std::sort(b.begin(), b.end());
+  return a == b;
 }
 
 }  // namespace
 
 std::vector<std::string> training_names(const Space& space) {
   if (!space.data().names.empty()) return space.data().names;
-  const auto path = naming_labels(space);
-  if (!path || !space.data().projections.defined()) return {};
-  auto rows = read_label_table(*path).rows;
-  if (static_cast<int64_t>(rows.size()) == space.data().projections.size(0)) return rows;
-  warn(fmt::format("{} names {} people, the space has {} training models: rows are known by number alone",
-                   path->string(), rows.size(), space.data().projections.size(0)));
+  if (!space.data().projections.defined()) return {};
+  const auto models = space.data().projections.size(0);
+  for (const auto* file : {"identity_df.pt", "files/identity_df.pt", "labels.csv"}) {
+    const auto path = first_of(space, {file});
+    if (!path) continue;
+    auto rows = read_label_table(*path).rows;
+    if (static_cast<int64_t>(rows.size()) != models) {
+      warn(fmt::format("{} names {} people, the space has {} training models: rows are known by number alone",
+                       path->string(), rows.size(), models));
+    } else if (!counts_rows(rows)) {
+      return rows;
+    }
+  }
   return {};
 }
 
@@ -108,10 +116,9 @@ Labels Labels::read(const fs::path& path, const Space& space) {
   Labels labels;
   labels.attributes_ = std::move(table.columns);
   labels.origin_ = path.string();
-  const auto naming = naming_labels(space);
-  const bool in_order =
-      data.names.empty() && (counts_rows(table.rows) || (naming && fs::equivalent(*naming, path)));
-  if (const auto names = in_order ? std::vector<std::string>() : training_names(space); !names.empty()) {
+  const auto names = training_names(space);
+  const bool in_order = data.names.empty() && counts_rows(table.rows) && !same_names(table.rows, names);
+  if (!names.empty() && !in_order) {
     const auto order = rows_by_name(names, table.rows, path.string(), space.origin());
     labels.values_ = at::index_select(table.values, 0, at::tensor(order, at::kLong));
     return labels;

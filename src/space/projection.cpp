@@ -137,7 +137,8 @@ at::Tensor scales_needed(const at::Tensor& outside, const at::Tensor& all, int64
   const double least = square(outside, best), gain = square(outside, own) - least;
   const auto scales = static_cast<double>(t.numel());
   const double share = scales / std::max(1.0, static_cast<double>(freedom) - scales);
-  return gain <= chance * share * least ? own : best;
+  const bool by_chance = gain <= chance * share * least && (t > 0).all().item<bool>();
+  return by_chance ? own : best;
 }
 
 /// || a - b || / || a || (Frobenius) over all changes.

@@ -5,6 +5,7 @@ import torch
 
 from conftest import ROOT
 
+DEMO = ROOT / "share" / "w2w" / "demo"
 NAMES = ["w2w", "LibTorch", "processor", "memory", "threads", "devices", "model", "space", "hub cache", "arithmetic",
          "random numbers", "tokens", "files", "model and space"]
 
@@ -37,7 +38,8 @@ def test_a_missing_model_is_wrong(w2w, tmp_path):
 
 def test_a_space_of_another_model_is_wrong(w2w, world, tmp_path):
     released = world.space.save_released(tmp_path / "files")
-    ok, found = checks(w2w("doctor", "--json", "--space", released, code=1))
+    assert checks(w2w("doctor", "--json", "--space", released, "-m", world.model))[0]
+    ok, found = checks(w2w("doctor", "--json", "--space", released, "-m", DEMO / "model", code=1))
     assert not ok and found["space"]["ok"] and "parameters" in found["model and space"]["found"]
 
 

@@ -303,6 +303,15 @@ def test_messages_that_cannot_be_written_change_nothing_else(w2w, redirection):
     assert done.stdout.splitlines() == ["people/person-7.safetensors", "people/person-7_p1_s1.png"]
 
 
+def test_whoever_reads_the_messages_may_leave(w2w):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([w2w.path, "sample", "-s", "1", "--steps", "2", "--identity-seed", "7", "-o", "people"], stderr=writing,
+                          stdout=subprocess.PIPE, text=True, cwd=w2w.home, env=w2w.environment(), restore_signals=True)
+    os.close(writing)
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 2
+
+
 def test_a_closed_stdout_is_a_failure_and_no_file_takes_its_place(w2w):
     done = shell(w2w, ">&-", "sample", "-s", "1", "--steps", "2", "--identity-seed", "7", "-o", "people")
     assert done.returncode == 1

@@ -74,6 +74,13 @@ TORCH_LIBRARY_IMPL(_, Fake, library) {
 /// Weights and shifts get no gradient from a device (base/accelerator.h).
 Tensor constant(const Tensor& x) { return x.defined() ? x.detach() : x; }
 
+/// The plug-in does not broadcast.
+Tensor plus(const Tensor& addend, const Tensor& y) {
+  if (!addend.defined()) return y;
+  TORCH_CHECK(addend.sizes() == y.sizes(), "an addend of ", addend.sizes(), " for ", y.sizes());
+  return y + addend;
+}
+
 class HostRecording : public Recording {
  public:
   HostRecording(const std::function<void()>& work, int& replays) : replays_(replays) {
@@ -120,14 +127,15 @@ Tensor HostAccelerator::group_norm(const Tensor& x, const Shift& shift, int64_t 
 
 Tensor HostAccelerator::convolution(const Tensor& x, const Tensor& weight, const Tensor& bias,
                                     const Tensor& addend, int64_t stride, int64_t padding) {
+  TORCH_CHECK(bias.defined() || !addend.defined(), "an addend without a bias");
   const auto y = at::conv2d(x, constant(weight), constant(bias), {stride, stride}, {padding, padding});
-  return addend.defined() ? y + addend : y;
+  return plus(addend, y);
 }
 
 Tensor HostAccelerator::linear(const Tensor& x, const Tensor& weight, const Tensor& bias,
                                const Tensor& addend) {
   const auto y = at::linear(x, constant(weight), constant(bias));
-  return addend.defined() ? y + addend : y;
+  return plus(addend, y);
 }
 
 Tensor HostAccelerator::layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
+#include "w2w/io/mapped_file.h"
 #include "w2w/io/torch_value.h"
 #include "w2w/space/identity.h"
 
@@ -111,8 +111,10 @@ bool is_some_other_tensor(const fs::path& path, const TensorFile& file) {
 /// JSON, or values in a torch file, that are no tensors: weight_dimensions.pt of the release, for example.
 FileDescription describe_values(const fs::path& path) {
   if (path.extension() == ".json") {
-    std::ifstream file(path, std::ios::binary);
-    const auto json = nlohmann::ordered_json::parse(file, nullptr, /*allow_exceptions=*/false);
+    const auto file = MappedFile::open(path);
+    const auto text = file->bytes();
+    const auto json =
+        nlohmann::ordered_json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
     if (json.is_discarded()) {
       throw Error(ErrorKind::malformed, fmt::format("JSON file does not parse ({})", path.string()));
     }

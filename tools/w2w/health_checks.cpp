@@ -184,7 +184,8 @@ std::vector<HealthCheck> health_checks(const SharedOptions& options) {
     return std::any_of(checks.begin(), checks.end(),
                        [&](const HealthCheck& check) { return check.name == name && check.ok; });
   };
-  if (is_well("model") && is_well("space")) {
+  const bool one_is_of_the_demo_world = options.model.has_value() != options.space.has_value();
+  if (is_well("model") && is_well("space") && !one_is_of_the_demo_world) {
     checks.push_back(checked("model and space", [&] { return fit_of(options); }));
   }
   return checks;

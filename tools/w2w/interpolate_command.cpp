@@ -8,7 +8,6 @@
 #include "w2w/base/error.h"
 #include "w2w/import_lora.h"
 #include "w2w/io/picture_sheet.h"
-#include "w2w/locate.h"
 #include "w2w/lora_output.h"
 #include "w2w/option_values.h"
 #include "w2w/pictures.h"
@@ -48,8 +47,8 @@ class InterpolateRun {
         reporter_(reporter),
         from_(open_identity(options.ends[0])),
         to_(open_identity(options.ends[1])),
-        space_(coefficients_alone() ? Space::open(locate_space(options.shared.space))
-                                    : open_fitted_space(options.shared)) {}
+        space_(open_space(options.shared,
+                          from_.coefficients && to_.coefficients && options.no_images && !options.lora)) {}
 
   void run() {
     plan();
@@ -74,10 +73,6 @@ class InterpolateRun {
   }
 
  private:
-  /// Then no model need say what the space's parameters are.
-  bool coefficients_alone() const {
-    return from_.coefficients && to_.coefficients && options_.no_images && !options_.lora;
-  }
   std::string name() const { return from_.person() + "-to-" + to_.person(); }
 
   Person maker() const {

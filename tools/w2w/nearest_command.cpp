@@ -6,7 +6,6 @@
 #include "w2w/base/error.h"
 #include "w2w/import_lora.h"
 #include "w2w/io/picture_sheet.h"
-#include "w2w/locate.h"
 #include "w2w/option_values.h"
 #include "w2w/pictures.h"
 #include "w2w/space/labels.h"
@@ -85,10 +84,7 @@ void draw(const NearestOptions& options, const PictureJob& job, const std::files
 void run_nearest(const NearestOptions& options, Reporter& reporter) {
   check_shared_options(options.shared);
   const auto source = open_identity(options.identity);
-  const bool coefficients_alone =
-      source.coefficients && !options.shared.output;  // which no model need explain
-  const auto space = coefficients_alone ? Space::open(locate_space(options.shared.space))
-                                        : open_fitted_space(options.shared);
+  const auto space = open_space(options.shared, source.coefficients && !options.shared.output);
   std::optional<PictureJob> job;
   std::vector<std::filesystem::path> paths;
   if (options.shared.output) {

@@ -21,10 +21,15 @@ std::string lower_extension(const fs::path& path) {
   return extension == ".jpeg" ? ".jpg" : extension;
 }
 
+bool is_folder(const fs::path& path) {
+  std::error_code error;  // of a path that cannot be looked at: whoever writes to it says more
+  return fs::is_directory(path, error);
+}
+
 /// The extensions that an output may be given.
 std::vector<std::string> extensions_of(const PlannedOutput& planned) {
   const auto own = lower_extension("x" + planned.suffix);
-  if (planned.kind == "picture") return {".png", ".jpg"};
+  if (planned.kind == "picture" || planned.kind == "sheet") return {".png", ".jpg"};
   if (planned.kind == "coefficients" && own == ".safetensors") return {own, ".pt"};
   return own.empty() ? std::vector<std::string>() : std::vector{own};
 }
@@ -36,7 +41,7 @@ bool suits(const fs::path& output, const PlannedOutput& planned) {
 
 /// The planned output that `output` names, if it names one.
 const PlannedOutput* named_output(const fs::path& output, const std::vector<PlannedOutput>& planned) {
-  if (output.extension().empty() || !output.has_filename() || fs::is_directory(output)) return nullptr;
+  if (output.extension().empty() || !output.has_filename() || is_folder(output)) return nullptr;
   for (const auto& candidate : planned) {
     const bool only_one = std::count_if(planned.begin(), planned.end(), [&](const PlannedOutput& other) {
                             return other.kind == candidate.kind;
@@ -46,13 +51,12 @@ const PlannedOutput* named_output(const fs::path& output, const std::vector<Plan
   return nullptr;
 }
 
-/// A folder with the name of a file is nobody's wish.
+/// A folder with the name of a picture or of weights that none of the outputs can be is nobody's wish.
 void refuse_other_formats(const fs::path& output, const std::vector<PlannedOutput>& planned) {
-  static const std::set<std::string> of_files = {".png",  ".jpg",  ".webp", ".gif",        ".bmp",
-                                                 ".tif",  ".tiff", ".avif", ".pt",         ".bin",
-                                                 ".ckpt", ".csv",  ".json", ".safetensors"};
+  static const std::set<std::string> of_files = {".png",  ".jpg",  ".webp", ".gif", ".bmp",  ".tif",
+                                                 ".tiff", ".avif", ".pt",   ".bin", ".ckpt", ".safetensors"};
   const auto extension = lower_extension(output);
-  if (!of_files.contains(extension) || fs::is_directory(output)) return;
+  if (!of_files.contains(extension) || is_folder(output)) return;
   std::set<std::string> possible;
   for (const auto& one : planned) {
     if (suits(output, one)) return;  // several would have the name

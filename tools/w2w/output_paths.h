@@ -17,10 +17,9 @@ struct PlannedOutput {
 
 /// The paths of `planned`, in order. Without `output` they lie in the current folder. `output` names the file
 /// itself when its extension is that of exactly one planned output of a kind (.png, .jpg and .jpeg all suit a
-/// picture, .safetensors and .pt coefficients); the others then lie beside it under its stem. Otherwise
-/// `output` is a folder, made if absent. Errors: usage when two outputs would have one name, or for a file
-/// format that none of them has; failure
-/// when one exists (unless `force`) or cannot be written.
+/// picture or sheet, .safetensors and .pt coefficients); the others then lie beside it under its stem.
+/// Otherwise `output` is a folder, made if absent. Errors: usage when two outputs would have one name, or for
+/// a file format that none of them has; failure when one exists (unless `force`) or cannot be written.
 std::vector<std::filesystem::path> plan_outputs(const std::optional<std::string>& output,
                                                 const std::vector<PlannedOutput>& planned, bool force);
 

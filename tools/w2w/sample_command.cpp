@@ -79,6 +79,11 @@ class SampleRun {
   void plan() {
     if (!options_.no_images) pictures_.emplace(options_.shared, space_.data().defaults);
     const uint64_t first = parse_one_seed(options_.identity_seed, draw_seed, "--identity-seed");
+    if (first > UINT64_MAX - static_cast<uint64_t>(options_.count - 1)) {
+      throw Error(ErrorKind::usage,
+                  fmt::format("--identity-seed {} leaves no seeds for {} people: the last is {}", first,
+                              options_.count, UINT64_MAX));
+    }
     std::vector<PlannedOutput> outputs;
     for (int64_t i = 0; i < options_.count; ++i) {
       const uint64_t seed = first + static_cast<uint64_t>(i);

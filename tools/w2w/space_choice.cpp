@@ -22,6 +22,11 @@ Space open_fitted_space(const SharedOptions& options) {
   return Space::open(path, &linears);
 }
 
+Space open_space(const SharedOptions& options, bool coefficients_alone) {
+  return coefficients_alone && !options.model ? Space::open(locate_space(options.space))
+                                              : open_fitted_space(options);
+}
+
 Space open_space_of(TextToImage& model, const std::filesystem::path& folder) {
   return Space::open(folder, &model.linear_layers());
 }

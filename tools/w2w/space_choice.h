@@ -19,6 +19,9 @@ Targets model_layers(const SharedOptions& options);
 /// model that was named must be the space's.
 Space open_fitted_space(const SharedOptions& options);
 
+/// The same; for coefficients alone, which need no names of layers, only with a model if one is given.
+Space open_space(const SharedOptions& options, bool coefficients_alone);
+
 /// The space in `folder`, checked against a model that is loaded anyway.
 Space open_space_of(TextToImage& model, const std::filesystem::path& folder);
 

@@ -1,6 +1,8 @@
 #include "w2w/terminal.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -30,8 +32,16 @@ void fill_closed_streams() {
 }
 
 void tell(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stderr);
-  std::fflush(stderr);
+  sigset_t pipe, before;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &pipe, &before);
+  const bool written = std::fwrite(text.data(), 1, text.size(), stderr) == text.size();
+  if (!written || std::fflush(stderr) != 0) {  // of a reader that is gone, the signal is taken back
+    const timespec at_once{};
+    sigtimedwait(&pipe, nullptr, &at_once);
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 bool is_terminal(Stream stream) { return isatty(stream == Stream::out ? STDOUT_FILENO : STDERR_FILENO) == 1; }
@@ -63,6 +73,11 @@ std::string printable(std::string_view text) {
   for (char& c : result) {
     const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
     if (control && c != '\n' && c != '\t') c = '?';
+  }
+  for (size_t i = 0; i + 1 < result.size(); ++i) {  // U+0080 to U+009F
+    const auto second = static_cast<unsigned char>(result[i + 1]);
+    if (static_cast<unsigned char>(result[i]) == 0xC2 && second >= 0x80 && second <= 0x9F)
+      result.replace(i, 2, "?");
   }
   return result;
 }

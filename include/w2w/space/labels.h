@@ -13,14 +13,15 @@
 namespace w2w {
 
 /// Names of the training models in the order of the projections: the space's own, else those in the labels
-/// that came with it, of which identity_df.pt is first. Empty where there are none, or not as many.
+/// that came with it, of which identity_df.pt is first. Empty where there are none, not as many, or only the
+/// numbers of the rows.
 std::vector<std::string> training_names(const Space& space);
 
 class Labels {
  public:
   /// Reads CSV or identity_df.pt (io/data_frame.h) and puts its rows in the order of the space's projections:
-  /// by name where there are training_names, otherwise, or where the space itself has no names and the table
-  /// only counts its rows (0, 1, 2, ...), they must be in order already. Error(failure) naming some rows that
+  /// by name where there are training_names, otherwise, or where the table only counts its rows (0, 1, 2,
+  /// ...) and these are not the names, they must be in order already. Error(failure) naming some rows that
   /// only one side has, Error(malformed) for a name that occurs twice, Error(failure) for a space without
   /// projections.
   static Labels read(const std::filesystem::path& path, const Space& space);

@@ -48,6 +48,26 @@ TEST_F(LabelsTest, AreMatchedByCountWithoutNames) {
                      [&] { read("name,Male\na,1\nb,-1\n", space_of({})); });
 }
 
+TEST_F(LabelsTest, AreMatchedByTheNamesThatCameWithTheSpace) {
+  const auto space = space_of({}, 3, folder.path().string());
+  const auto expect = [&](const std::string& own, const std::string& other, const std::vector<float>& order) {
+    write_file(folder / "labels.csv", own);
+    write_file(folder / "other.csv", other);
+    expect_column(Labels::read(folder / "other.csv", space), "Young", order);
+  };
+  expect("name,Male\nb,1\na,-1\nc,1\n", "name,Young\na,1\nb,-1\nc,-1\n", {-1, 1, -1});
+  expect("name,Male\nb,1\na,-1\nc,1\n", ",Young\n0,1\n1,-1\n2,-1\n", {1, -1, -1});      // counts its rows
+  expect("name,Male\n2,1\n0,-1\n1,1\n", "name,Young\n0,1\n1,-1\n2,-1\n", {-1, 1, -1});  // names all the same
+  expect(",Male\n0,1\n1,-1\n2,1\n", "name,Young\nx,1\ny,-1\nz,-1\n", {1, -1, -1});      // names nobody
+  expect(",Male\n0,1\n1,-1\n", "name,Young\nx,1\ny,-1\nz,-1\n", {1, -1, -1});           // of others
+  write_file(folder / "labels.csv", "name,Male\nb,1\na,-1\nc,1\n");
+  expect_column(Labels::read(folder / "labels.csv", space), "Male", {1, -1, 1});
+  test::expect_error(ErrorKind::failure, "unknown to the space: 'd'", [&] {
+    write_file(folder / "other.csv", "name,Male\na,1\nb,1\nd,-1\n");
+    Labels::read(folder / "other.csv", space);
+  });
+}
+
 TEST_F(LabelsTest, RowsThatOnlyOneSideHasAreNamed) {
   test::expect_error(ErrorKind::failure, "no labels for 'b', 'c'; unknown to the space: 'x', 'y'", [&] {
     read("name,Male\nx,1\ny,1\na,-1\n", space_of({"a", "b", "c"}));
