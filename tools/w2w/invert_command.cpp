@@ -175,7 +175,14 @@ class InvertRun {
     picture.width = inversion_options_.width;
     picture.height = inversion_options_.height;
     picture.seed = inversion_options_.seed;
-    write_image(path, model_->run(picture));
+    at::Tensor pixels;
+    try {
+      pixels = model_->run(picture);
+    } catch (const Error& error) {  // what cannot be drawn may still be found
+      if (error.kind() != ErrorKind::failure) throw;
+      return warn(fmt::format("no preview of step {}: {}", state.steps(), error.what()));
+    }
+    write_image(path, pixels);
     reporter_.output(path, "picture", {{"step", state.steps()}, {"seed", picture.seed}});
   }
 
