@@ -44,8 +44,11 @@ target_link_libraries(w2w_cuda PRIVATE w2w_kernels w2w_torch
   ${W2W_TORCH_ROOT}/lib/libtorch_cuda.so ${W2W_TORCH_ROOT}/lib/libc10_cuda.so ${_w2w_cudart} ${_w2w_cublas})
 set_target_properties(w2w_cuda PROPERTIES CXX_VISIBILITY_PRESET hidden LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 
-if(W2W_TESTS)  # tests/gpu runs it
-  add_executable(w2w_kernel_test tests/cuda/kernels.cu tests/cuda/timings.cu)
-  target_include_directories(w2w_kernel_test PRIVATE src)
-  target_link_libraries(w2w_kernel_test PRIVATE w2w_kernels ${_w2w_cudart})
+if(W2W_TESTS)
+  add_executable(w2w_kernel_test tests/cuda/kernels.cu)  # tests/gpu runs it; tests/cuda/host does so without a GPU
+  add_executable(w2w_kernel_timings tests/cuda/timings.cu)
+  foreach(program w2w_kernel_test w2w_kernel_timings)
+    target_include_directories(${program} PRIVATE src)
+    target_link_libraries(${program} PRIVATE w2w_kernels ${_w2w_cudart})
+  endforeach()
 endif()

@@ -95,15 +95,17 @@ class Product {
     a_ = matrix(type, in, out, weight.stride(0));
     b_ = matrix(type, in, rows_, in);
     c_ = matrix(type, out, rows_, out);
-    alignments_ = {alignment(weight.const_data_ptr()), alignment(x.const_data_ptr()),
-                   addend.defined() ? alignment(addend.const_data_ptr()) : 256};
+    const auto of = [](const Tensor& operand) {
+      return operand.defined() ? alignment(operand.const_data_ptr()) : 256;
+    };
+    alignments_ = {of(weight), of(x), of(addend), of(bias)};
     key_ = {x.device().index(), type,       rows_, out, in, weight.stride(0), bias.defined(),
             addend.defined(),   alignments_};
   }
 
   /// All that a choice of kernel depends on.
   using Key = std::tuple<int, cudaDataType_t, int64_t, int64_t, int64_t, int64_t, bool, bool,
-                         std::array<uint32_t, 3>>;
+                         std::array<uint32_t, 4>>;
   const Key& key() const { return key_; }
 
   Tensor empty_result() const {
@@ -157,7 +159,7 @@ class Product {
   int64_t rows_;
   Description description_;
   MatrixLayout a_, b_, c_;
-  std::array<uint32_t, 3> alignments_;
+  std::array<uint32_t, 4> alignments_;
   Key key_;
 };
 

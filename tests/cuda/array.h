@@ -15,8 +15,15 @@
 
 using w2w::cuda::Element;
 
+inline int checks = 0, failures = 0;
+
 /// Counts, and prints what is not good.
-void check(bool good, const std::string& what, double found, double bound);
+inline void check(bool good, const std::string& what, double found, double bound) {
+  ++checks;
+  if (good) return;
+  ++failures;
+  std::printf("FAIL %s: %.3g, bound %.3g\n", what.c_str(), found, bound);
+}
 
 inline void must(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;

@@ -13,6 +13,7 @@
 #include <torch/library.h>
 
 #include <algorithm>
+#include <functional>
 #include <stdexcept>
 
 namespace w2w::test {
@@ -25,12 +26,7 @@ using torch::jit::Stack;
 /// A dispatch key beneath autograd and above the CPU's kernels, which nothing else in this process uses.
 constexpr auto recording_key = DispatchKey::Fake;
 
-struct Call {
-  c10::OperatorHandle op;
-  Stack inputs, outputs;
-};
-
-std::vector<Call>* recording_now = nullptr;
+std::vector<std::function<void()>>* recording_now = nullptr;
 
 std::vector<Tensor> tensors_in(const Stack& values) {
   std::vector<Tensor> all;
@@ -52,6 +48,17 @@ Stack copy_of(const Stack& values) {
   return copies;
 }
 
+/// Calls `op` again and writes what it returns into `outputs`, unless it has been written there.
+void repeat(const c10::OperatorHandle& op, const Stack& inputs, const Stack& outputs) {
+  auto stack = copy_of(inputs);
+  op.callBoxed(&stack);
+  const auto given = tensors_in(inputs), then = tensors_in(outputs), now = tensors_in(stack);
+  for (size_t i = 0; i < then.size(); ++i) {
+    const auto is_of = [&](const Tensor& input) { return then[i].is_alias_of(input); };
+    if (std::none_of(given.begin(), given.end(), is_of)) then[i].copy_(now[i]);
+  }
+}
+
 void record_call(const c10::OperatorHandle& op, c10::DispatchKeySet keys, Stack* stack) {
   const std::string name = op.schema().name();
   if (name == "aten::_local_scalar_dense" || name == "aten::equal" || name == "aten::is_nonzero") {
@@ -64,7 +71,9 @@ void record_call(const c10::OperatorHandle& op, c10::DispatchKeySet keys, Stack*
     op.redispatchBoxed(keys & c10::DispatchKeySet(c10::DispatchKeySet::FULL_AFTER, recording_key), stack);
   }
   const auto returned = static_cast<std::ptrdiff_t>(op.schema().returns().size());
-  recording_now->push_back({op, std::move(inputs), copy_of(Stack(stack->end() - returned, stack->end()))});
+  recording_now->push_back([op, inputs, outputs = copy_of(Stack(stack->end() - returned, stack->end()))] {
+    repeat(op, inputs, outputs);
+  });
 }
 
 TORCH_LIBRARY_IMPL(_, Fake, library) {
@@ -87,29 +96,26 @@ class HostRecording : public Recording {
     for (int i = 0; i < 3; ++i) work();  // as the plug-in does
     const c10::impl::IncludeDispatchKeyGuard guard(recording_key);
     recording_now = &calls_;
+    const std::unique_ptr<void, void (*)(void*)> done(this, [](void*) { recording_now = nullptr; });
     work();
   }
 
   void replay() override {
     const at::AutoDispatchBelowADInplaceOrView below_autograd;
-    for (const auto& call : calls_) {
-      auto stack = copy_of(call.inputs);
-      call.op.callBoxed(&stack);
-      const auto given = tensors_in(call.inputs), then = tensors_in(call.outputs), now = tensors_in(stack);
-      for (size_t i = 0; i < then.size(); ++i) {
-        const auto is_of = [&](const Tensor& input) { return then[i].is_alias_of(input); };
-        if (std::none_of(given.begin(), given.end(), is_of)) then[i].copy_(now[i]);
-      }
-    }
+    for (const auto& call : calls_) call();
     ++replays_;
   }
 
  private:
-  std::vector<Call> calls_;
+  std::vector<std::function<void()>> calls_;
   int& replays_;
 };
 
 }  // namespace
+
+void HostAccelerator::also_record(std::function<void()> call) {
+  if (recording_now) recording_now->push_back(std::move(call));
+}
 
 std::unique_ptr<Recording> HostAccelerator::record(const std::function<void()>& work) {
   ++recordings_;

@@ -18,6 +18,9 @@ class HostAccelerator : public Accelerator {
   HostAccelerator() { set_host_accelerator(this); }
   ~HostAccelerator() override { set_host_accelerator(nullptr); }
 
+  /// What runs now beneath ATen's operators is part of the recording that is being made, if one is.
+  static void also_record(std::function<void()> call);
+
   int recordings() const { return recordings_; }
   int replays() const { return replays_; }
 

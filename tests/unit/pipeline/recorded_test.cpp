@@ -1,5 +1,5 @@
 // Drawing, inversion and training as a device does them, recorded once and repeated, against the CPU's own
-// way, on the demo world.
+// way, on the demo world: with ATen's operators, and in unit.cuda with those of the plug-in.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/IListRef.h>
@@ -9,7 +9,13 @@
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
+#ifdef W2W_HOST_PLUGIN
+#include "cuda/host/plugin.h"
+using Device = w2w::test::HostPlugin;
+#else
 #include "support/host_accelerator.h"
+using Device = w2w::test::HostAccelerator;
+#endif
 #include "w2w/pipeline/dreambooth.h"
 #include "w2w/pipeline/inversion.h"
 
@@ -43,7 +49,7 @@ double difference(const Tensor& a, const Tensor& b) { return ((a - b).norm() / b
 template <class Run>
 void expect_same(Run run, double bound) {
   const std::vector<Tensor> expected = run(nullptr);
-  test::HostAccelerator device;
+  Device device;
   const std::vector<Tensor> found = run(&device);
   ASSERT_EQ(found.size(), expected.size());
   for (size_t i = 0; i < found.size(); ++i) EXPECT_LE(difference(found[i], expected[i]), bound) << i;
@@ -51,7 +57,7 @@ void expect_same(Run run, double bound) {
 
 TEST(Recorded, PeopleChangeBeneathOneRecording) {
   expect_same(
-      [](test::HostAccelerator* device) {
+      [](Device* device) {
         World world;
         std::vector<Tensor> latents;
         for (const int64_t row : {3, 17, -1}) {
@@ -69,7 +75,7 @@ TEST(Recorded, PeopleChangeBeneathOneRecording) {
 
 TEST(Recorded, PromptsGuidanceSizesAndSamplers) {
   expect_same(
-      [](test::HostAccelerator*) {
+      [](Device*) {
         World world;
         world.model.set_person(world.person(3));
         std::vector<Tensor> latents;
@@ -93,7 +99,7 @@ TEST(Recorded, PromptsGuidanceSizesAndSamplers) {
 
 TEST(Recorded, APersonChangesWithinAPicture) {
   expect_same(
-      [](test::HostAccelerator*) {
+      [](Device*) {
         World world;
         world.model.set_person(world.person(3));
         auto start = world.model.start(picture());
@@ -112,7 +118,7 @@ TEST(Recorded, APersonChangesWithinAPicture) {
 
 TEST(Recorded, SeveralPeopleSideBySide) {
   expect_same(
-      [](test::HostAccelerator* device) {
+      [](Device* device) {
         World world;
         std::vector<Tensor> pictures;
         for (const int64_t first : {0, 20}) {
@@ -147,7 +153,7 @@ InversionOptions inversion_options(bool whitened) {
 TEST(Recorded, Inversion) {
   for (const bool whitened : {false, true}) {
     expect_same(
-        [&](test::HostAccelerator* device) -> std::vector<Tensor> {
+        [&](Device* device) -> std::vector<Tensor> {
           World world;
           const auto ramp = at::linspace(-1, 1, 64);
           const InversionPicture stripes{ramp.expand({3, 64, 64}).contiguous(), {}};
@@ -165,7 +171,7 @@ TEST(Recorded, Inversion) {
 
 TEST(Recorded, InversionThatDrawsBetweenItsSteps) {
   expect_same(
-      [](test::HostAccelerator*) -> std::vector<Tensor> {
+      [](Device*) -> std::vector<Tensor> {
         World world;
         const InversionPicture stripes{at::linspace(-1, 1, 64).expand({3, 64, 64}).contiguous(), {}};
         Inversion inversion(world.model, world.space, inversion_options(false));
@@ -185,7 +191,7 @@ TEST(Recorded, TrainingOfTwoPeople) {
   for (const auto& targets :
        {std::vector<std::string>{"to_q", "to_v"}, {"time_emb_proj", "to_k", "to_out.0"}}) {
     expect_same(
-        [&](test::HostAccelerator* device) -> std::vector<Tensor> {
+        [&](Device* device) -> std::vector<Tensor> {
           World world;
           DreamboothOptions options;
           options.targets = targets;
