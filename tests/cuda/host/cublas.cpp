@@ -183,7 +183,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description
   auto needed = found_for(of(description), of(a_layout), of(c_layout));
   needed.of_a = found.of_a, needed.of_b = found.of_b, needed.of_c = found.of_c;
   const bool fits = std::memcmp(&needed, &found, sizeof found) == 0 && alignment(a) >= found.of_a &&
-                    alignment(b) >= found.of_b && alignment(c) >= found.of_c && alignment(d) >= found.of_c;
+                    alignment(b) >= found.of_b && alignment(c) >= found.of_c && alignment(d) == 64;
   if (!fits || workspace_size < kernel_workspace) return CUBLAS_STATUS_INVALID_VALUE;
   std::memset(workspace, 0xff, kernel_workspace);
 

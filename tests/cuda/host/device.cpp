@@ -70,7 +70,10 @@ class Block {
     }
     if (!ready_.empty()) leave(scheduler_, next().place);
     if (left_ < threads_.size()) problem_ = "threads wait for others that do not come";
-    if (problem_) throw std::logic_error(problem_);
+    if (problem_) {
+      fibers.clear();  // on some of them threads still wait
+      throw std::logic_error(problem_);
+    }
   }
 
   // On a fiber
