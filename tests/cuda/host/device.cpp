@@ -3,6 +3,7 @@
 #include <ucontext.h>
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -168,9 +169,9 @@ Fiber::Fiber() {
 
 void run(const Launch& launch) {
   static std::mutex one_at_a_time;
-  static bool ascending = false;
+  static std::map<const void*, bool> orders;
   const std::scoped_lock lock(one_at_a_time);
-  ascending = !ascending;
+  const bool ascending = orders[launch.kernel] = !orders[launch.kernel];
   gridDim = launch.grid, blockDim = launch.block;
   for (unsigned z = 0; z < launch.grid.z; ++z) {
     for (unsigned y = 0; y < launch.grid.y; ++y) {

@@ -22,13 +22,14 @@ namespace w2w::on_host {
 
 /// A grid: `thread` is called as each thread of it.
 struct Launch {
+  const void* kernel;
   dim3 grid, block;
   std::function<void()> thread;
 };
 
 /// Runs all blocks, one after the other. A thread runs until it waits for others, in ascending order in one
-/// launch and in descending order in the next: what is not ordered by a barrier comes out differently.
-/// Throws std::logic_error where a device would hang or the result would be undefined.
+/// launch of a kernel and in descending order in its next: what is not ordered by a barrier comes out
+/// differently. Throws std::logic_error where a device would hang or the result would be undefined.
 void run(const Launch& launch);
 
 /// While it lives, launches are run and given to `seen` as well.
@@ -49,7 +50,7 @@ void __syncthreads();
 template <class T>
 T __shfl_xor_sync(unsigned mask, T own, unsigned distance) {
   using namespace w2w::on_host;
-  return std::bit_cast<T>(exchange(mask, std::bit_cast<unsigned>(own), lane() ^ distance));
+  return std::bit_cast<T>(exchange(mask, std::bit_cast<unsigned>(own), (lane() ^ distance) % 32));
 }
 template <class T>
 T __shfl_down_sync(unsigned mask, T own, unsigned distance) {
@@ -76,6 +77,7 @@ template <class... Parameters, class... Arguments>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...),
                                Arguments... arguments) {
   const std::tuple<Parameters...> given(arguments...);
-  w2w::on_host::run({config->gridDim, config->blockDim, [=] { std::apply(kernel, given); }});
+  w2w::on_host::run({reinterpret_cast<const void*>(kernel), config->gridDim, config->blockDim,
+                     [=] { std::apply(kernel, given); }});
   return cudaSuccess;
 }
