@@ -34,7 +34,7 @@ class GraphRecording : public Recording {
   at::cuda::CUDAGraph graph_;
 };
 
-class CudaAccelerator : public Accelerator {
+class CudaAccelerator : public WithOperators<Accelerator> {
  public:
   std::vector<DeviceFacts> devices() const override {
     std::vector<DeviceFacts> all;
@@ -61,30 +61,6 @@ class CudaAccelerator : public Accelerator {
   std::unique_ptr<Recording> record(const std::function<void()>& work) override {
     return std::make_unique<GraphRecording>(work);
   }
-
-  at::Tensor group_norm(const at::Tensor& x, const Shift& shift, int64_t groups, const at::Tensor& weight,
-                        const at::Tensor& bias, double eps, bool silu) override {
-    return cuda::group_norm(x, shift, groups, weight, bias, eps, silu);
-  }
-
-  at::Tensor convolution(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                         const at::Tensor& addend, int64_t stride, int64_t padding) override {
-    return cuda::convolution(x, weight, bias, addend, stride, padding);
-  }
-
-  at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                    const at::Tensor& addend) override {
-    return cuda::linear_plus(x, weight, bias, addend);
-  }
-
-  at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                        double eps) override {
-    return cuda::layer_norm(x, weight, bias, eps);
-  }
-
-  at::Tensor geglu(const at::Tensor& x) override { return cuda::geglu(x); }
-
-  at::Tensor upsample(const at::Tensor& x, at::IntArrayRef size) override { return cuda::upsample(x, size); }
 };
 
 }  // namespace

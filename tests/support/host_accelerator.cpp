@@ -71,9 +71,10 @@ void record_call(const c10::OperatorHandle& op, c10::DispatchKeySet keys, Stack*
     op.redispatchBoxed(keys & c10::DispatchKeySet(c10::DispatchKeySet::FULL_AFTER, recording_key), stack);
   }
   const auto returned = static_cast<std::ptrdiff_t>(op.schema().returns().size());
-  recording_now->push_back([op, inputs, outputs = copy_of(Stack(stack->end() - returned, stack->end()))] {
-    repeat(op, inputs, outputs);
-  });
+  recording_now->push_back(
+      [op, inputs = std::move(inputs), outputs = copy_of(Stack(stack->end() - returned, stack->end()))] {
+        repeat(op, inputs, outputs);
+      });
 }
 
 TORCH_LIBRARY_IMPL(_, Fake, library) {

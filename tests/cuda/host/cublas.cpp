@@ -29,11 +29,18 @@ struct Preference {
   uint32_t of_a = 256, of_b = 256, of_c = 256;  // alignments in bytes
 };
 
-/// What a kernel was found for; lies in cublasLtMatmulAlgo_t.
-struct Found {
+/// Of a product, what its kernel depends on.
+struct Form {
   uint16_t rows, columns, inner, a_stride;
   uint8_t epilogue, type;
-  uint16_t of_a, of_b, of_c, of_bias;
+  uint16_t of_bias;  // alignment
+  bool operator==(const Form&) const = default;
+};
+
+/// What a kernel was found for; lies in cublasLtMatmulAlgo_t.
+struct Found {
+  Form form;
+  uint16_t of_a, of_b, of_c;  // alignments
 };
 static_assert(sizeof(Found) <= sizeof(cublasLtMatmulAlgo_t));
 
@@ -46,16 +53,13 @@ uint16_t alignment(uintptr_t address) {
 }
 uint16_t alignment(const void* address) { return alignment(reinterpret_cast<uintptr_t>(address)); }
 
-Found found_for(const Description& description, const Layout& a, const Layout& c) {
+Form form_of(const Description& description, const Layout& a, const Layout& c) {
   return {static_cast<uint16_t>(c.rows),
           static_cast<uint16_t>(c.columns),
           static_cast<uint16_t>(a.rows),
           static_cast<uint16_t>(a.stride),
           static_cast<uint8_t>(description.epilogue),
           static_cast<uint8_t>(c.type),
-          64,
-          64,
-          64,
           alignment(description.bias)};
 }
 
@@ -161,10 +165,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   }
   if (of(a).stride % 2 != 0) return CUBLAS_STATUS_NOT_SUPPORTED;
   if (of(preference).workspace < kernel_workspace) return CUBLAS_STATUS_SUCCESS;
-  auto found = found_for(of(description), of(a), of(c));
-  found.of_a = alignment(of(preference).of_a);
-  found.of_b = alignment(of(preference).of_b);
-  found.of_c = alignment(of(preference).of_c);
+  const Found found{form_of(of(description), of(a), of(c)), alignment(of(preference).of_a),
+                    alignment(of(preference).of_b), alignment(of(preference).of_c)};
   results[0] = {};
   std::memcpy(&results[0].algo, &found, sizeof found);
   results[0].workspaceSize = kernel_workspace;
@@ -180,10 +182,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t description
                               cudaStream_t) {
   Found found;
   std::memcpy(&found, kernel, sizeof found);
-  auto needed = found_for(of(description), of(a_layout), of(c_layout));
-  needed.of_a = found.of_a, needed.of_b = found.of_b, needed.of_c = found.of_c;
-  const bool fits = std::memcmp(&needed, &found, sizeof found) == 0 && alignment(a) >= found.of_a &&
-                    alignment(b) >= found.of_b && alignment(c) >= found.of_c && alignment(d) == 64;
+  const bool fits = form_of(of(description), of(a_layout), of(c_layout)) == found.form &&
+                    alignment(a) >= found.of_a && alignment(b) >= found.of_b && alignment(c) >= found.of_c &&
+                    alignment(d) == 64;
   if (!fits || workspace_size < kernel_workspace) return CUBLAS_STATUS_INVALID_VALUE;
   std::memset(workspace, 0xff, kernel_workspace);
 

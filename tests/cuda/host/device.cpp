@@ -13,7 +13,8 @@ namespace w2w::on_host {
 namespace {
 
 constexpr size_t warp_size = 32;
-constexpr size_t stack_bytes = (size_t{32} << 10) + 320;  // not a power of two: the stacks share caches
+constexpr size_t stack_bytes =
+    (size_t{32} << 10) + 320;  // so that the stacks do not share the same sets of caches
 
 /// Where to go on. By the compiler's own means: swapcontext would set the mask of signals each time.
 struct Place {
