@@ -142,6 +142,8 @@ TEST(Recorded, SeveralPeopleSideBySide) {
       1e-3);  // of 255, which roundings may cross
 }
 
+InversionPicture stripes() { return {at::linspace(-1, 1, 64).expand({3, 64, 64}).contiguous(), {}}; }
+
 InversionOptions inversion_options(bool whitened) {
   InversionOptions options;
   options.components = 20;
@@ -158,10 +160,8 @@ TEST(Recorded, Inversion) {
     expect_same(
         [&](Device* device) -> Tensors {
           World world;
-          const auto ramp = at::linspace(-1, 1, 64);
-          const InversionPicture stripes{ramp.expand({3, 64, 64}).contiguous(), {}};
           Inversion inversion(world.model, world.space, inversion_options(whitened));
-          const auto state = inversion.run({stripes}, inversion.initial_state());
+          const auto state = inversion.run({stripes()}, inversion.initial_state());
           if (device) {
             EXPECT_EQ(device->recordings(), 1);
             EXPECT_EQ(device->replays(), 5);
@@ -176,11 +176,10 @@ TEST(Recorded, InversionThatDrawsBetweenItsSteps) {
   expect_same(
       [](Device*) -> Tensors {
         World world;
-        const InversionPicture stripes{at::linspace(-1, 1, 64).expand({3, 64, 64}).contiguous(), {}};
         Inversion inversion(world.model, world.space, inversion_options(false));
         Tensors seen;
         const auto state =
-            inversion.run({stripes}, inversion.initial_state(), [&](const InversionState& now) {
+            inversion.run({stripes()}, inversion.initial_state(), [&](const InversionState& now) {
               world.model.set_person(world.space.lora(inversion.coefficients(now)));
               seen.push_back(world.model.denoise(picture()));
             });
@@ -235,9 +234,8 @@ TEST(Recorded, Bfloat16) {
   expect_same(
       [&](Device* device) -> Tensors {
         auto world = world_of(device);
-        const InversionPicture stripes{at::linspace(-1, 1, 64).expand({3, 64, 64}).contiguous(), {}};
         Inversion inversion(world.model, world.space, inversion_options(false));
-        return {inversion.coefficients(inversion.run({stripes}, inversion.initial_state())).to(at::kFloat)};
+        return {inversion.coefficients(inversion.run({stripes()}, inversion.initial_state())).to(at::kFloat)};
       },
       0.1);
   expect_same(
