@@ -1,7 +1,5 @@
 #include "w2w/base/device.h"
 
-#include <ATen/Parallel.h>
-
 #include <charconv>
 #include <optional>
 
@@ -92,10 +90,6 @@ std::string dtype_name(c10::ScalarType dtype) {
     default:
       return c10::toString(dtype);
   }
-}
-
-void set_threads(int count) {
-  if (count > 0) at::set_num_threads(count);
 }
 
 }  // namespace w2w

@@ -15,6 +15,7 @@
 #include <numbers>
 
 #include "w2w/base/error.h"
+#include "w2w/base/threads.h"
 #include "w2w/pipeline/learned_factors.h"
 
 namespace w2w {
@@ -163,6 +164,8 @@ InversionState Inversion::run(const std::vector<InversionPicture>& pictures, Inv
   first_moment = steps == 0 ? at::zeros_like(state.position) : first_moment.to(model_.device());
   second_moment = steps == 0 ? at::zeros_like(state.position) : second_moment.to(model_.device());
   auto drawn = draw(encoded, state.steps(), generator);
+  std::optional<SingleThreaded> single;
+  if (model_.is_small(drawn.latents)) single.emplace();
   const auto compute = [&](const RecordedCall::Tensors& inputs) { return step(inputs); };
   while (state.steps() < options_.steps) {
     check_interrupt();

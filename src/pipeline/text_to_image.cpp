@@ -11,6 +11,7 @@
 #include "w2w/base/accelerator.h"
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
+#include "w2w/base/threads.h"
 #include "w2w/pipeline/scheduler_file.h"
 #include "w2w/text/prompt_weights.h"
 
@@ -47,6 +48,7 @@ void TextToImage::load_unet() {
   TensorMap parameters;
   unet_.emplace(checkpoint_.unet(options_, &parameters));
   linear_layers_ = w2w::linear_layers(parameters);
+  for (const auto& [name, tensor] : parameters) unet_parameters_ += tensor.numel();
   adapter_.emplace(std::move(parameters));
 }
 
@@ -136,6 +138,23 @@ std::unique_ptr<LearnedFactors> TextToImage::side_by_side(const Tensor& people, 
   return people.defined() ? std::make_unique<LearnedFactors>(*unet_, *layout, people, dtype()) : nullptr;
 }
 
+bool TextToImage::is_small(const Tensor& latents) const {
+  constexpr int64_t limit =
+      int64_t{1} << 32;  // multiplications, roughly; the demo world has a fourth, SD 1.5 a thousand times
+  return device().is_cpu() && unet_parameters_ * latents.size(2) * latents.size(3) < limit;
+}
+
+/// The UNet for each prompt of one picture, on a thread of its own.
+Tensor TextToImage::predict_apart(const Tensor& latents, const Tensor& timestep,
+                                  const Tensor& embedding) const {
+  const SingleThreaded single;
+  std::vector<Tensor> outputs(static_cast<size_t>(embedding.size(0)));
+  run_parts(outputs.size(), [&](size_t i) {
+    outputs[i] = (*unet_)(latents, timestep, embedding.narrow(0, static_cast<int64_t>(i), 1));
+  });
+  return at::cat(outputs);
+}
+
 /// (latents, timestep, embedded prompts, guidance scale, people; then the prompts' keys and values where they
 /// are known) -> what the UNet predicts, f32 and guided where there are two prompts for each sample.
 RecordedCall::Tensors TextToImage::predict(const RecordedCall::Tensors& in, const Layout* layout) const {
@@ -144,7 +163,11 @@ RecordedCall::Tensors TextToImage::predict(const RecordedCall::Tensors& in, cons
   const auto factors = side_by_side(people, layout);
   const auto context =
       projected == in.end() ? nn::Context(embedding) : unet_->projected(embedding, {projected, in.end()});
-  const auto output = (*unet_)(latents, timestep, context).to(at::kFloat);
+  const bool apart =
+      latents.size(0) == 1 && embedding.size(0) == 2 && is_small(latents) && thread_count() > 1;
+  const auto output =
+      (apart ? predict_apart(latents, timestep, embedding) : (*unet_)(latents, timestep, context))
+          .to(at::kFloat);
   if (output.size(0) == latents.size(0)) return {output};
   // Ho & Salimans 2022, with the scale as Imagen and Stable Diffusion count it.
   const auto pairs = output.unflatten(0, {-1, 2});

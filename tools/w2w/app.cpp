@@ -9,6 +9,7 @@
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
 #include "w2w/base/nearest_name.h"
+#include "w2w/base/threads.h"
 #include "w2w/defaults.h"
 #include "w2w/help.h"
 #include "w2w/option_groups.h"

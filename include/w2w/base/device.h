@@ -22,7 +22,4 @@ c10::ScalarType parse_dtype(std::string_view text, c10::Device device);
 /// "f32", "bf16", "f16", "f64", "i64", ... as printed to people.
 std::string dtype_name(c10::ScalarType dtype);
 
-/// Threads for all ATen work; 0 leaves the default (one per core).
-void set_threads(int count);
-
 }  // namespace w2w

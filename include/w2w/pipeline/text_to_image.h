@@ -99,6 +99,9 @@ class TextToImage {
   Denoising start(const TextToImageOptions& options);
   /// Runs the steps before `end` with the person set now. Reports as run does.
   void advance(Denoising& denoising, size_t end, const Progress& progress = {});
+  /// Whether the operators of a pass over one such picture, latents [1, channels, h, w], are so small that
+  /// threads that share them mostly wait for each other.
+  bool is_small(const at::Tensor& latents) const;
   /// Passes through the UNet since this object was made.
   int64_t unet_calls() const { return unet_calls_; }
 
@@ -112,6 +115,8 @@ class TextToImage {
   void load_unet();
   at::Tensor encode(const std::string& prompt, const TextToImageOptions& options);
   std::unique_ptr<LearnedFactors> side_by_side(const at::Tensor& people, const Layout* layout) const;
+  at::Tensor predict_apart(const at::Tensor& latents, const at::Tensor& timestep,
+                           const at::Tensor& embedding) const;
   RecordedCall::Tensors predict(const RecordedCall::Tensors& inputs, const Layout* layout) const;
   Checkpoint checkpoint_;
   at::TensorOptions options_;
@@ -123,6 +128,7 @@ class TextToImage {
   std::optional<Adapter> adapter_;
   std::optional<VaeDecoder> decoder_;
   Targets linear_layers_;
+  int64_t unet_parameters_ = 0;
   int64_t unet_calls_ = 0;
   std::map<std::string, at::Tensor> encoded_;  ///< prompts seen, by prompt and how it was encoded
 };
