@@ -24,6 +24,7 @@ THIRD = {  # header pattern: the rooms whose .cpp files may include it (no publi
     r"nlohmann/": ["io", "text", "sd", "lora", "space", "pipeline"],
     r"stb/|stb_|png\.h|jpeglib\.h|jerror\.h|webp/": ["io"],
     r"zlib\.h": ["io", "text"],
+    r"pcre2\.h": ["lora"],
     r"sentencepiece|utf8proc\.h": ["text"],
     r"cuda|cublas|cudnn": ["cuda"],
 }

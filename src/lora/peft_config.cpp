@@ -14,15 +14,14 @@
 namespace w2w {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;  // the first pattern that matches counts
 
-/// PEFT matches the keys of its patterns against the end of the module's name.
-double from_pattern(const std::map<std::string, double>& pattern, const std::string& module,
-                    double otherwise) {
-  for (const auto& [name, value] : pattern) {
-    if (module == name || module.ends_with("." + name)) return value;
-  }
-  return otherwise;
+PeftPattern pattern_of(const json& config, const char* name, const std::string& where) {
+  if (!config.contains(name)) return {};
+  std::vector<std::pair<std::string, double>> entries;
+  for (const auto& [expression, value] : config[name].get_ref<const json::object_t&>())
+    entries.emplace_back(expression, value.get<double>());
+  return {std::move(entries), where};
 }
 
 /// The shortest name PEFT accepts as a target: the last one, with the one before it for "to_out.0".
@@ -57,8 +56,8 @@ PeftConfig::PeftConfig(const std::string& text, const std::string& where) : wher
     alpha_ = config.value("lora_alpha", alpha_);
     rank_ = config.value("r", rank_);
     rslora_ = config.value("use_rslora", false);
-    alpha_pattern_ = config.value("alpha_pattern", alpha_pattern_);
-    rank_pattern_ = config.value("rank_pattern", rank_pattern_);
+    alpha_pattern_ = pattern_of(config, "alpha_pattern", where);
+    rank_pattern_ = pattern_of(config, "rank_pattern", where);
   } catch (const json::exception& error) {
     throw Error(ErrorKind::malformed,
                 fmt::format("{} is not a LoRA configuration: {}", where, json_reason(error)));
@@ -66,13 +65,13 @@ PeftConfig::PeftConfig(const std::string& text, const std::string& where) : wher
 }
 
 double PeftConfig::scale(const std::string& module, int64_t rank) const {
-  const auto expected = from_pattern(rank_pattern_, module, rank_);
+  const auto expected = rank_pattern_.value_of(module, rank_);
   if (static_cast<double>(rank) != expected) {
     throw Error(ErrorKind::malformed, fmt::format("{}: expected rank {} for {}, found factors of rank {}",
                                                   where_, expected, module, rank));
   }
   const auto r = static_cast<double>(rank);
-  return from_pattern(alpha_pattern_, module, alpha_) / (rslora_ ? std::sqrt(r) : r);
+  return alpha_pattern_.value_of(module, alpha_) / (rslora_ ? std::sqrt(r) : r);
 }
 
 std::string PeftConfig::write(const Lora& lora) {

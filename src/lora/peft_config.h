@@ -2,10 +2,10 @@
 // PEFT's LoraConfig, as far as it decides the scale of the factors.
 
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <string>
 
+#include "peft_pattern.h"
 #include "w2w/lora/factors.h"
 
 namespace w2w {
@@ -28,7 +28,7 @@ class PeftConfig {
   std::string where_;
   double alpha_ = 8, rank_ = 8;  // PEFT's defaults
   bool rslora_ = false;
-  std::map<std::string, double> alpha_pattern_, rank_pattern_;
+  PeftPattern alpha_pattern_, rank_pattern_;
 };
 
 }  // namespace w2w

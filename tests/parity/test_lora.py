@@ -141,6 +141,9 @@ def save_kohya(unet, config, folder):
     (save_peft, dict(r=4)),
     (save_peft, dict(r=4, use_rslora=True)),
     (save_peft, dict(r=4, rank_pattern={"to_v": 2}, alpha_pattern={"attn1.to_q": 3})),
+    # Regular expressions; the first that matches counts. In alphabetical order, in which PEFT saves them.
+    (save_peft, dict(r=4, rank_pattern={r"down_blocks\..*\.to_v": 2, "to_[vq]": 1},
+                     alpha_pattern={r"(?P<block>mid_block).*attn[12]\.to_q": 7, r"^up_blocks.*": 5, "attn1.to_.": 3, "to_q": 11})),
     (save_pipeline_lora, dict(r=4, lora_alpha=4)),
     (save_pipeline_lora_with_metadata, dict(r=2)),
     (save_unet_adapter, dict(r=2)),

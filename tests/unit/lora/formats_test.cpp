@@ -125,6 +125,8 @@ TEST(ReadLora, TakesTheScaleFromAdapterConfig) {
                      [&] { scale_with(R"({"r": 4, "use_dora": true})"); });
   test::expect_error(ErrorKind::malformed, "expected plain LoRA, found peft_type LOHA",
                      [&] { scale_with(R"({"r": 4, "peft_type": "LOHA"})"); });
+  test::expect_error(ErrorKind::malformed, "expected a regular expression of module names, found 'to_(q'",
+                     [&] { scale_with(R"({"r": 4, "rank_pattern": {"to_(q": 4}})"); });
   for (const char* broken : {"", "{", "[1]", "7", R"({"r": "four"})", R"({"alpha_pattern": [1]})"}) {
     test::expect_error(ErrorKind::malformed, "is not a LoRA configuration", [&] { scale_with(broken); });
   }

@@ -1,0 +1,62 @@
+#include "peft_pattern.h"
+
+#include <fmt/format.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <memory>
+
+#include "w2w/base/error.h"
+
+namespace w2w {
+namespace {
+
+using Code = std::unique_ptr<pcre2_code, decltype(&pcre2_code_free)>;
+
+std::string reason(int error) {
+  char text[256] = {};
+  pcre2_get_error_message(error, reinterpret_cast<PCRE2_UCHAR8*>(text), sizeof(text));
+  return text;
+}
+
+Code compile(const std::string& expression, const std::string& where) {
+  const auto whole = R"((.*\.)?()" + expression + ")$";
+  int error = 0;
+  size_t offset = 0;
+  Code code(pcre2_compile(reinterpret_cast<PCRE2_SPTR8>(whole.data()), whole.size(),
+                          PCRE2_ANCHORED | PCRE2_UTF, &error, &offset, nullptr),
+            &pcre2_code_free);
+  if (code) return code;
+  throw Error(ErrorKind::malformed,
+              fmt::format("{}: expected a regular expression of module names, found '{}': {}", where,
+                          expression, reason(error)));
+}
+
+bool matches(const std::string& expression, const std::string& module, const std::string& where) {
+  const auto code = compile(expression, where);
+  const std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> found(
+      pcre2_match_data_create_from_pattern(code.get(), nullptr), &pcre2_match_data_free);
+  const int result = pcre2_match(code.get(), reinterpret_cast<PCRE2_SPTR8>(module.data()), module.size(), 0,
+                                 0, found.get(), nullptr);
+  if (result >= 0 || result == PCRE2_ERROR_NOMATCH) return result >= 0;
+  throw Error(ErrorKind::malformed,
+              fmt::format("{}: the regular expression '{}' cannot be matched with {}: {}", where, expression,
+                          module, reason(result)));
+}
+
+}  // namespace
+
+PeftPattern::PeftPattern(std::vector<std::pair<std::string, double>> entries, const std::string& where)
+    : where_(where), entries_(std::move(entries)) {
+  for (const auto& [expression, value] : entries_) compile(expression, where_);
+}
+
+double PeftPattern::value_of(const std::string& module, double otherwise) const {
+  for (const auto& [expression, value] : entries_) {
+    if (matches(expression, module, where_)) return value;
+  }
+  return otherwise;
+}
+
+}  // namespace w2w
