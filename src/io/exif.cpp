@@ -5,6 +5,7 @@
 #include "io/exif.h"
 
 #include <optional>
+#include <vector>
 
 #include "io/text_encoding.h"
 
@@ -12,6 +13,7 @@ namespace w2w {
 namespace {
 
 constexpr int orientation_tag = 0x0112, exif_directory_tag = 0x8769, user_comment_tag = 0x9286;
+constexpr std::string_view exif_signature("Exif\0\0", 6);
 constexpr std::string_view unicode("UNICODE\0", 8), ascii("ASCII\0\0\0", 8), undefined("\0\0\0\0\0\0\0\0", 8);
 
 class Tiff {
@@ -74,6 +76,7 @@ void put(std::string& out, uint32_t number, int size) {  // big-endian
 }  // namespace
 
 Exif read_exif(std::string_view bytes) {
+  if (bytes.starts_with(exif_signature)) bytes.remove_prefix(exif_signature.size());
   const Tiff tiff(bytes);
   Exif exif;
   if (!tiff.valid()) return exif;
@@ -86,6 +89,25 @@ Exif read_exif(std::string_view bytes) {
       exif.comment = comment_text(tiff.bytes(tiff.number(*entry + 8, 4), tiff.number(*entry + 4, 4)));
   }
   return exif;
+}
+
+int xmp_orientation(std::string_view xmp) {
+  for (const std::string_view start : {"tiff:Orientation=\"", "tiff:Orientation>"}) {
+    const size_t at = xmp.find(start);
+    if (at == std::string_view::npos || at + start.size() >= xmp.size()) continue;
+    const int orientation = xmp[at + start.size()] - '0';
+    if (orientation >= 1 && orientation <= 8) return orientation;
+  }
+  return 0;
+}
+
+at::Tensor upright(const at::Tensor& pixels, const Exif& exif, std::string_view xmp) {
+  const int orientation = exif.orientation ? exif.orientation : xmp_orientation(xmp);
+  const at::Tensor turned = orientation >= 5 ? pixels.transpose(0, 1) : pixels;
+  std::vector<int64_t> flips;
+  if (orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8) flips.push_back(0);
+  if (orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7) flips.push_back(1);
+  return turned.flip(flips).contiguous();
 }
 
 std::string write_exif(const std::string& comment) {

@@ -1,17 +1,26 @@
 #pragma once
+#include <ATen/core/Tensor.h>
+
 #include <string>
 #include <string_view>
 
 namespace w2w {
 
 struct Exif {
-  int orientation = 1;  ///< 1 upright, 2 to 8 mirrored and turned as in TIFF's tag 274
+  int orientation = 0;  ///< TIFF's tag 274: 1 upright, 2 to 8 mirrored and turned; 0: it says nothing
   std::string comment;  ///< UserComment as UTF-8
 };
 
-/// Reads the TIFF structure that follows "Exif\0\0". Damaged or foreign parts are skipped: cameras write
-/// plenty of them.
+/// Reads the TIFF structure that follows "Exif\0\0" (which may be there). Damaged or foreign parts are
+/// skipped: cameras write plenty of them.
 Exif read_exif(std::string_view tiff);
+
+/// The orientation that an XMP packet gives as tiff:Orientation, 0 where it gives none.
+int xmp_orientation(std::string_view xmp);
+
+/// `pixels` [H, W, C] as they are to be seen. What EXIF says counts, XMP where EXIF says nothing, as for
+/// Pillow.
+at::Tensor upright(const at::Tensor& pixels, const Exif& exif, std::string_view xmp);
 
 /// A TIFF structure that holds just this UserComment, as UTF-16 big-endian.
 std::string write_exif(const std::string& comment);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <stb/stb_image.h>
 #include <webp/decode.h>
+#include <webp/demux.h>
 
 #include <algorithm>
 #include <cctype>
@@ -12,6 +13,7 @@
 #include <memory>
 
 #include "io/codecs.h"
+#include "io/exif.h"
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/error.h"
 #include "w2w/base/nearest_name.h"
@@ -51,6 +53,21 @@ at::Tensor checked_pixels(const at::Tensor& pixels) {
   return pixels.cpu().contiguous();
 }
 
+namespace {
+
+/// The first chunk of this name; empty where there is none.
+std::string webp_chunk(std::string_view bytes, const char* name) {
+  const WebPData data{reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
+  const std::unique_ptr<WebPDemuxer, decltype(&WebPDemuxDelete)> file(WebPDemux(&data), &WebPDemuxDelete);
+  WebPChunkIterator chunk{};
+  if (!file || !WebPDemuxGetChunk(file.get(), name, 1, &chunk)) return {};
+  std::string content(reinterpret_cast<const char*>(chunk.chunk.bytes), chunk.chunk.size);
+  WebPDemuxReleaseChunkIterator(&chunk);
+  return content;
+}
+
+}  // namespace
+
 Image decode_webp(std::string_view bytes, const std::string& where) {
   const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
   WebPBitstreamFeatures features{};
@@ -63,6 +80,7 @@ Image decode_webp(std::string_view bytes, const std::string& where) {
   if (!decode(data, bytes.size(), image.pixels.mutable_data_ptr<uint8_t>(), image.pixels.nbytes(),
               features.width * channels))
     fail_picture(where, "WebP: damaged or cut short");
+  image.pixels = upright(image.pixels, read_exif(webp_chunk(bytes, "EXIF")), webp_chunk(bytes, "XMP "));
   return image;
 }
 

@@ -17,7 +17,7 @@
 namespace w2w {
 namespace {
 
-constexpr std::string_view exif_signature("Exif\0\0", 6);
+constexpr std::string_view exif_signature("Exif\0\0", 6), xmp_signature("http://ns.adobe.com/xap/1.0/\0", 29);
 
 /// libjpeg leaves its functions by longjmp to guard(), which nothing with a destructor may lie between.
 struct Failure {
@@ -78,25 +78,18 @@ void read_pixels(Decoder& job) {
   jpeg_finish_decompress(&job.codec);
 }
 
-/// Inks to light; Adobe's files hold them inverted.
-at::Tensor rgb_of_cmyk(const at::Tensor& inks, bool inverted) {
-  const at::Tensor light = (inverted ? inks : inks.bitwise_not()).to(at::kInt);
+/// Inks to light. Files hold inks inverted, as Adobe began it; those without Adobe's marker do so too.
+at::Tensor rgb_of_cmyk(const at::Tensor& inverted_inks) {
+  const at::Tensor light = inverted_inks.to(at::kInt);
   const at::Tensor product = light.slice(2, 0, 3).mul(light.slice(2, 3, 4));
   return product.add(127).div(255, "floor").to(at::kByte).contiguous();
 }
 
-at::Tensor upright(const at::Tensor& pixels, int orientation) {
-  const at::Tensor turned = orientation >= 5 ? pixels.transpose(0, 1) : pixels;
-  std::vector<int64_t> flips;
-  if (orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8) flips.push_back(0);
-  if (orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7) flips.push_back(1);
-  return turned.flip(flips).contiguous();
-}
-
-Exif exif_of(const jpeg_decompress_struct& codec) {
+/// What follows `signature` in the first APP1 marker that begins with it.
+std::string marker_content(const jpeg_decompress_struct& codec, std::string_view signature) {
   for (auto* marker = codec.marker_list; marker; marker = marker->next) {
     const std::string_view data(reinterpret_cast<const char*>(marker->data), marker->data_length);
-    if (data.starts_with(exif_signature)) return read_exif(data.substr(exif_signature.size()));
+    if (data.starts_with(signature)) return std::string(data.substr(signature.size()));
   }
   return {};
 }
@@ -149,13 +142,14 @@ Image decode_jpeg(std::string_view bytes, const std::string& where) {
     if (!job.failure.guard(step, job)) fail_picture(where, std::string("JPEG: ") + job.failure.message);
   };
   run(read_header);
-  const Exif exif = exif_of(job.codec);  // finishing frees the markers
+  const Exif exif = read_exif(marker_content(job.codec, exif_signature));  // finishing frees the markers
+  const auto xmp = marker_content(job.codec, xmp_signature);
   const bool inks = job.codec.out_color_space == JCS_CMYK;
   at::Tensor pixels = allocate_pixels(job.codec.image_height, job.codec.image_width, inks ? 4 : 3, where);
   job.pixels = pixels.mutable_data_ptr<uint8_t>();
   run(read_pixels);
-  if (inks) pixels = rgb_of_cmyk(pixels, job.codec.saw_Adobe_marker);
-  Image image{upright(pixels, exif.orientation), {}};
+  if (inks) pixels = rgb_of_cmyk(pixels);
+  Image image{upright(pixels, exif, xmp), {}};
   if (!exif.comment.empty()) image.text["parameters"] = exif.comment;
   return image;
 }

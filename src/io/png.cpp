@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "io/codecs.h"
+#include "io/exif.h"
 #include "io/text_encoding.h"
 #include "w2w/base/error.h"
 
@@ -86,6 +87,13 @@ Metadata texts(const Png& png) {
   return result;
 }
 
+std::string_view exif_chunk(const Png& png) {
+  png_bytep bytes = nullptr;
+  png_uint_32 size = 0;
+  if (!png_get_eXIf_1(png.get(), png.info(), &size, &bytes)) return {};
+  return {reinterpret_cast<const char*>(bytes), size};
+}
+
 }  // namespace
 
 Image decode_png(std::string_view bytes, const std::string& where) {
@@ -111,6 +119,9 @@ Image decode_png(std::string_view bytes, const std::string& where) {
       rows.data());
   run([](Png& self, void*) { png_read_end(self.get(), self.info()); });
   image.text = texts(png);
+  const auto xmp = image.text.find("XML:com.adobe.xmp");
+  image.pixels =
+      upright(image.pixels, read_exif(exif_chunk(png)), xmp == image.text.end() ? "" : xmp->second);
   return image;
 }
 

@@ -244,14 +244,40 @@ def jpeg_close(found, expected):
     return found.shape == expected.shape and np.abs(found.astype(int) - expected).max() <= 2
 
 
+def save_turned(path, picture, exif=None, xmp=None):
+    """A picture with an orientation in its EXIF block, its XMP packet, or both."""
+    options = {"quality": 95, "subsampling": 0} if path.suffix == ".jpg" else {"lossless": True, "exact": True}
+    if exif:
+        options["exif"] = Image.Exif()
+        options["exif"][0x0112] = exif
+    packet = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="{xmp}"/></x:xmpmeta>'
+    if xmp and path.suffix == ".png":
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", packet)
+    elif xmp:
+        options["xmp"] = packet.encode()
+    picture.save(path, **options)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_jpeg_is_upright(probe, tmp_path, orientation):
-    picture = Image.fromarray(smooth(40, 56))
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    picture.save(tmp_path / "x.jpg", exif=exif, quality=95, subsampling=0)
+@pytest.mark.parametrize("name", ["x.jpg", "x.png", "x.webp"])
+def test_pictures_are_upright(probe, tmp_path, name, orientation):
+    for where in ({"exif": orientation}, {"xmp": orientation}, {"exif": orientation, "xmp": 1 + orientation % 8}):
+        save_turned(tmp_path / name, Image.fromarray(smooth(40, 56)), **where)
+        with Image.open(tmp_path / name) as saved:
+            expected = np.asarray(ImageOps.exif_transpose(saved).convert("RGB"))
+        assert expected.shape == ((40, 56, 3) if orientation < 5 else (56, 40, 3))
+        assert jpeg_close(pixels_of(probe, tmp_path / name, tmp_path)[0], expected), where
+
+
+def test_cmyk_without_the_marker_of_adobe(probe, tmp_path):
+    Image.fromarray(smooth(40, 56)).convert("CMYK").save(tmp_path / "x.jpg", quality=95)
+    data = (tmp_path / "x.jpg").read_bytes()
+    at = data.index(b"\xff\xee")
+    (tmp_path / "x.jpg").write_bytes(data[:at] + data[at + 2 + int.from_bytes(data[at + 2:at + 4], "big"):])
     with Image.open(tmp_path / "x.jpg") as saved:
-        expected = np.asarray(ImageOps.exif_transpose(saved).convert("RGB"))
+        assert saved.mode == "CMYK" and "adobe" not in saved.info
+        expected = np.asarray(saved.convert("RGB"))
     assert jpeg_close(pixels_of(probe, tmp_path / "x.jpg", tmp_path)[0], expected)
 
 
