@@ -19,6 +19,20 @@ namespace w2w {
 
 using at::Tensor;
 
+namespace {
+
+/// A tokenizer may have words that came without their embeddings.
+void check_ids(const std::vector<int64_t>& ids, const ClipTokenizer& tokenizer, int64_t embedded) {
+  const auto largest = *std::max_element(ids.begin(), ids.end());
+  if (largest < embedded) return;
+  throw Error(ErrorKind::malformed,
+              fmt::format("the text encoder has no embedding of '{}': expected an id below {}, found {}",
+                          tokenizer.piece(largest), embedded, largest),
+              "the model's tokenizer and text encoder are of different trainings");
+}
+
+}  // namespace
+
 void check_picture_size(int64_t width, int64_t height) {
   for (const auto& [name, value] : {std::pair("width", width), std::pair("height", height)}) {
     if (value >= 0 && value % 8 == 0) continue;
@@ -82,6 +96,7 @@ Tensor TextToImage::encode(const std::string& prompt, const TextToImageOptions& 
     warn(fmt::format("the prompt is longer than {} tokens; cut off: \"{}\"", tokenizer_->max_length() - 2,
                      weighted.prompt.cut_off));
   }
+  check_ids(weighted.prompt.ids, *tokenizer_, checkpoint_.text_config().vocab_size);
   const auto ids = at::tensor(weighted.prompt.ids, at::kLong).unsqueeze(0).to(device());
   auto embedding = (*text_encoder_)(ids, options.clip_skip - 1);
   if (options.prompt_weights) {

@@ -43,6 +43,11 @@ std::string symbols_of(std::string_view text) {
 struct ClipTokenizer::Parts {
   Parts(Vocabulary vocabulary, SpecialTokens tokens, const std::string& source)
       : pieces(std::move(vocabulary.pieces)), max_length(tokens.max_length) {
+    const auto trained =
+        pieces;  // what SentencePiece knows; added words are matched before it splits anything
+    for (const auto& token : tokens.added) {
+      if (std::ranges::find(pieces, token.content) == pieces.end()) pieces.push_back(token.content);
+    }
     const auto id_of = [&](const SpecialToken& token, const char* role) {
       const auto found = std::ranges::find(pieces, token.content);
       if (found != pieces.end()) return static_cast<int64_t>(found - pieces.begin());
@@ -60,9 +65,9 @@ struct ClipTokenizer::Parts {
       stage.contents.push_back(token.normalized ? normalize_text(token.content) : token.content);
       stage.ids.push_back(id_of(token, "special token"));
     }
-    vocabulary.pieces = std::move(pieces);
+    vocabulary.pieces = trained;
+    trained_size = static_cast<int64_t>(trained.size());
     const auto status = processor.LoadFromSerializedProto(model_proto(vocabulary));
-    pieces = std::move(vocabulary.pieces);
     if (!status.ok()) {
       throw Error(ErrorKind::malformed,
                   fmt::format("tokenizer is malformed ({}): {}", source, status.ToString()));
@@ -73,12 +78,11 @@ struct ClipTokenizer::Parts {
     std::vector<int> found;
     const auto status = processor.Encode(symbols_of(normalized), &found);
     if (!status.ok()) throw Error(ErrorKind::failure, "text cannot be tokenized: " + status.ToString());
-    const auto size = static_cast<int64_t>(pieces.size());
-    for (const int id : found) ids.push_back(id < size ? id : unknown);
+    for (const int id : found) ids.push_back(id < trained_size ? id : unknown);
   }
 
   std::vector<std::string> pieces;
-  int64_t max_length, bos = 0, eos = 0, unknown = 0, pad = 0;
+  int64_t max_length, trained_size = 0, bos = 0, eos = 0, unknown = 0, pad = 0;
   Matcher in_raw, in_normalized;
   sentencepiece::SentencePieceProcessor processor;
 };
@@ -141,7 +145,7 @@ std::string ClipTokenizer::decode(std::span<const int64_t> ids) const {
   std::string text;
   for (const int64_t id : ids) {
     const auto symbols = piece_symbols(piece(id));
-    if (!symbols) {
+    if (!symbols || id >= parts_->trained_size) {
       text += piece(id) + ' ';
       continue;
     }

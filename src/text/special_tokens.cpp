@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <charconv>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "io/json_file.h"
@@ -63,38 +64,110 @@ void read_roles(const Configuration& file, SpecialTokens& tokens) {
   }
 }
 
+/// The entries of the files that declare added tokens. transformers numbers them in the order of their ids,
+/// without gaps; one that several files declare is as the last of them says.
+class AddedTokens {
+ public:
+  void read_decoder(const fs::path& path, const json& decoder) {  // {"49408": {"content": "<cat>", ...}}
+    if (!decoder.is_object()) malformed(path, "added_tokens_decoder: expected an object");
+    for (const auto& [id, value] : decoder.items())
+      add(number(path, id), parse_token(path, "added token", value));
+  }
+
+  void read_list(const fs::path& path, const json& list) {  // [{"id": 49408, "content": "<cat>", ...}]
+    if (!list.is_array()) malformed(path, "added_tokens: expected an array");
+    for (const auto& value : list) {
+      const auto id = value.is_object() ? value.value("id", json()) : json();
+      add(id.is_number_integer() ? id.get<int64_t>() : unnumbered, parse_token(path, "added token", value));
+    }
+  }
+
+  void read_ids(const fs::path& path, const json& ids) {  // {"<cat>": 49408}
+    for (const auto& [content, id] : ids.items()) {
+      if (!id.is_number_integer()) malformed(path, fmt::format("{}: expected an id", content));
+      add(id.get<int64_t>(), {content, true});
+    }
+  }
+
+  void read_additional(const Configuration& file) {
+    const auto list = file.object.value("additional_special_tokens", json::array());
+    if (!list.is_array()) malformed(file.path, "additional_special_tokens: expected an array");
+    for (const auto& value : list)
+      add(unnumbered, parse_token(file.path, "additional_special_tokens", value));
+  }
+
+  std::vector<SpecialToken> in_order() const {
+    auto entries = entries_;
+    std::stable_sort(entries.begin(), entries.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::vector<SpecialToken> tokens;
+    for (auto& [id, token] : entries) tokens.push_back(std::move(token));
+    return tokens;
+  }
+
+ private:
+  static constexpr int64_t unnumbered = std::numeric_limits<int64_t>::max();
+
+  static int64_t number(const fs::path& path, const std::string& text) {
+    int64_t id = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+    if (error != std::errc{} || end != text.data() + text.size())
+      malformed(path, fmt::format("added_tokens_decoder: expected ids, found '{}'", text));
+    return id;
+  }
+
+  void add(int64_t id, SpecialToken token) {
+    if (token.content.empty()) return;
+    const auto known = std::find_if(entries_.begin(), entries_.end(),
+                                    [&](const auto& entry) { return entry.second.content == token.content; });
+    if (known == entries_.end()) {
+      entries_.emplace_back(id, std::move(token));
+    } else {
+      *known = {std::min(id, known->first), std::move(token)};
+    }
+  }
+
+  std::vector<std::pair<int64_t, SpecialToken>> entries_;
+};
+
 }  // namespace
 
 std::vector<SpecialToken> SpecialTokens::matched() const {
   std::vector<SpecialToken> list;
-  for (const auto* token : {&bos, &eos, &unknown, &pad}) {
-    std::erase_if(list, [&](const SpecialToken& earlier) { return earlier.content == token->content; });
-    if (!token->content.empty()) list.push_back(*token);
-  }
+  const auto add = [&](const SpecialToken& token) {
+    std::erase_if(list, [&](const SpecialToken& earlier) { return earlier.content == token.content; });
+    if (!token.content.empty()) list.push_back(token);
+  };
+  for (const auto* token : {&bos, &eos, &unknown, &pad}) add(*token);
+  for (const auto& token : added) add(token);
   return list;
 }
 
 SpecialTokens read_special_tokens(const fs::path& folder) {
   SpecialTokens tokens;
   const auto config_path = folder / "tokenizer_config.json", map_path = folder / "special_tokens_map.json";
-  const auto whole_path = folder / "tokenizer.json";
+  const auto whole_path = folder / "tokenizer.json", added_path = folder / "added_tokens.json";
   const Configuration config{config_path, read_optional(config_path)};
   read_roles(config, tokens);
 
-  json added = json::object();  // entries whose "normalized" goes before that of the roles
-  fs::path added_path = config_path;
+  AddedTokens added;
   if (const auto decoder = config.object.find("added_tokens_decoder"); decoder != config.object.end()) {
-    added = *decoder;
+    added.read_decoder(config_path, *decoder);
   } else {
-    read_roles({map_path, read_optional(map_path)}, tokens);
-    added_path = whole_path;
-    added = read_optional(whole_path).value("added_tokens", json::array());
+    const Configuration map{map_path, read_optional(map_path)};
+    read_roles(map, tokens);
+    for (const auto* file : {&config, &map}) added.read_additional(*file);
+    added.read_list(whole_path, read_optional(whole_path).value("added_tokens", json::array()));
+    added.read_ids(added_path, read_optional(added_path));
   }
-  for (const auto& entry : added) {
-    const auto declared = parse_token(added_path, "added token", entry);
+  for (auto& declared : added.in_order()) {
+    bool is_role = false;
     for (auto* token : {&tokens.bos, &tokens.eos, &tokens.unknown, &tokens.pad}) {
-      if (token->content == declared.content) token->normalized = declared.normalized;
+      if (token->content != declared.content) continue;
+      token->normalized = declared.normalized;
+      is_role = true;
     }
+    if (!is_role) tokens.added.push_back(std::move(declared));
   }
 
   if (const auto length = config.object.find("model_max_length"); length != config.object.end()) {

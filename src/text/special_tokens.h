@@ -18,6 +18,8 @@ struct SpecialToken {
 struct SpecialTokens {
   SpecialToken bos{"<|startoftext|>"}, eos{"<|endoftext|>"}, unknown{"<|endoftext|>"}, pad{"<|endoftext|>"};
   int64_t max_length = 77;
+  /// Words added to a trained vocabulary, such as those of textual inversion, in the order of their ids.
+  std::vector<SpecialToken> added = {};
 
   /// Each token that is matched, once. Where two roles share a token the later one (bos, eos, unknown, pad)
   /// says whether it is normalized, as in transformers: SD 1.5's files give <|startoftext|> yes,
@@ -27,8 +29,8 @@ struct SpecialTokens {
 
 /// What the configuration files of a tokenizer folder say, read as transformers 5 reads them:
 /// special_tokens_map.json goes before tokenizer_config.json unless the latter has added_tokens_decoder.
-/// Other added tokens (textual inversion) and the flags lstrip, rstrip, single_word, which no CLIP tokenizer
-/// sets, are not supported.
+/// Added tokens stand in added_tokens_decoder, or else in added_tokens.json, tokenizer.json and as
+/// additional_special_tokens. The flags lstrip and rstrip change no ids of CLIP; single_word is not supported.
 SpecialTokens read_special_tokens(const std::filesystem::path& folder);
 
 /// Part of a text: a special token (its position in the list), or, with token -1, the text between.

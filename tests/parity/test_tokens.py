@@ -216,3 +216,41 @@ def test_folder_saved_by_transformers_5(tmp_path):
     assert not (tmp_path / "new" / "vocab.json").exists()
     tokenizer = CLIPTokenizer.from_pretrained(tmp_path / "new")
     assert differences(tmp_path / "new", tokenizer, make_texts(2000, seed=5), tmp_path) == []
+
+
+WORDS = ["<cat>", "my-dog", "<Cat>"]  # a textual-inversion word, one without brackets, one with a capital
+
+
+def added_files(source, first):
+    """Files that declare words of textual inversion, each as some tool writes it."""
+    plain = {str(first): token(WORDS[0]), str(first + 1): token(WORDS[1], special=True, normalized=False)}
+    return {
+        "added_tokens.json": {"added_tokens.json": {WORDS[1]: first + 1, WORDS[0]: first}},
+        "additional_special_tokens": {"special_tokens_map.json": SD_1_MAP | dict(additional_special_tokens=[WORDS[2], WORDS[1]])},
+        "both": {"special_tokens_map.json": SD_1_MAP | dict(additional_special_tokens=WORDS[:1]), "added_tokens.json": {WORDS[0]: first}},
+        "decoder": {"tokenizer_config.json": PLAIN | dict(added_tokens_decoder=DECODER | plain)},
+    }[source]
+
+
+@pytest.mark.parametrize("source", ["added_tokens.json", "additional_special_tokens", "both", "decoder"])
+def test_added_words_are_one_id(source, tmp_path):
+    entries, merges = clip_entries()
+    folder = write_folder(tmp_path / "folder", entries, merges, SD_1_CONFIG, SD_1_MAP)
+    for name, content in added_files(source, len(entries)).items():
+        (folder / name).write_text(json.dumps(content))
+    tokenizer = CLIPTokenizer.from_pretrained(folder)
+    assert len(tokenizer) > len(entries)
+    rng = random.Random(6)
+    texts = ["a photo of <cat>", "MY-DOG and my-dogs", "<CAT><cat> <Cat>"]
+    texts += ["".join(rng.choices(WORDS + SPECIALS + ["a", " ", "  ", "hi", "İ", "<", "cat"], k=rng.randint(1, 9))) for _ in range(2000)]
+    assert differences(folder, tokenizer, texts, tmp_path) == []
+
+
+def test_added_words_of_a_folder_saved_by_transformers_5(tmp_path):
+    entries, merges = trained_entries()
+    tokenizer = CLIPTokenizer.from_pretrained(write_folder(tmp_path / "old", entries, merges, SD_1_CONFIG, SD_1_MAP))
+    assert tokenizer.add_tokens(WORDS[:2]) == 2
+    tokenizer.save_pretrained(tmp_path / "new")
+    tokenizer = CLIPTokenizer.from_pretrained(tmp_path / "new")
+    texts = make_texts(500, seed=7) + ["a photo of <cat>", "MY-DOG and my-dogs", "<CAT><cat>"]
+    assert differences(tmp_path / "new", tokenizer, texts, tmp_path) == []
