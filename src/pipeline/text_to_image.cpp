@@ -92,6 +92,10 @@ Tensor TextToImage::encode(const std::string& prompt, const TextToImageOptions& 
 
   const auto weighted = options.prompt_weights ? tokenize_weighted(*tokenizer_, prompt)
                                                : WeightedTokens{tokenizer_->tokenize(prompt), {}};
+  if (const auto unread = unread_syntax(prompt, options.prompt_weights); !unread.empty()) {
+    warn(fmt::format("\"{}\" is read as plain words{}", unread,
+                     unread.starts_with('(') ? ": prompt weights are off" : ": LoRAs are given as files"));
+  }
   if (!weighted.prompt.cut_off.empty()) {
     warn(fmt::format("the prompt is longer than {} tokens; cut off: \"{}\"", tokenizer_->max_length() - 2,
                      weighted.prompt.cut_off));

@@ -22,8 +22,16 @@ struct Sampler {
       aliases;  ///< besides name and class name with and without "Scheduler", "k_" in front or not
 };
 
+/// PNDM without its Runge-Kutta start, whatever the model's file says.
+std::unique_ptr<Scheduler> make_plms(const SchedulerConfig& config) {
+  auto plms = config;
+  plms.skip_prk_steps = true;
+  return make_pndm(plms);
+}
+
 const std::array samplers = {
-    Sampler{"pndm", "PNDMScheduler", make_pndm, {"plms"}},
+    Sampler{"pndm", "PNDMScheduler", make_pndm, {}},
+    Sampler{"plms", "PNDMScheduler", make_plms, {}},
     Sampler{"ddim", "DDIMScheduler", make_ddim, {}},
     Sampler{"euler", "EulerDiscreteScheduler", make_euler, {}},
     Sampler{"euler_ancestral", "EulerAncestralDiscreteScheduler", make_euler_ancestral, {"euler_a"}},

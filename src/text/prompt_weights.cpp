@@ -155,4 +155,19 @@ WeightedTokens tokenize_weighted(const ClipTokenizer& tokenizer, std::string_vie
   return result;
 }
 
+std::string_view unread_syntax(std::string_view prompt, bool weights) {
+  for (const std::string_view start : {"<lora:", "<lyco:", "<hypernet:"}) {
+    const size_t begin = prompt.find(start), end = begin == prompt.npos ? begin : prompt.find('>', begin);
+    if (end != prompt.npos) return prompt.substr(begin, end + 1 - begin);
+  }
+  for (size_t close = prompt.find(')'); !weights && close != prompt.npos;
+       close = prompt.find(')', close + 1)) {
+    const size_t colon = prompt.find_last_not_of("0123456789.", close - (close > 0));
+    if (colon == prompt.npos || prompt[colon] != ':' || colon + 1 == close) continue;
+    const size_t open = prompt.find_last_of("()", colon);
+    if (open != prompt.npos && prompt[open] == '(') return prompt.substr(open, close + 1 - open);
+  }
+  return {};
+}
+
 }  // namespace w2w

@@ -253,6 +253,15 @@ def test_a_picture_of_no_numbers_is_a_failure(w2w, world, tmp_path):
     assert not list(tmp_path.glob("*.png"))
 
 
+def test_syntax_of_other_programs_is_told_of(sample):
+    prompt = "a (red:1.4) person <lora:x:0.8>"
+    told = lambda *more: sample("--steps", 1, "-s", 1, "--force", "-p", prompt, *more).stderr
+    assert 'warning: "<lora:x:0.8>" is read as plain words: LoRAs are given as files' in told()
+    assert 'warning: "<lora:x:0.8>" is read' in told("--prompt-weights")
+    assert "plain words" not in sample("--steps", 1, "-s", 1, "--force", "--prompt-weights", "-p", "a (red:1.4) person").stderr
+    assert '"(red:1.4)" is read as plain words: prompt weights are off' in sample("--steps", 1, "-s", 1, "--force", "-p", "a (red:1.4)").stderr
+
+
 def test_a_prompt_that_is_not_utf8(w2w, tmp_path):
     """Arguments are bytes, metadata is text: the picture is drawn all the same, and what cannot be told is U+FFFD."""
     w2w("sample", "--identity-seed", 7, "-s", 1, "--steps", 1, "-p", os.fsdecode(b"caf\xe9 person"), "-o", "p")

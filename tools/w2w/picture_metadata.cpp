@@ -15,9 +15,15 @@ namespace {
 
 /// A1111's name of a sampler.
 std::string infotext_sampler(const SamplerChoice& choice) {
-  static const std::map<std::string, std::string> names = {
-      {"pndm", "PLMS"}, {"ddim", "DDIM"}, {"euler", "Euler"},       {"euler_ancestral", "Euler a"},
-      {"heun", "Heun"}, {"lms", "LMS"},   {"dpmpp_2m", "DPM++ 2M"}, {"unipc", "UniPC"}};
+  static const std::map<std::string, std::string> names = {{"pndm", "PLMS"},
+                                                           {"plms", "PLMS"},
+                                                           {"ddim", "DDIM"},
+                                                           {"euler", "Euler"},
+                                                           {"euler_ancestral", "Euler a"},
+                                                           {"heun", "Heun"},
+                                                           {"lms", "LMS"},
+                                                           {"dpmpp_2m", "DPM++ 2M"},
+                                                           {"unipc", "UniPC"}};
   return names.at(choice.sampler) + (choice.karras ? " Karras" : "");
 }
 

@@ -9,7 +9,7 @@
 
 namespace w2w {
 
-/// A sampler by its canonical name: pndm ddim euler euler_ancestral heun lms dpmpp_2m unipc; empty: the
+/// A sampler by its canonical name: pndm plms ddim euler euler_ancestral heun lms dpmpp_2m unipc; empty: the
 /// model's own.
 struct SamplerChoice {
   std::string sampler;

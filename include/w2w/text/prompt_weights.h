@@ -31,4 +31,8 @@ struct WeightedTokens {
 /// result.
 WeightedTokens tokenize_weighted(const ClipTokenizer& tokenizer, std::string_view prompt);
 
+/// The first part of a prompt that other programs would not take for words: "<lora:x:0.8>", and, unless
+/// `weights` are read, "(word:1.4)". Empty where there is none.
+std::string_view unread_syntax(std::string_view prompt, bool weights);
+
 }  // namespace w2w

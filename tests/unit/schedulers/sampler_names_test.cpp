@@ -10,7 +10,8 @@ namespace w2w {
 namespace {
 
 const std::map<std::string, std::vector<std::string>> spellings = {
-    {"pndm", {"pndm", "PNDM", "PLMS", "plms", "PNDMScheduler"}},
+    {"pndm", {"pndm", "PNDM", "PNDMScheduler"}},
+    {"plms", {"PLMS", "plms", "k_plms"}},
     {"ddim", {"ddim", "DDIM", "DDIMScheduler"}},
     {"euler", {"euler", "Euler", "k_euler", "EulerDiscreteScheduler", "EulerDiscrete"}},
     {"euler_ancestral",
@@ -64,7 +65,7 @@ TEST(SamplerNames, UnknownNameOffersTheNearest) {
   test::expect_error(ErrorKind::usage, "unknown sampler 'eular'", [] { parse_sampler("eular"); });
   EXPECT_EQ(hint_of("eular"), "did you mean 'euler'?");
   EXPECT_EQ(hint_of("dpm++ 3m"), "did you mean 'dpm++ 2m'?");
-  EXPECT_TRUE(hint_of("restart").starts_with("one of: pndm, ddim, euler")) << hint_of("restart");
+  EXPECT_TRUE(hint_of("restart").starts_with("one of: pndm, plms, ddim, euler")) << hint_of("restart");
   EXPECT_TRUE(hint_of("--").starts_with("one of: ")) << hint_of("--");
   EXPECT_EQ(hint_of("euler", "karas"), "did you mean 'karras'?");
   test::expect_error(ErrorKind::usage, "unknown sampler 'plms2'",

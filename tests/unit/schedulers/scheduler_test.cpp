@@ -33,12 +33,20 @@ at::Tensor walk(Scheduler& scheduler, at::Tensor x, size_t first, size_t last) {
 }
 
 TEST(Scheduler, ListsOneTimestepPerModelCall) {
-  const std::map<std::string, size_t> calls = {{"pndm", 11}, {"heun", 19}};
+  const std::map<std::string, size_t> calls = {{"pndm", 11}, {"plms", 11}, {"heun", 19}};
   for (const auto& name : sampler_names()) {
     auto scheduler = make_scheduler(stable_diffusion(), SamplerChoice{name});
     scheduler->set_timesteps(10);
     EXPECT_EQ(scheduler->timesteps().size(), calls.contains(name) ? calls.at(name) : 10) << name;
   }
+  auto with_runge_kutta = stable_diffusion();
+  with_runge_kutta.skip_prk_steps = false;
+  auto pndm = make_scheduler(with_runge_kutta, SamplerChoice{"pndm"});
+  pndm->set_timesteps(5);
+  EXPECT_GT(pndm->timesteps().size(), 6U);
+  auto forced = make_scheduler(with_runge_kutta, SamplerChoice{"plms"});
+  forced->set_timesteps(5);
+  EXPECT_EQ(forced->timesteps(), (std::vector<double>{801, 601, 601, 401, 201, 1}));
   auto plms = make_scheduler(stable_diffusion());
   plms->set_timesteps(5);
   EXPECT_EQ(plms->timesteps(), (std::vector<double>{801, 601, 601, 401, 201, 1}));

@@ -70,5 +70,16 @@ TEST(PromptWeights, LongPromptsAreCut) {
   EXPECT_EQ(weights[76], 1.0);
 }
 
+TEST(PromptWeights, SyntaxOfOthersIsNoticed) {
+  EXPECT_EQ(unread_syntax("a person <lora:anna_v2:0.8>, smiling", true), "<lora:anna_v2:0.8>");
+  EXPECT_EQ(unread_syntax("a (smiling person:1.4) <lora:x>", false), "<lora:x>");
+  EXPECT_EQ(unread_syntax("a (smiling person:1.4) here", false), "(smiling person:1.4)");
+  EXPECT_EQ(unread_syntax("((a:1.2):.9)", false), "(a:1.2)");
+  for (const char* plain :
+       {"", ")", "a person (smiling)", ":)", "(:)", "at 10:30)", "1:2) (x", "<lora: x", "a < b > c", "(a:b)"})
+    EXPECT_EQ(unread_syntax(plain, false), "") << plain;
+  EXPECT_EQ(unread_syntax("a (smiling person:1.4)", true), "");
+}
+
 }  // namespace
 }  // namespace w2w
