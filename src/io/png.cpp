@@ -1,5 +1,6 @@
 #include <png.h>
 
+#include <array>
 #include <csetjmp>
 #include <cstring>
 #include <memory>
@@ -65,11 +66,19 @@ void read_bytes(png_structp png, png_bytep out, size_t size) {
   rest->remove_prefix(size);
 }
 
-/// Whatever the file has, rows come as 8-bit RGB or RGBA.
+bool has_palette(const Png& png) {
+  return png_get_color_type(png.get(), png.info()) == PNG_COLOR_TYPE_PALETTE;
+}
+
+/// Whatever the file has, rows come as 8-bit RGB or RGBA, or as one palette index a byte.
 void set_transforms(Png& png, void*) {
-  png_set_expand(png.get());
-  png_set_scale_16(png.get());
-  png_set_gray_to_rgb(png.get());
+  if (has_palette(png)) {
+    png_set_packing(png.get());
+  } else {
+    png_set_expand(png.get());
+    png_set_scale_16(png.get());
+    png_set_gray_to_rgb(png.get());
+  }
   png_set_interlace_handling(png.get());
   png_read_update_info(png.get(), png.info());
 }
@@ -85,6 +94,27 @@ Metadata texts(const Png& png) {
     result.emplace(latin1_to_utf8(entry.key), international ? std::string(text) : latin1_to_utf8(text));
   }
   return result;
+}
+
+/// RGB or RGBA of u8 [H, W, 1]; an index beyond the palette is black, as libpng has it.
+at::Tensor palette_colours(const Png& png, const at::Tensor& indices, int64_t channels,
+                           const std::string& where) {
+  png_colorp colours = nullptr;
+  png_bytep alphas = nullptr;
+  int count = 0, alpha_count = 0;
+  png_get_PLTE(png.get(), png.info(), &colours, &count);
+  png_get_tRNS(png.get(), png.info(), &alphas, &alpha_count, nullptr);
+  std::array<std::array<uint8_t, 4>, 256> table{};
+  for (size_t i = 0; i < table.size(); ++i) {
+    if (static_cast<int>(i) < count) table[i] = {colours[i].red, colours[i].green, colours[i].blue};
+    table[i][3] = static_cast<int>(i) < alpha_count ? alphas[i] : 255;
+  }
+  auto pixels = allocate_pixels(indices.size(0), indices.size(1), channels, where);
+  const auto* index = indices.const_data_ptr<uint8_t>();
+  auto* out = pixels.mutable_data_ptr<uint8_t>();
+  for (int64_t i = 0; i < indices.numel(); ++i, out += channels)
+    std::memcpy(out, table[index[i]].data(), static_cast<size_t>(channels));
+  return pixels;
 }
 
 std::string_view exif_chunk(const Png& png) {
@@ -107,21 +137,28 @@ Image decode_png(std::string_view bytes, const std::string& where) {
              height = png_get_image_height(png.get(), png.info());
   const bool alpha = (png_get_color_type(png.get(), png.info()) & PNG_COLOR_MASK_ALPHA) != 0 ||
                      png_get_valid(png.get(), png.info(), PNG_INFO_tRNS) != 0;
-  const int64_t channels = alpha ? 4 : 3;
-  Image image{allocate_pixels(height, width, channels, where), {}};
+  const bool palette = has_palette(png);
+  const int64_t channels = alpha ? 4 : 3, samples = palette ? 1 : channels;
+  Image image{allocate_pixels(height, width, samples, where), {}};
   run(set_transforms);
   const size_t row_size = png_get_rowbytes(png.get(), png.info());
-  if (row_size != static_cast<size_t>(width) * static_cast<size_t>(channels))
+  if (row_size != static_cast<size_t>(width) * static_cast<size_t>(samples))
     fail_picture(where, "PNG: unexpected layout");
   std::vector<png_bytep> rows(height);
   for (size_t y = 0; y < rows.size(); ++y) rows[y] = image.pixels.mutable_data_ptr<uint8_t>() + y * row_size;
   run([](Png& self, void* pointers) { png_read_image(self.get(), static_cast<png_bytepp>(pointers)); },
       rows.data());
   run([](Png& self, void*) { png_read_end(self.get(), self.info()); });
+  if (palette) {
+    image.indices = image.pixels;
+    image.pixels = palette_colours(png, image.indices, channels, where);
+  }
   image.text = texts(png);
   const auto xmp = image.text.find("XML:com.adobe.xmp");
-  image.pixels =
-      upright(image.pixels, read_exif(exif_chunk(png)), xmp == image.text.end() ? "" : xmp->second);
+  const std::string_view packet = xmp == image.text.end() ? std::string_view() : xmp->second;
+  const auto exif = read_exif(exif_chunk(png));
+  image.pixels = upright(image.pixels, exif, packet);
+  if (palette) image.indices = upright(image.indices, exif, packet).squeeze(2);
   return image;
 }
 

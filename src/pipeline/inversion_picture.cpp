@@ -11,6 +11,7 @@
 
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
+#include "w2w/pipeline/mask.h"
 
 namespace w2w {
 namespace {
@@ -30,13 +31,6 @@ Tensor channels(const Image& image, int64_t first, int64_t count) {
 
 bool is_transparent(const Image& image) {
   return image.pixels.size(2) == 4 && image.pixels.select(2, 3).min().item<uint8_t>() < 255;
-}
-
-/// f32 [1, H, W]; of colours their luminance (ITU-R BT.601, as the "L" of picture libraries).
-Tensor mask_values(const Image& mask) {
-  if (is_transparent(mask)) return channels(mask, 3, 1);
-  const auto rgb = channels(mask, 0, 3);
-  return (0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]).unsqueeze(0);
 }
 
 /// A region of the picture (left, top, width, height) that is scaled into the middle of the canvas; only with
@@ -88,7 +82,7 @@ Fit parse_fit(const std::string& name) {
 
 InversionPicture fit_picture(const Image& picture, const std::string& name, const std::optional<Image>& mask,
                              const std::string& mask_name, Fit fit, int64_t width, int64_t height,
-                             int64_t down_factor) {
+                             int64_t down_factor, const std::vector<int64_t>& mask_labels) {
   const int64_t from_height = picture.pixels.size(0), from_width = picture.pixels.size(1);
   const auto placement = place(fit, from_width, from_height, width, height);
   InversionPicture result;
@@ -96,7 +90,7 @@ InversionPicture fit_picture(const Image& picture, const std::string& name, cons
 
   const bool padded = placement.inner_width < width || placement.inner_height < height;
   if (!mask && !is_transparent(picture) && !padded) return result;
-  Tensor values = mask                      ? mask_values(*mask)
+  Tensor values = mask                      ? mask_weights(*mask, mask_name, mask_labels)
                   : is_transparent(picture) ? channels(picture, 3, 1)
                                             : at::ones({1, from_height, from_width});
   if (values.size(1) != from_height || values.size(2) != from_width) {

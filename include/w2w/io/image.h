@@ -9,11 +9,12 @@
 namespace w2w {
 
 struct Image {
-  at::Tensor pixels;  ///< u8 [H, W, C], C = 3 (RGB) or 4 (RGB and alpha, not premultiplied)
-  Metadata text;      ///< PNG text chunks as UTF-8; of a JPEG the EXIF UserComment as "parameters"
+  at::Tensor pixels;        ///< u8 [H, W, C], C = 3 (RGB) or 4 (RGB and alpha, not premultiplied)
+  Metadata text;            ///< PNG text chunks as UTF-8; of a JPEG the EXIF UserComment as "parameters"
+  at::Tensor indices = {};  ///< u8 [H, W] into the palette of a PNG that has one, else undefined
 };
 
-/// PNG, JPEG (turned upright by its EXIF orientation), WebP, BMP by content, TGA by its extension. 16 bits
+/// PNG, JPEG, WebP, BMP by content, TGA by its extension; turned upright as EXIF or XMP says. 16 bits
 /// are rounded to 8, grey and palettes become RGB. Error(not_found) without the file, Error(malformed) when
 /// it is none of these, damaged, cut short or has more than 180 megapixels.
 Image read_image(const std::filesystem::path& path);

@@ -27,11 +27,11 @@ struct InversionPicture {
 
 /// Fits `picture` and its mask alike to `width` x `height` pixels, a latent being `down_factor` pixels wide.
 /// Both are cropped first and then resized once each, bilinear with antialiasing, the mask straight to the
-/// latents. Of a mask its alpha counts if some of it is transparent, else its luminance; without a mask the
-/// picture's own alpha does. A mask of another size than its picture is resized to it, with a notice.
+/// latents. What of a mask counts says mask_weights, with `mask_labels`; without a mask the picture's own
+/// alpha does. A mask of another size than its picture is resized to it, with a notice.
 /// `name` and `mask_name` stand in errors: Error(malformed) for a mask that leaves nothing to look at.
 InversionPicture fit_picture(const Image& picture, const std::string& name, const std::optional<Image>& mask,
                              const std::string& mask_name, Fit fit, int64_t width, int64_t height,
-                             int64_t down_factor);
+                             int64_t down_factor, const std::vector<int64_t>& mask_labels = {});
 
 }  // namespace w2w
