@@ -247,6 +247,28 @@ def test_a_mask_of_another_size_is_resized_with_a_notice(invert, picture, tmp_pa
     assert coefficients(tmp_path / "masked/anna.safetensors").equal(coefficients(tmp_path / "plain/anna.safetensors"))
 
 
+def test_two_values_and_classes_are_masks(invert, picture, tmp_path):
+    """A mask of 0 and 1, and chosen classes of a face parser's map, mean what black and white mean."""
+    classes = np.zeros((64, 64), np.uint8)
+    classes[8:50, 10:40], classes[20:30, 20:30], classes[50:, :] = 1, 17, 18
+    head = np.isin(classes, [1, 17])
+    palette = Image.fromarray(classes, mode="P")
+    palette.putpalette([(37 * i * k) % 256 for i in range(256) for k in (1, 2, 3)])
+    for name, mask in {"white": Image.fromarray(head.astype(np.uint8) * 255), "ones": Image.fromarray(head.astype(np.uint8)),
+                       "grey": Image.fromarray(classes), "palette": palette}.items():
+        mask.save(tmp_path / f"{name}.png")
+    invert(picture, "--mask", "white.png", "-o", "white")
+    expected = coefficients(tmp_path / "white/anna.safetensors")
+    for name, *options in (["ones"], ["grey", "--mask-labels", "1-13,17"], ["palette", "--mask-labels", "17,1"]):
+        invert(picture, "--mask", f"{name}.png", *options, "-o", name)
+        assert coefficients(tmp_path / name / "anna.safetensors").equal(expected), name
+    for name in ("grey", "palette"):
+        done = invert(picture, "--mask", f"{name}.png", "-o", "refused", code=3)
+        assert "map of 4 classes, 0 to 18" in done.stderr and "--mask-labels 1-13,17" in done.stderr
+    assert "none of the classes 5" in invert(picture, "--mask", "grey.png", "--mask-labels", "5", "-o", "refused", code=3).stderr
+    assert "found '-1'" in invert(picture, "--mask", "grey.png", "--mask-labels=-1", "-o", "refused", code=2).stderr
+
+
 def test_what_the_mask_hides_does_not_count_for_the_loss(invert, tmp_path):
     """Alpha of a cut-out picture is its mask: the loss falls to about the visible share."""
     picture = np.array(Image.open(draw(tmp_path / "anna.png", 1)).convert("RGBA"))

@@ -41,6 +41,8 @@ class InvertRun {
     space_ = open_space_of(*model_, space_path_);
     inversion_.emplace(*model_, space_, inversion_options_);
     description_ = describe_run(inversion_options_, space_, *model_);
+    if (!options_.mask_labels.empty())
+      description_["--mask-labels"] = fmt::format("{}", fmt::join(options_.mask_labels, ","));
     std::vector<std::string> failed;
     for (size_t i = 0; i < tasks_.size(); ++i) {
       try {
@@ -70,7 +72,7 @@ class InvertRun {
       if (job.masks[i]) mask = read_image(*job.masks[i]);
       pictures.push_back(fit_picture(read_image(job.images[i]), job.images[i].string(), mask,
                                      job.masks[i] ? job.masks[i]->string() : "", parse_fit(options_.fit),
-                                     size.first, size.second, factor));
+                                     size.first, size.second, factor, options_.mask_labels));
     }
     return pictures;
   }

@@ -57,6 +57,20 @@ void add_invert_options(CLI::App& parser, InvertOptions& options) {
   add_arguments(parser, "IMAGE", options.images, "pictures of one person: PNG, JPEG, WebP, BMP or TGA");
   add_list(parser, "--mask", options.masks, "FILE",
            "white where the person is; once per picture; default: the picture's alpha, or all of it");
+  add_value(parser, "--mask-labels", "LIST",
+            "the masks are maps of classes, as face parsers write them: these classes count, such as 1-13,17",
+            [&options](const std::string& text) {
+              if (text.starts_with('-'))
+                throw Error(ErrorKind::usage,
+                            fmt::format("--mask-labels expects classes from 0 to 255, found '{}'", text));
+              for (const auto label : parse_seeds(text, nullptr, "--mask-labels")) {
+                if (label > 255) {
+                  throw Error(ErrorKind::usage,
+                              fmt::format("--mask-labels expects classes from 0 to 255, found {}", label));
+                }
+                options.mask_labels.push_back(static_cast<int64_t>(label));
+              }
+            });
   add_choice(parser, "--fit", options.fit, fit_names(),
              "pictures of another shape than the model's: keep the centre, add borders that do not count, or "
              "distort; default: crop");

@@ -18,6 +18,7 @@ struct InvertOptions {
   std::optional<std::string> batch_file, name;
   std::optional<Shard> shard;
   std::string fit = "crop";
+  std::vector<int64_t> mask_labels;  ///< classes of a face parser's map that count; empty: masks are white
 
   std::string preset = "real", method = "reference";
   std::optional<int64_t> components, steps;
