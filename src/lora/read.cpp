@@ -8,6 +8,7 @@
 #include <iterator>
 #include <optional>
 
+#include "foreign_lora.h"
 #include "names.h"
 #include "peft_config.h"
 #include "w2w/base/error.h"
@@ -138,6 +139,12 @@ Factors factors_of(const fs::path& path, const std::string& module, const Found&
 LoraContents read(const fs::path& path_or_folder, const Targets& modules, bool others_allowed) {
   const auto path = lora_file(path_or_folder);
   const auto file = read_tensor_file(path);
+  if (const auto foreign = foreign_lora(file.tensors)) {
+    throw Error(
+        ErrorKind::malformed,
+        fmt::format("not a LoRA of Stable Diffusion 1.x or 2.x ({}): it is {}", path.string(), foreign->what),
+        foreign->hint);
+  }
   const auto config = configuration(path, file);
   FoundModules others;
   const auto found = collect(path, file.tensors, modules, others_allowed ? &others : nullptr);

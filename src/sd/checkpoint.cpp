@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "sd/checkpoint_names.h"
+#include "sd/foreign_model.h"
 #include "sd/weight_files.h"
 #include "w2w/base/error.h"
 
@@ -20,6 +21,12 @@ Checkpoint Checkpoint::open(const fs::path& path, const fs::path& tokenizer) {
           ErrorKind::not_found,
           fmt::format("not a diffusers model folder ({}): it has no model_index.json", path.string()),
           "a model folder holds model_index.json, unet/, vae/, text_encoder/, tokenizer/ and scheduler/");
+    }
+    if (const auto foreign = foreign_model_folder(path)) {
+      throw Error(
+          ErrorKind::malformed,
+          fmt::format("not a Stable Diffusion 1.x or 2.x model ({}): it is {}", path.string(), foreign->what),
+          foreign->hint);
     }
     checkpoint.unet_config_ = read_unet_config(path / "unet" / "config.json");
     checkpoint.vae_config_ = read_vae_config(path / "vae" / "config.json");

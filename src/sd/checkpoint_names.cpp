@@ -1,5 +1,8 @@
 #include "sd/checkpoint_names.h"
 
+#include <fmt/format.h>
+
+#include "sd/foreign_model.h"
 #include "sd/ldm_names.h"
 #include "w2w/base/error.h"
 
@@ -51,20 +54,21 @@ TensorMap canonical_names(TensorMap tensors, const std::string& part) {
 TensorMap ldm_tensors(TensorMap tensors, const std::filesystem::path& path) {
   TensorMap unwrapped;
   for (auto& [name, tensor] : tensors) unwrapped.emplace(replace_head(name, {{"state_dict.", ""}}), tensor);
-  bool has_unet = false, open_clip = false, sdxl = false;
-  for (const auto& [name, tensor] : unwrapped) {
-    has_unet |= name.starts_with(ldm_unet_prefix);
-    open_clip |= name.starts_with("cond_stage_model.model.");
-    sdxl |= name.starts_with("conditioner.");
+  if (const auto foreign = foreign_model(unwrapped)) {
+    throw Error(ErrorKind::malformed,
+                fmt::format("not a Stable Diffusion 1.x model ({}): it is {}", path.string(), foreign->what),
+                foreign->hint);
   }
-  if (has_unet && !open_clip && !sdxl) return unwrapped;
-  throw Error(
-      ErrorKind::malformed,
-      "not a Stable Diffusion 1.x checkpoint (" + path.string() + "): " +
-          (sdxl        ? "it is an SDXL checkpoint"
-           : open_clip ? "it is a Stable Diffusion 2.x checkpoint, which is read as a diffusers folder only"
-                       : "it has no weights named model.diffusion_model.*"),
-      has_unet ? "convert it to a diffusers folder" : "w2w inspect FILE says what it holds");
+  for (const auto& [prefix, part] : {std::pair(ldm_unet_prefix, "UNet"), std::pair(ldm_vae_prefix, "VAE"),
+                                     std::pair(ldm_text_prefix, "text encoder")}) {
+    const auto at = unwrapped.lower_bound(prefix);
+    if (at != unwrapped.end() && at->first.starts_with(prefix)) continue;
+    throw Error(ErrorKind::malformed,
+                fmt::format("not a whole Stable Diffusion 1.x model ({}): it has no {} (weights named {}*)",
+                            path.string(), part, prefix),
+                "w2w inspect says what it holds");
+  }
+  return unwrapped;
 }
 
 TensorMap ldm_part(const TensorMap& tensors, const std::string& part, const UNetConfig& config) {

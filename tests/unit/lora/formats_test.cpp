@@ -231,8 +231,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "it changes the text encoder too"},
         BadFile{"LoHa",
                 {{"lora_unet_mid_block_attn2_to_v.hada_w1_a", at::full({1, 5}, 1.0)}},
-                "hada_w1_a",
-                "expected pairs"}),
+                "it is a LoHa (LyCORIS)",
+                "only plain LoRA is read"}),
     [](const auto& row) { return row.param.name; });
 
 TEST(ReadLora, SaysWhatAFolderShouldHold) {

@@ -1,0 +1,76 @@
+"""Files that are something else than they are taken for: named for what they are, from their headers, with the next step."""
+import json
+
+import pytest
+import torch
+from peft import LoHaConfig, LoKrConfig, LoraConfig, get_peft_model
+from safetensors.torch import save_file
+
+from parity.tiny_models import SHAPES, make_pipeline
+
+PIXELS = "model.diffusion_model.input_blocks.0.0.weight"
+VAE, TEXT = "first_stage_model.decoder.conv_in.weight", "cond_stage_model.transformer.text_model.final_layer_norm.weight"
+MODELS = {  # names as published files have them; shapes only where they tell
+    "an SDXL model": {PIXELS: (320, 4, 3, 3), "conditioner.embedders.0.transformer.text_model.final_layer_norm.weight": (2,),
+                      "conditioner.embedders.1.model.ln_final.weight": (2,)},
+    "an SDXL refiner": {PIXELS: (384, 4, 3, 3), "conditioner.embedders.0.model.ln_final.weight": (2,)},
+    "a Stable Diffusion 3 model": {"model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight": (2, 2)},
+    "a Flux model": {"model.diffusion_model.double_blocks.0.img_attn.qkv.weight": (2, 2)},
+    "an inpainting model (its UNet takes 9 channels, expected 4)": {PIXELS: (320, 9, 3, 3), VAE: (2,), TEXT: (2,)},
+    "a model for editing pictures by instruction (its UNet takes 8 channels, expected 4)": {PIXELS: (320, 8, 3, 3), VAE: (2,)},
+    "a single file of Stable Diffusion 2.x, which is read as a diffusers folder only": {PIXELS: (320, 4, 3, 3), "cond_stage_model.model.ln_final.weight": (2,)},
+    "a ControlNet": {"control_model.input_blocks.0.0.weight": (320, 4, 3, 3)},
+    "a VAE alone": {"decoder.conv_in.weight": (2,), "encoder.conv_in.weight": (2,)},
+    "a UNet alone": {"input_blocks.0.0.weight": (320, 4, 3, 3)},
+    "an embedding of textual inversion": {"emb_params": (4, 768)},
+    "a LoRA, a small change of some model": {"lora_unet_mid_block_attentions_0_proj_in.lora_down.weight": (4, 1280)},
+    "a person's coefficients in a space": {"coefficients": (40,)},
+    "no VAE (weights named first_stage_model.*)": {PIXELS: (320, 4, 3, 3), TEXT: (2,)},
+    "no text encoder (weights named cond_stage_model.transformer.*)": {PIXELS: (320, 4, 3, 3), VAE: (2,)},
+}
+LORAS = {
+    "an SDXL LoRA": ["lora_unet_output_blocks_0_1_transformer_blocks_9_attn1_to_q", "lora_te2_text_model_encoder_layers_0_mlp_fc1"],
+    "a Flux LoRA": ["lora_unet_double_blocks_0_img_attn_qkv"],
+    "a Stable Diffusion 3 LoRA": ["lora_unet_joint_blocks_0_x_block_attn_qkv"],
+}
+
+
+def save(path, shapes):
+    save_file({name: torch.zeros(shape) for name, shape in shapes.items()}, path)
+    return path.name
+
+
+@pytest.mark.parametrize("what", MODELS)
+def test_a_file_that_is_no_model_of_ours_is_named(w2w, tmp_path, what):
+    save(tmp_path / "x.safetensors", MODELS[what])
+    save(tmp_path / "person.safetensors", {"coefficients": (40,)})
+    done = w2w("render", "--steps", 1, "-m", "x.safetensors", "-s", 1, "person.safetensors", code=3)
+    assert what in done.stderr and "(x.safetensors)" in done.stderr and "hint: " in done.stderr
+    assert not list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.parametrize("class_name, what", [
+    ("StableDiffusionXLPipeline", "an SDXL model"), ("StableDiffusionXLImg2ImgPipeline", "an SDXL refiner"),
+    ("StableDiffusion3Pipeline", "a Stable Diffusion 3 model"), ("FluxPipeline", "a Flux model"),
+    ("PixArtAlphaPipeline", "a model of the class PixArtAlphaPipeline")])
+def test_folders_of_other_pipelines(w2w, tmp_path, class_name, what):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/model_index.json").write_text(json.dumps({"_class_name": class_name}))
+    done = w2w("sample", "-m", "model", "-s", 1, code=3)
+    assert f"it is {what}" in done.stderr and "hint: w2w draws with models of Stable Diffusion 1.x and 2.x" in done.stderr
+
+
+@pytest.mark.parametrize("what", LORAS)
+def test_loras_of_other_models(w2w, tmp_path, what):
+    names = {f"{module}.{part}.weight": (4, 4) for module in LORAS[what] for part in ("lora_down", "lora_up")}
+    done = w2w("import", save(tmp_path / "x.safetensors", names), "-o", "people", code=3)
+    assert f"it is {what}" in done.stderr and "hint: w2w draws with models of Stable Diffusion 1.x and 2.x" in done.stderr
+
+
+@pytest.mark.parametrize("config, what", [(LoHaConfig, "a LoHa"), (LoKrConfig, "a LoKr"), (LoraConfig, "a DoRA")])
+def test_other_algebras_as_peft_saves_them(w2w, tmp_path, config, what):
+    more = {"use_dora": True} if what == "a DoRA" else {}
+    unet = get_peft_model(make_pipeline(SHAPES["demo"]).unet, config(r=2, target_modules=["to_q"], **more))
+    unet.save_pretrained(tmp_path / "theirs")
+    done = w2w("import", "theirs", code=3)
+    assert f"it is {what}" in done.stderr and "only plain LoRA is read" in done.stderr
