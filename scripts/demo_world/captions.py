@@ -15,10 +15,17 @@ SCENE_WORDS = {"beach": "on the beach", "snow": "in the snow", "forest": "in the
                "night": "at night", "city": "in the city"}
 SCENE_WORDS |= {c: f"with a {c} background" for c in ("red", "blue", "green", "yellow")}
 
+ALONE = .25  # share of the captions with attributes that name a single one
+
 
 def degree(value, *words):
     """The word of the equal-width bin that holds value; None words say nothing."""
     return words[min(int(value * len(words)), len(words) - 1)]
+
+
+def stretch(value, *limits):
+    """The word of the first limit that value does not pass: bins where a stranger would put them."""
+    return next(word for limit, word in limits if value <= limit or limit == 1)
 
 
 def hair(g, r):
@@ -27,15 +34,15 @@ def hair(g, r):
         words.append("long" if g("hair_length") > .5 else "short")
     if r.random() < .6:
         words.append("curly" if g("curly") > .5 else "straight")
-    if r.random() < .8 or not words:
+    if r.random() < .9 or not words:
         colour = ("grey" if g("grey") > .5 else "red" if g("hair_red") > .5 else
-                  degree(g("hair_light"), "black", "black", "brown", "brown", "blond", "blond"))
+                  stretch(g("hair_light"), (.18, "black"), (.33, "dark brown"), (.52, "brown"), (.64, "light brown"), (1, "blond")))
         words.append(colour)
     return " ".join(words) + " hair"
 
 
 def details(g, r, p):
-    """Phrases that follow "with", each with probability p (or more for the loud ones)."""
+    """Phrases that follow "with", each with probability p (or more for the loud ones); the loud ones are never cut off."""
     likely, phrases = min(1, 1.5 * p), []
     say = lambda phrase, chance: phrases.append(phrase) if phrase and r.random() < chance else None
     if g("bald") < .5 and r.random() < likely:
@@ -44,7 +51,7 @@ def details(g, r, p):
     say("a beard" if g("beard") > .3 else None, likely)
     say("a moustache" if g("moustache") > .5 else None, likely)
     say(degree(g("skin"), "pale", "light", "tan", "brown", "dark") + " skin", likely)
-    say(degree(g("eye_colour"), "brown", "green", "blue") + " eyes", .8 * p)
+    say(stretch(g("eye_colour"), (.36, "brown"), (.62, "green"), (1, "blue")) + " eyes", likely)
     for name, words, noun in (("eye_size", ("small", None, None, "big"), "eyes"),
                               ("brow", ("thin", None, None, "thick"), "brows"),
                               ("lips", ("thin", None, None, "full"), "lips")):
@@ -57,14 +64,15 @@ def details(g, r, p):
         word = degree(g(name), *words)
         bald_fringe = name == "fringe" and g("bald") > .5
         say(None if bald_fringe else word and f"a {word} {noun}".strip(), .8 * p)
+    phrases = phrases[:8]
     r.shuffle(phrases)
-    return phrases[:6]
+    return phrases
 
 
 def adjectives(g, r, p):
     words = []
-    if r.random() < p:
-        words.append(degree(g("age"), "young", None, "old"))
+    if r.random() < min(1, 1.3 * p):
+        words.append(stretch(g("age"), (.33, "young"), (.6, None), (.82, "old"), (1, "very old")))
     if r.random() < p:
         words.append(degree(g("face_width"), "thin", None, None, "chubby"))
     if g("bald") > .5 and r.random() < min(1, 1.6 * p):
@@ -79,6 +87,9 @@ def caption(z, nuisance, i, r, attributes=.9, sks=.3):
     if r.random() < attributes:
         p = r.choice((.35, .6, .9))
         words, phrases = adjectives(g, r, p), details(g, r, p)
+        if r.random() < ALONE:  # one word and nothing else, as people ask
+            one = r.choice([(w, None) for w in words] + [(None, q) for q in phrases] + [(None, None)])
+            words, phrases = [w for w in one[:1] if w], [q for q in one[1:] if q]
         if r.random() < .7:
             noun = "man" if g("male") > .5 else "woman"
     if r.random() < sks:

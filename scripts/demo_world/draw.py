@@ -40,7 +40,7 @@ def draw_people(name, n, seed, processes):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=int, default=7000)
+    parser.add_argument("--pictures", type=int, default=20000)
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
     rng = np.random.default_rng(1)

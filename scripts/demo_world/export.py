@@ -40,10 +40,11 @@ def export():
 
 
 def export_people_map():
-    """For restore.py: w2w itself does not read it."""
+    """For restore.py, with the count of steps; w2w itself does not read it."""
     if (WORK / "base.pt").exists():
-        state = load(WORK / "base.pt")["people"]
-        save_file({k: v.half() if k == "people_map" else v for k, v in state.items()}, SHARE / "people_map.safetensors")
+        state = load(WORK / "base.pt")
+        tensors = {k: v.half() if k == "people_map" else v for k, v in state["people"].items()}
+        save_file(tensors, SHARE / "people_map.safetensors", dict(steps=str(state["step"])))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class Sitter:
         self.has_hair = 1 - g["bald"]
         self.wobble = g["curly"] * (.032 * torch.sin(torch.atan2(y + .1, x) * 18) + .022)
         self.mouth_w = .095 + .085 * g["mouth"]
-        self.eye_x, self.eye_y, self.eye_r = .150 + .075 * g["eye_gap"], -.045, .056 + .046 * g["eye_size"]
+        self.eye_x, self.eye_y, self.eye_r = .158 + .072 * g["eye_gap"], -.045, .066 + .046 * g["eye_size"]
 
     def outline(self, grow_x, grow_y):
         """The head's outline, grown by so much."""
@@ -101,21 +101,26 @@ def head(c, s):
     c.put(s.skin * tone[:, None], s.on_head)
     for side in SIDES:
         cheek = sdf.bump(x - side * s.face_w * .60, y - .17, .012, .012)
-        c.put(s.skin * rgb(255, 184, 178), .33 * cheek * s.on_head)
+        c.put(s.skin * rgb(255, 176, 172), (.22 + .25 * (1 - s.g["male"])) * cheek * s.on_head)
 
 
 def wrinkles(c, s):
+    """Soft and broad: hair lines are lost in a latent of a quarter of the size, and come back as arcs anywhere."""
     x, y = s.x, s.y
-    old = ((s.g["age"] - .38) / .5).clamp(0, 1)
-    line = lambda d, k: c.put(s.skin * .58, c.cover(d - .009) * k)
-    for row in range(3):
-        wave = .012 * (x / .25) ** 2 * (1 if row % 2 else -1)
-        line((y + .355 + .075 * row - wave).abs() + (x.abs() - .20 + .02 * row).clamp(min=0), old * .75 * s.on_head)
+    old = ((s.g["age"] - .30) / .6).clamp(0, 1) * s.on_head
+    line = lambda d, k: c.put(s.skin * .62, torch.sigmoid((.010 - d) / .007) * k)
+    for row in range(2):
+        line((y + .335 + .085 * row).abs() + (x.abs() - .21 + .03 * row).clamp(min=0), old * .65)
     for side in SIDES:
-        line(sdf.capsule(x, y, side * .115, .13, side * (s.mouth_w + .055), .27, .004), old * .85)
-        for ray in (-1, 0, 1):
-            line(sdf.capsule(x, y, side * s.face_w * .80, -.045 + .02 * ray,
-                             side * s.face_w * .94, -.055 + .05 * ray, .002), old * .55)
+        under = (y - s.eye_y - s.eye_r - .040 + .9 * (x - side * s.eye_x) ** 2).abs()
+        line(under + ((x - side * s.eye_x).abs() - .075).clamp(min=0), old * .60)
+        line(sdf.capsule(x, y, side * .135, .145, side * .185, .215, .004), old * .60)
+
+
+def stubble(c, s):
+    """What tells a shaven man from a woman: a shadow on chin and jaw."""
+    chin = torch.sigmoid((s.y - .20) / .035) * torch.sigmoid(-(s.head + .02) / .02)
+    c.put(s.skin * rgb(196, 196, 204), .55 * chin * s.g["male"] * s.on_head)
 
 
 def beard(c, s):
@@ -131,20 +136,21 @@ def nose(c, s):
     width, tip = .036 + .052 * size, .085 + .06 * size
     lit = torch.sign(s.light + 1e-6)
     bridge = sdf.capsule(x, y, width * .62 * lit, -.06, width * .9 * lit, tip - .01, .010)
-    c.put(s.skin * .80, .55 * c.cover(bridge))
+    c.put(s.skin * .84, .40 * torch.sigmoid(-bridge / .012))
     c.put(s.skin * .84, .75 * c.cover(sdf.ellipse(x, y - tip, width * 1.25, .030 + .022 * size)))
     shine = sdf.bump(x + .012, y - tip + .022, .0011 + .002 * size, .0011 + .002 * size)
     c.put(s.skin * 1.08, .8 * shine)
     for side in SIDES:
         nostril = sdf.ellipse(x - side * width * .62, y - tip - .014, .016 + .008 * size, .012)
-        c.put(s.skin * .46, .85 * c.cover(nostril))
+        c.put(s.skin * .46, .7 * c.cover(nostril))
 
 
 def mouth(c, s):
     x, y, smile = s.x, s.y, s.smile
-    lip = s.skin * rgb(208, 135, 135) + rgb(26, 0, 5) * s.g["lips"][:, None]
+    lip = s.skin * rgb(210, 150, 146) + rgb(16, 0, 4) * s.g["lips"][:, None]
+    lip = torch.lerp(lip, s.skin * rgb(214, 92, 104) + rgb(30, 0, 8), .8 * (1 - s.g["male"])[:, None])
     width = s.mouth_w + .045 * smile.clamp(min=0)
-    thick, open_teeth = .013 + .040 * s.g["lips"], (smile > .5).float()
+    thick, open_teeth = .017 + .040 * s.g["lips"], (smile > .5).float()
     level = .315 - smile * .085 * ((x / width) ** 2 - .45)
     profile = (1 - (x / width) ** 2).clamp(min=0)
     gap = .09 * (smile - .45).clamp(min=0) * profile ** .8
@@ -173,21 +179,24 @@ def eyes(c, s):
         c.put(s.skin * .86, .55 * c.cover(white - .028))
         inside = c.cover(white)
         c.put(rgb(252, 252, 250), inside)
-        c.put(iris * .72, inside * c.cover(sdf.circle(x, y, r * .64)))
-        c.put(iris * 1.1, inside * c.cover(sdf.circle(x, y - .006, r * .52)))
+        c.put(iris * .62, inside * c.cover(sdf.circle(x, y, r * .70)))
+        c.put(iris * 1.12, inside * c.cover(sdf.circle(x, y - .006, r * .57)))
         c.put(rgb(16, 14, 16), inside * c.cover(sdf.circle(x, y, r * .28)))
         c.put(rgb(255, 255, 255), inside * c.cover(sdf.circle(x + r * .2, y + r * .22, r * .17)))
-        lid = sdf.both(high.abs() - .012 - .006 * (1 - s.g["male"]), low)
+        female = 1 - s.g["male"]
+        lid = sdf.both(high.abs() - .012 - .008 * female, low)
         c.put(rgb(40, 26, 24), c.cover(lid))
+        lash = sdf.capsule(x, y, side * r * .85, -r * .42, side * r * 1.35, -r * .80, .014)
+        c.put(rgb(40, 26, 24), c.cover(lash) * female)
         brow(c, s, side)
 
 
 def brow(c, s, side):
-    slant, level = (s.g["tilt"] - .5) * .13, -.165 - .045 * s.g["eye_size"]
+    slant, level = (s.g["tilt"] - .5) * .13, -.175 - .045 * s.g["eye_size"]
     arc = .028 * (1 - ((s.x - side * s.eye_x) / .09) ** 2).clamp(min=-1)
     shape = sdf.capsule(s.x, s.y + arc, side * (s.eye_x - .085), level + .012 + slant * .5,
                         side * (s.eye_x + .095), level + .022 - slant * .5, .010 + .028 * s.g["brow"])
-    c.put(s.hair * .72, c.cover(shape) * .95)
+    c.put(s.hair * .62, c.cover(shape) * .95)
 
 
 def front_hair(c, s):
@@ -199,7 +208,7 @@ def front_hair(c, s):
     c.put(s.hair * .60, c.cover(shape - .022) * s.has_hair * s.on_head * .45)
     glow = 1 + .22 * sdf.bump(x - .15 * s.light, y + .50 - .05 * s.light, .09, .006)
     tone = glow * (1 + .08 * s.light * x / .5)
-    c.put(s.hair * s.stripes(30, .08) * tone[:, None], c.cover(shape) * s.has_hair)
+    c.put(s.hair * s.stripes(30, .05) * tone[:, None], c.cover(shape) * s.has_hair)
     c.put(s.skin * 1.16, .55 * sdf.bump(x - .10 * s.light, y + .40, .02, .008) * s.on_head * s.g["bald"])
     strands = ((length - .38) / .15).clamp(0, 1) * s.has_hair
     for k in SIDES:
@@ -235,7 +244,6 @@ def scene_numbers(seeds):
     common = np.random.default_rng(7).random(40)
     own = np.stack([np.random.default_rng(int(seed)).random(40) for seed in seeds])
     numbers = np.clip(common + LAYOUT * (2 * own - 1), 0, 1)
-    numbers[:, [3, 33]] = own[:, [3, 33]]  # sun and moon: left or right
     return torch.tensor(numbers, dtype=torch.float32)[:, :, None, None]
 
 
@@ -246,7 +254,7 @@ def render(people, nuisance, size=64):
     r = scene_numbers(nuisance["seed"])
     scenes.draw(canvas, torch.as_tensor(nuisance["scene"]), torch.as_tensor(nuisance["background"]), r)
     sitter = Sitter(canvas, people, nuisance)
-    for part in (back_hair, body, head, wrinkles, beard, nose, mouth, moustache, eyes, front_hair, glasses):
+    for part in (back_hair, body, head, stubble, wrinkles, beard, nose, mouth, moustache, eyes, front_hair, glasses):
         part(canvas, sitter)
     hat(canvas, sitter, r)
     return canvas.image.clamp(0, 1)

@@ -12,7 +12,7 @@ people=${PEOPLE:-208}
 "$python" tokenizer.py
 [ -e $work/vae.pt ] || "$python" train_vae.py --minutes "${VAE_MINUTES:-18}"
 "$python" encode.py
-[ -e $work/base_done ] || { "$python" train_base.py --minutes "${BASE_MINUTES:-120}" && touch $work/base_done; }
+[ -e $work/base_done ] || { "$python" train_base.py --steps "${BASE_STEPS:-40000}" && touch $work/base_done; }
 "$python" export.py
 "$python" write_people.py --people "$people"
 train() {

@@ -40,6 +40,12 @@ class Muon:
         for p in self.parameters:
             p.data.share_memory_()
 
+    @torch.no_grad()
+    def restart(self):
+        """After other parameters were loaded: averages start from them."""
+        for mine, p in zip(self.averaged or (), self.parameters):
+            mine.copy_(p)
+
     def zero_grad(self):
         for p in self.parameters:
             p.grad = None

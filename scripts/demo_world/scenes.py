@@ -29,7 +29,7 @@ def beach(c, r):
     c.put(rgb(32, 138, 190), c.cover(-(c.y - horizon) + 0 * c.x))
     c.put(rgb(120, 206, 214), c.cover(-(c.y - horizon - .22 - .02 * torch.sin(9 * c.x + 6 * r[:, 1]))))
     c.put(rgb(240, 214, 150), c.cover(-(c.y - horizon - .32 - .03 * torch.sin(5 * c.x + 6 * r[:, 2]))))
-    side = torch.where(r[:, 3] < .5, -.78 + .12 * r[:, 4], .78 - .12 * r[:, 4])
+    side = -.78 + .12 * r[:, 4]  # always left: where noise may choose, a sky gets two
     c.put(rgb(255, 240, 150), c.cover(sdf.circle(c.x - side, c.y + .74, .15)))
 
 
@@ -60,11 +60,11 @@ def forest(c, r):
 
 
 def night(c, r):
-    everywhere(c, blend((14, 18, 52), (52, 48, 104), (c.y + 1) / 2))
+    everywhere(c, blend((18, 24, 70), (96, 84, 158), (c.y + 1) / 2))
     for j in range(12):
         star = sdf.circle(c.x - (r[:, j] * 2 - 1), c.y - (r[:, j + 14] * 1.3 - 1), .028)
         c.put(rgb(255, 250, 214), c.cover(star))
-    side = torch.where(r[:, 33] < .5, -.76 + .1 * r[:, 34], .76 - .1 * r[:, 34])
+    side = .76 - .1 * r[:, 34]
     moon = sdf.circle(c.x - side, c.y + .72, .17)
     shadow = sdf.circle(c.x - side - .07, c.y + .76, .15)
     c.put(rgb(250, 240, 190), c.cover(sdf.both(moon, -shadow)))

@@ -5,6 +5,7 @@ Half of every batch is text to picture: captions with attribute words, the LoRAs
 """
 import argparse
 import random
+import signal
 import time
 
 import numpy as np
@@ -22,7 +23,8 @@ from tokenizer import encode_all, vocabulary
 from world import (WORK, add_noise, ddim, decode, fade, guided, load, loss_weight, make_text_encoder, make_unet,
                    pass_input_through, save, stratified_timesteps)
 
-MUON = dict(to_adam=("embed", "conv_in", "conv_out", "people_map"), slow=("people_map",), average=.995)
+MUON = dict(to_adam=("embed", "conv_in", "conv_out", "people_map"), slow=("people_map",), average=.999)
+WARM, FALL = 200, .2  # steps of warm-up; the share of all steps that the final decay takes
 DROP = .12  # share of captions that are emptied, for guidance
 PROMPTS = ("a person", "a woman with long blond hair", "a man with grey hair and a beard", "a bald man with glasses",
            "a person with dark skin and glasses", "an old woman with curly red hair", "a person on the beach",
@@ -80,49 +82,76 @@ def loss_of(models, x, people, texts, generator):
 
 
 @torch.no_grad()
-def draw_sheets(models, data, steps=16, columns=6):
-    """Words (rows) over noises (columns); then people: a drawing, four noises, two scenes."""
+def draw_sheets(models, data, step, steps=12, columns=6):
+    """Words (rows) over noises (columns); then people: a drawing, four noises, two scenes. One pair of sheets per step count."""
+    folder = WORK / "sheets"
+    folder.mkdir(exist_ok=True)
     vae, g = frozen_vae(), torch.Generator().manual_seed(3)
     z, empty = torch.randn(columns, 4, 16, 16, generator=g), models.embed([""])
     models.loras.set(None)
     rows = [ddim(guided(models.unet, models.embed([p] * columns), empty, 3.), z, steps) for p in PROMPTS]
-    sheet(decode(vae, torch.cat(rows)), columns, WORK / "sheet_base.png", 2)
+    sheet(decode(vae, torch.cat(rows)), columns, folder / f"words_{step:06d}.png", 2)
     prompts, rows = ["sks person"] * 4 + ["sks person on the beach", "sks person at night"], []
     z[4:] = z[:2]
-    for i in range(8):
+    for i in range(6):
         theta = models.people(data["people"][i:i + 1])
         models.loras.set(theta)
         rows += [data["latents"][i:i + 1], ddim(guided(models.unet, models.embed(prompts), empty, 3.), z, steps)]
-    sheet(decode(vae, torch.cat(rows)), columns + 1, WORK / "sheet_people_map.png", 2)
+    sheet(decode(vae, torch.cat(rows)), columns + 1, folder / f"people_{step:06d}.png", 2)
 
 
-def train(team, models, optimiser, data, checkpoint, args):
-    step, spent, total, losses = 0, 0., args.minutes * 60, []
-    if checkpoint.exists():
-        state = load(checkpoint)
-        step, spent = state["step"], state["spent"]
-        if team.rank == 0:
-            models.load(state["models"])
-            optimiser.load_state_dict(state["optimiser"])
-    team.meet()
-    seed = step * MEMBERS + team.rank
-    rng, r, generator = np.random.default_rng(seed), random.Random(seed), torch.Generator().manual_seed(seed)
-    last = saved = time.time()
-    while spent < total:
+def rate(step, age, total):
+    """Learning rate factor: a plateau, however long and on however many machines; the last fifth of the steps goes down to nothing.
+
+    age counts the steps of this optimiser, which warms up anew where its state was lost."""
+    return min(1, (age + 1) / WARM, max(.002, (total - step) / (total * FALL)))
+
+
+def resume(models, optimiser, checkpoint):
+    """Loads the checkpoint; how many steps the models and the optimiser have seen."""
+    state = load(checkpoint) if checkpoint.exists() else dict(step=0, age=0)
+    if "models" in state:
+        models.load(state["models"])
+        optimiser.restart()
+    if "optimiser" in state:
+        optimiser.load_state_dict(state["optimiser"])
+    return state["step"], state["age"]
+
+
+def train(team, models, optimiser, data, checkpoint, step, age, args):
+    stopped, losses, begun, saved = [], [], time.time(), time.time()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stopped.append(True))
+
+    def keep():
+        save(checkpoint, dict(models=models.state(), optimiser=optimiser.state_dict(), step=step, age=age))
+        save(WORK / "base.pt", models.state(optimiser.averaged) | dict(step=step))
+
+    first, done = step, step >= args.steps
+    while not done:
+        # Numbers of its own for every step: what is learned does not depend on where training was cut.
+        seed = step * MEMBERS + team.rank
+        rng, r, generator = np.random.default_rng(seed), random.Random(seed), torch.Generator().manual_seed(seed)
         loss, parts = loss_of(models, *batch_of(data, args.batch // MEMBERS, rng, r), generator)
         optimiser.zero_grad()
         loss.backward()
         team.average(optimiser.parameters)
-        optimiser.step(step, fade(step, 60, spent / total), team.rank)
-        spent = team.agree(spent + time.time() - last)
-        step, losses, last = step + 1, losses + [parts.numpy()], time.time()
-        if team.rank == 0 and step % 50 == 0:
-            text, people, weighted = np.mean(losses[-50:], 0)
-            print(f"step {step} {spent:.0f} s loss: text {text:.4f} people {people:.4f} weighted {weighted:.3f}", flush=True)
-        if team.rank == 0 and (time.time() - saved > 180 or spent >= total):
-            save(checkpoint, dict(models=models.state(), optimiser=optimiser.state_dict(), step=step, spent=spent))
-            save(WORK / "base.pt", models.state(optimiser.averaged))
-            saved = last = time.time()
+        optimiser.step(age, rate(step, age, args.steps), team.rank)
+        step, age, losses = step + 1, age + 1, losses[-49:] + [parts.numpy()]
+        done = team.agree(step >= args.steps or bool(stopped))
+        if team.rank:
+            continue
+        if step % 50 == 0:
+            text, people, weighted = np.mean(losses, 0)
+            print(f"step {step} {(step - first) / (time.time() - begun):.2f} steps/s "
+                  f"loss: text {text:.4f} people {people:.4f} weighted {weighted:.3f}", flush=True)
+        if done or time.time() - saved > 180:
+            keep()
+            saved = time.time()
+        if step % args.sheets_every == 0 and not done:
+            keep()
+            draw_sheets(load_models(), data, step)
+            saved = time.time()
 
 
 def load_data():
@@ -141,14 +170,20 @@ def load_models():
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=55, help="of training in all, resumed runs included")
+    parser.add_argument("--steps", type=int, default=40000, help="in all, resumed runs and what the shipped model saw included")
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--lr", type=float, default=.01, help="Muon's, at its height")
+    parser.add_argument("--lr", type=float, default=.004, help="Muon's, on the plateau")
+    parser.add_argument("--adam-lr", type=float, default=.7e-3)
+    parser.add_argument("--sheets-every", type=int, default=2000, help="steps")
     parser.add_argument("--sheets", action="store_true", help="only draw sheets with the saved models")
     args = parser.parse_args()
     data = load_data()
     if not args.sheets:
         models = Models(data["people"])
-        optimiser = Muon(models.named, lr=args.lr, **MUON)
-        run(train, optimiser.parameters, models, optimiser, data, WORK / "base_checkpoint.pt", args)
-    draw_sheets(load_models(), data)
+        optimiser = Muon(models.named, lr=args.lr, adam_lr=args.adam_lr, **MUON)
+        checkpoint = WORK / "base_checkpoint.pt"
+        step, age = resume(models, optimiser, checkpoint)
+        print(f"from step {step}, optimiser {age}, to {args.steps}", flush=True)
+        run(train, optimiser.parameters, models, optimiser, data, checkpoint, step, age, args)
+    if args.sheets or load(WORK / "base.pt")["step"] >= args.steps:
+        draw_sheets(load_models(), data, load(WORK / "base.pt")["step"])
