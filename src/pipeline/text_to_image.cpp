@@ -160,7 +160,8 @@ std::unique_ptr<LearnedFactors> TextToImage::side_by_side(const Tensor& people, 
 bool TextToImage::is_small(const Tensor& latents) const {
   constexpr int64_t limit =
       int64_t{1} << 32;  // multiplications, roughly; the demo world has a fourth, SD 1.5 a thousand times
-  return device().is_cpu() && unet_parameters_ * latents.size(2) * latents.size(3) < limit;
+  return device().is_cpu() && !accelerator_of(device()) &&
+         unet_parameters_ * latents.size(2) * latents.size(3) < limit;
 }
 
 /// The UNet for each prompt of one picture, on a thread of its own.

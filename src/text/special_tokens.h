@@ -30,7 +30,8 @@ struct SpecialTokens {
 /// What the configuration files of a tokenizer folder say, read as transformers 5 reads them:
 /// special_tokens_map.json goes before tokenizer_config.json unless the latter has added_tokens_decoder.
 /// Added tokens stand in added_tokens_decoder, or else in added_tokens.json, tokenizer.json and as
-/// additional_special_tokens. The flags lstrip and rstrip change no ids of CLIP; single_word is not supported.
+/// additional_special_tokens. The flags lstrip and rstrip change no ids of CLIP; single_word is not
+/// supported.
 SpecialTokens read_special_tokens(const std::filesystem::path& folder);
 
 /// Part of a text: a special token (its position in the list), or, with token -1, the text between.

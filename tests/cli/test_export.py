@@ -218,7 +218,7 @@ def test_import_leaves_out_only_on_demand(w2w, world, kohya, person, tmp_path):
     (lambda t: t.pop(STEM + ".lora_up.weight"), 3, "found no up factor"),
     (lambda t: t.update({STEM + ".lora_up.weight": torch.ones(65, 1)}), 3, "expected down [r, 32] and up [64, r]"),
     (lambda t: t.update({STEM + ".lora_up.weight": torch.full((64, 1), float("nan"))}), 3, "not finite"),
-    (lambda t: t.update({STEM + ".hada_w1_a": torch.ones(3, 3)}), 3, "hada_w1_a"),
+    (lambda t: t.update({STEM + ".hada_w1_a": torch.ones(3, 3)}), 3, "it is a LoHa (LyCORIS)"),
 ], ids=["missing", "half", "shape", "nan", "kind"])
 def test_import_names_what_does_not_fit(w2w, world, kohya, tmp_path, change, code, what):
     kohya(change)
