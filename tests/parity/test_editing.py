@@ -91,7 +91,8 @@ def test_between_repeated_timesteps(case, w2w, tmp_path, inject_at):
     ("heun", HeunDiscreteScheduler, {}),
     ("DPM++ 2M Karras", DPMSolverMultistepScheduler, dict(use_karras_sigmas=True)),
     ("unipc", UniPCMultistepScheduler, {}),
-    ("plms", PNDMScheduler, {}),
+    ("pndm", PNDMScheduler, {}),
+    ("plms", PNDMScheduler, dict(skip_prk_steps=True)),
 ])
 @pytest.mark.parametrize("name", ["demo", "sd2"])
 def test_with_other_samplers(case, w2w, tmp_path, name, sampler, scheduler, config):

@@ -84,7 +84,8 @@ def test_picture_with_the_models_own_scheduler(models, render, name):
 
 
 @pytest.mark.parametrize("sampler, scheduler, config", [
-    ("plms", PNDMScheduler, {}),
+    ("pndm", PNDMScheduler, {}),
+    ("plms", PNDMScheduler, dict(skip_prk_steps=True)),
     ("ddim", DDIMScheduler, {}),  # clips where the model's file does not say clip_sample false, as the class does
     ("euler", EulerDiscreteScheduler, {}),
     ("Euler a", EulerAncestralDiscreteScheduler, {}),
