@@ -13,7 +13,6 @@ namespace w2w {
 namespace {
 
 constexpr int orientation_tag = 0x0112, exif_directory_tag = 0x8769, user_comment_tag = 0x9286;
-constexpr std::string_view exif_signature("Exif\0\0", 6);
 constexpr std::string_view unicode("UNICODE\0", 8), ascii("ASCII\0\0\0", 8), undefined("\0\0\0\0\0\0\0\0", 8);
 
 class Tiff {
@@ -73,6 +72,17 @@ void put(std::string& out, uint32_t number, int size) {  // big-endian
   for (int i = size; i-- > 0;) out.push_back(static_cast<char>(number >> (8 * i)));
 }
 
+/// The orientation that an XMP packet gives as tiff:Orientation, 0 where it gives none.
+int xmp_orientation(std::string_view xmp) {
+  for (const std::string_view start : {"tiff:Orientation=\"", "tiff:Orientation>"}) {
+    const size_t at = xmp.find(start);
+    if (at == std::string_view::npos || at + start.size() >= xmp.size()) continue;
+    const int orientation = xmp[at + start.size()] - '0';
+    if (orientation >= 1 && orientation <= 8) return orientation;
+  }
+  return 0;
+}
+
 }  // namespace
 
 Exif read_exif(std::string_view bytes) {
@@ -89,16 +99,6 @@ Exif read_exif(std::string_view bytes) {
       exif.comment = comment_text(tiff.bytes(tiff.number(*entry + 8, 4), tiff.number(*entry + 4, 4)));
   }
   return exif;
-}
-
-int xmp_orientation(std::string_view xmp) {
-  for (const std::string_view start : {"tiff:Orientation=\"", "tiff:Orientation>"}) {
-    const size_t at = xmp.find(start);
-    if (at == std::string_view::npos || at + start.size() >= xmp.size()) continue;
-    const int orientation = xmp[at + start.size()] - '0';
-    if (orientation >= 1 && orientation <= 8) return orientation;
-  }
-  return 0;
 }
 
 at::Tensor upright(const at::Tensor& pixels, const Exif& exif, std::string_view xmp) {

@@ -11,12 +11,12 @@ struct Exif {
   std::string comment;  ///< UserComment as UTF-8
 };
 
+/// What begins an EXIF block in JPEG files, and in some of other formats.
+inline constexpr std::string_view exif_signature("Exif\0\0", 6);
+
 /// Reads the TIFF structure that follows "Exif\0\0" (which may be there). Damaged or foreign parts are
 /// skipped: cameras write plenty of them.
 Exif read_exif(std::string_view tiff);
-
-/// The orientation that an XMP packet gives as tiff:Orientation, 0 where it gives none.
-int xmp_orientation(std::string_view xmp);
 
 /// `pixels` [H, W, C] as they are to be seen. What EXIF says counts, XMP where EXIF says nothing, as for
 /// Pillow.

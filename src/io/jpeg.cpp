@@ -17,7 +17,7 @@
 namespace w2w {
 namespace {
 
-constexpr std::string_view exif_signature("Exif\0\0", 6), xmp_signature("http://ns.adobe.com/xap/1.0/\0", 29);
+constexpr std::string_view xmp_signature("http://ns.adobe.com/xap/1.0/\0", 29);
 
 /// libjpeg leaves its functions by longjmp to guard(), which nothing with a destructor may lie between.
 struct Failure {

@@ -21,7 +21,7 @@ PeftPattern pattern_of(const json& config, const char* name, const std::string& 
   std::vector<std::pair<std::string, double>> entries;
   for (const auto& [expression, value] : config[name].get_ref<const json::object_t&>())
     entries.emplace_back(expression, value.get<double>());
-  return {std::move(entries), where};
+  return {entries, where};
 }
 
 /// The shortest name PEFT accepts as a target: the last one, with the one before it for "to_out.0".

@@ -29,10 +29,6 @@ Tensor channels(const Image& image, int64_t first, int64_t count) {
   return image.pixels.narrow(2, first, count).permute({2, 0, 1}).to(at::kFloat) / 255;
 }
 
-bool is_transparent(const Image& image) {
-  return image.pixels.size(2) == 4 && image.pixels.select(2, 3).min().item<uint8_t>() < 255;
-}
-
 /// A region of the picture (left, top, width, height) that is scaled into the middle of the canvas; only with
 /// Fit::pad is its scaled size (inner) smaller than the canvas.
 struct Placement {

@@ -66,9 +66,13 @@ Tensor chosen_classes(const Image& mask, const std::string& name, const std::vec
 
 }  // namespace
 
+bool is_transparent(const Image& image) {
+  return image.pixels.size(2) == 4 && image.pixels.select(2, 3).min().item<uint8_t>() < 255;
+}
+
 Tensor mask_weights(const Image& mask, const std::string& name, const std::vector<int64_t>& labels) {
   if (!labels.empty()) return chosen_classes(mask, name, labels).unsqueeze(0);
-  const bool has_alpha = mask.pixels.size(2) == 4 && mask.pixels.select(2, 3).min().item<uint8_t>() < 255;
+  const bool has_alpha = is_transparent(mask);
   const auto values = has_alpha ? mask.pixels.select(2, 3) : luminance(mask.pixels);
   const auto found = values_in(values);
   if (found.size() == 2) return values.eq(found.back()).to(at::kFloat).unsqueeze(0);

@@ -43,8 +43,7 @@ std::string symbols_of(std::string_view text) {
 struct ClipTokenizer::Parts {
   Parts(Vocabulary vocabulary, SpecialTokens tokens, const std::string& source)
       : pieces(std::move(vocabulary.pieces)), max_length(tokens.max_length) {
-    const auto trained =
-        pieces;  // what SentencePiece knows; added words are matched before it splits anything
+    trained_size = static_cast<int64_t>(pieces.size());
     for (const auto& token : tokens.added) {
       if (std::ranges::find(pieces, token.content) == pieces.end()) pieces.push_back(token.content);
     }
@@ -65,9 +64,13 @@ struct ClipTokenizer::Parts {
       stage.contents.push_back(token.normalized ? normalize_text(token.content) : token.content);
       stage.ids.push_back(id_of(token, "special token"));
     }
-    vocabulary.pieces = trained;
-    trained_size = static_cast<int64_t>(trained.size());
+    // SentencePiece knows the trained vocabulary: added words are matched before it splits anything.
+    const std::vector<std::string> added(pieces.begin() + trained_size, pieces.end());
+    pieces.resize(static_cast<size_t>(trained_size));
+    vocabulary.pieces = std::move(pieces);
     const auto status = processor.LoadFromSerializedProto(model_proto(vocabulary));
+    pieces = std::move(vocabulary.pieces);
+    pieces.insert(pieces.end(), added.begin(), added.end());
     if (!status.ok()) {
       throw Error(ErrorKind::malformed,
                   fmt::format("tokenizer is malformed ({}): {}", source, status.ToString()));

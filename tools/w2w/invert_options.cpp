@@ -60,15 +60,12 @@ void add_invert_options(CLI::App& parser, InvertOptions& options) {
   add_value(parser, "--mask-labels", "LIST",
             "the masks are maps of classes, as face parsers write them: these classes count, such as 1-13,17",
             [&options](const std::string& text) {
-              if (text.starts_with('-'))
+              const auto refuse = [&text]() -> uint64_t {  // also what parse_seeds calls for a -1
                 throw Error(ErrorKind::usage,
                             fmt::format("--mask-labels expects classes from 0 to 255, found '{}'", text));
-              for (const auto label : parse_seeds(text, nullptr, "--mask-labels")) {
-                if (label > 255) {
-                  throw Error(ErrorKind::usage,
-                              fmt::format("--mask-labels expects classes from 0 to 255, found {}", label));
-                }
-                options.mask_labels.push_back(static_cast<int64_t>(label));
+              };
+              for (const auto label : parse_seeds(text, refuse, "--mask-labels")) {
+                options.mask_labels.push_back(static_cast<int64_t>(label <= 255 ? label : refuse()));
               }
             });
   add_choice(parser, "--fit", options.fit, fit_names(),

@@ -3,7 +3,7 @@
 // thread needs: eight pictures of the demo world then took up to ten times as long. libgomp reads its
 // settings when it is loaded, before main and before any constructor of this program, so they have to be in
 // the environment by then: the program starts itself again with GOMP_SPINCOUNT set, before the libraries'
-// constructors have run, which costs a few milliseconds.
+// constructors have run, which costs some 15 ms.
 
 #include <alloca.h>
 #include <unistd.h>

@@ -7,6 +7,9 @@
 
 namespace w2w {
 
+/// Whether some of a picture is transparent.
+bool is_transparent(const Image& image);
+
 /// How much each pixel of a mask counts, f32 [1, H, W] in 0..1. `name` stands in errors.
 ///
 /// Without `labels` white counts: the alpha where some of it is transparent, else the luminance (ITU-R
