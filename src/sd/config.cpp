@@ -111,6 +111,10 @@ UNetConfig read_unet_config(const std::filesystem::path& path) {
   }
   UNetConfig config;
   config.sample_size = fields.positive("sample_size", config.sample_size);
+  constexpr int64_t most_latents = 16'384;  // along a side
+  if (config.sample_size > most_latents) {
+    fields.fail("sample_size", std::to_string(config.sample_size), fmt::format("{} at most", most_latents));
+  }
   config.in_channels = fields.positive("in_channels", config.in_channels);
   config.out_channels = fields.positive("out_channels", config.out_channels);
   config.block_out_channels = fields.positive_list("block_out_channels");
@@ -155,6 +159,11 @@ VaeConfig read_vae_config(const std::filesystem::path& path) {
   config.latent_channels = fields.positive("latent_channels", config.latent_channels);
   config.block_out_channels = fields.positive_list("block_out_channels");
   const size_t levels = config.block_out_channels.size();
+  constexpr size_t most_levels = 16;  // a latent would be 32768 pixels wide; Stable Diffusion has 4
+  if (levels > most_levels) {
+    fields.fail("block_out_channels", fmt::format("{} levels", levels),
+                fmt::format("{} at most", most_levels));
+  }
   for (const auto& [name, type] : {std::pair("down_block_types", "DownEncoderBlock2D"),
                                    std::pair("up_block_types", "UpDecoderBlock2D")}) {
     const auto types = fields.get<std::vector<std::string>>(name, std::vector<std::string>(levels, type));

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 COMMANDS = ["sample", "render", "invert", "edit", "direction", "export", "import", "nearest",
             "interpolate", "tokens", "inspect", "doctor", "completion", "help"]
@@ -73,6 +74,76 @@ def test_a_missing_cuda_device_is_a_failure(w2w):
                                        ["tokens", "--config", "none.toml", "x"]])
 def test_what_is_not_there_exits_4(w2w, arguments):
     error(w2w(*arguments, code=4))
+
+
+# --- results as JSON ------------------------------------------------------------------------------------------------
+
+def told(done):
+    """The one object on stdout, whose error is that of stderr too."""
+    result = json.loads(done.stdout)
+    lines = done.stderr.splitlines()
+    assert f"w2w: error: {result['error']['message']}" in lines
+    assert not result["error"]["hint"] or f"hint: {result['error']['hint']}" in lines
+    assert set(result["error"]) == {"kind", "message", "hint"}
+    return result
+
+
+@pytest.mark.parametrize("arguments, code, kind, command", [
+    (["inspect", "none"], 4, "not_found", "inspect"),
+    (["inspect", "bad.safetensors"], 3, "malformed", "inspect"),
+    (["tokens", "--peices", "x"], 2, "usage", "tokens"),
+    (["tokens"], 2, "usage", "tokens"),
+    (["tokns", "x"], 2, "usage", "tokns"),
+    (["tokens", "x", "--config", "none.toml"], 4, "not_found", "tokens"),
+    (["sample", "--steps", "0"], 2, "usage", "sample"),
+    (["space", "verify", "none"], 4, "not_found", "space"),
+])
+def test_json_tells_of_the_error(w2w, tmp_path, arguments, code, kind, command):
+    (tmp_path / "bad.safetensors").write_bytes(b"x" * 20)
+    result = told(w2w(*arguments, "--json", code=code))
+    assert result["error"]["kind"] == kind and result["command"] == command and result["outputs"] == []
+    lines = w2w(*arguments, "--json-lines", code=code).stdout.splitlines()
+    assert json.loads(lines[-1]) == {"error": result["error"]}
+    if arguments[0] == "inspect":
+        assert told(w2w(*arguments, code=code, W2W_JSON="1"))["error"] == result["error"]
+
+
+def test_json_tells_what_was_written_before_the_error(w2w, tmp_path):
+    """The second picture's coefficients give values that are not finite: the first one is there and told of."""
+    w2w("sample", "--count", 2, "--identity-seed", 1, "--no-images", "-o", "people")
+    far = {"coefficients": load_file(tmp_path / "people/person-2.safetensors")["coefficients"] * 1e30}
+    save_file(far, tmp_path / "people/person-2.safetensors")
+    people = [f"people/person-{i}.safetensors" for i in (1, 2)]
+    result = told(w2w("render", *people, "--steps", 1, "-s", 1, "-o", "out", "--json", code=1))
+    assert [(o["kind"], tmp_path / o["path"]) for o in result["outputs"]] == [("picture", p) for p in (tmp_path / "out").glob("*.png")]
+    assert len(result["outputs"]) == 1 and result["error"]["kind"] == "failure" and "not finite" in result["error"]["message"]
+    assert "error" not in json.loads(w2w("render", people[0], "--steps", 1, "-s", 1, "-o", "out2", "--json").stdout)
+
+
+def test_json_of_a_run_that_is_interrupted(w2w, tmp_path):
+    command = [str(w2w.path), "sample", "--count", "200", "--identity-seed", "1", "--steps", "1", "-s", "1", "-o", "out", "--json"]
+    process = subprocess.Popen(command, cwd=w2w.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=w2w.environment())
+    while len(list(tmp_path.glob("out/*.png"))) < 2 and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate()
+    assert process.returncode == 130
+    result = json.loads(out)
+    assert result["error"]["kind"] == "interrupted"
+    paths = [o["path"] for o in result["outputs"]]
+    assert len(paths) >= 3 and {tmp_path / p for p in paths} == {p for p in tmp_path.glob("out/*") if not p.name.startswith(".")}
+
+
+def test_json_lines_stream_progress_and_results(w2w):
+    done = w2w("sample", "--count", 2, "--identity-seed", 1, "--steps", 2, "-s", 1, "-o", "out", "--json-lines")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all(len(line) == 1 for line in lines)
+    kinds = [next(iter(line)) for line in lines]
+    assert kinds[-1] == "result" and kinds.count("output") == 4 and "progress" in kinds
+    steps = [line["progress"] for line in lines if "progress" in line]
+    assert steps[-1]["step"] == steps[-1]["total"] and steps[-1]["stage"] == "picture 2 of 2"
+    whole = json.loads(w2w("sample", "--count", 2, "--identity-seed", 1, "--steps", 2, "-s", 1, "-o", "out", "--force", "--json").stdout)
+    assert [line["output"] for line in lines if "output" in line] == whole["outputs"]
 
 
 # --- settings -------------------------------------------------------------------------------------------------------
@@ -351,11 +422,20 @@ def test_interrupt_stops_at_the_next_step_with_130(waiting, number):
     assert "w2w: error: interrupted" in err
 
 
-def test_a_second_interrupt_ends_the_process(waiting):
-    waiting.send_signal(signal.SIGINT)
-    time.sleep(0.2)
-    waiting.send_signal(signal.SIGINT)
-    assert waiting.wait(timeout=60) == -signal.SIGINT
+def test_a_second_interrupt_ends_the_process(w2w):
+    """In the middle of a step that takes half a minute."""
+    command = [w2w.path, "sample", "-W", "1024", "-H", "1024", "-t", "1", "-o", "out"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=w2w.home, env=w2w.environment()) as process:
+        def seconds():  # of the processor
+            return int(Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11]) / os.sysconf("SC_CLK_TCK")
+        while seconds() < 4:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == -signal.SIGINT
 
 
 def test_running_out_of_memory_exits_5(w2w, tmp_path):

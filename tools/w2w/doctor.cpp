@@ -33,7 +33,6 @@ void run(const SharedOptions& options, Reporter& reporter) {
   reporter.field("ok", wrong == 0);
   reporter.field("checks", std::move(list));
   if (wrong == 0) return reporter.line("All is well.");
-  reporter.finish();
   throw Error(ErrorKind::failure, fmt::format("{} of {} checks went wrong", wrong, checks.size()));
 }
 

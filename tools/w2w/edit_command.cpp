@@ -9,6 +9,7 @@
 #include "w2w/attribute_source.h"
 #include "w2w/base/error.h"
 #include "w2w/edit_plan.h"
+#include "w2w/history.h"
 #include "w2w/identity_source.h"
 #include "w2w/io/picture_sheet.h"
 #include "w2w/io/tensor_file.h"
@@ -105,7 +106,7 @@ class EditRun {
     for (auto& point : points_) {
       point.identity = original_;
       point.identity.coefficients = edited(original_.coefficients, point.edit.step(directions));
-      point.identity.space_hash = space_.hash();
+      set_space(point.identity, space_);
       if (point.identity.model.empty()) point.identity.model = space_.data().base_model;
       auto entry = point.edit.history();
       entry["components"] = source.components();
@@ -167,8 +168,8 @@ class EditRun {
     for (size_t i = 0; i < pictures.size(); ++i) {
       const auto drawn =
           draw_edits(model, original, edits, pictures[i], options_.editing, [&](ProgressEvent event) {
-            event.step += static_cast<int>(i) * event.total;
-            event.total *= static_cast<int>(pictures.size());
+            event.step += static_cast<int64_t>(i) * event.total;
+            event.total *= static_cast<int64_t>(pictures.size());
             report(bar, event);
           });
       job_->write(*path_++, drawn.original, model, before, pictures[i], reporter_);

@@ -94,7 +94,7 @@ class Converter {
   Identity description(const IdentitySource& source) {
     if (!source.coefficients) return describe_lora(source.path);
     auto identity = *source.coefficients;
-    identity.space_hash = space().hash();
+    set_space(identity, space());
     if (identity.model.empty()) identity.model = space().data().base_model;
     return identity;
   }

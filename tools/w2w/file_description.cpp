@@ -9,6 +9,7 @@
 #include "w2w/base/error.h"
 #include "w2w/io/mapped_file.h"
 #include "w2w/io/torch_value.h"
+#include "w2w/reporter.h"
 #include "w2w/space/identity.h"
 
 namespace w2w::cli {
@@ -84,7 +85,7 @@ void describe_directions(FileDescription& description, const TensorFile& file) {
   for (const auto& [fact, key] : {std::pair{"attributes", "w2w.attributes"}, {"without", "w2w.without"}}) {
     const auto found = file.metadata.find(key);
     if (found == file.metadata.end()) continue;
-    auto names = nlohmann::ordered_json::parse(found->second, nullptr, /*allow_exceptions=*/false);
+    auto names = parse_json(found->second);
     if (names.is_array()) description.facts[fact] = std::move(names);
   }
   for (const auto* fact : {"method", "penalty", "space"}) {
@@ -112,9 +113,7 @@ bool is_some_other_tensor(const fs::path& path, const TensorFile& file) {
 FileDescription describe_values(const fs::path& path) {
   if (path.extension() == ".json") {
     const auto file = MappedFile::open(path);
-    const auto text = file->bytes();
-    const auto json =
-        nlohmann::ordered_json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+    const auto json = parse_json(file->bytes());
     if (json.is_discarded()) {
       throw Error(ErrorKind::malformed, fmt::format("JSON file does not parse ({})", path.string()));
     }
@@ -143,6 +142,7 @@ FileDescription describe_tensors(const fs::path& path) {
     description.title = "an identity: its coefficients in a w2w space";
     description.facts["components"] = identity.coefficients.numel();
     if (!identity.space_hash.empty()) description.facts["space"] = identity.space_hash;
+    if (!identity.basis.empty()) description.facts["basis"] = identity.basis;
     if (!identity.model.empty()) description.facts["model"] = identity.model;
     description.facts["trigger"] = identity.trigger;
   } else if (const auto* row = lora_pattern(file.tensors)) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <fstream>
 #include <functional>
@@ -59,7 +60,10 @@ std::string processor() {
 
 std::string memory() {
   const auto gigabytes = [](const char* name) {
-    return std::atof(proc_value("/proc/meminfo", name).c_str()) / (1 << 20);
+    const auto text = proc_value("/proc/meminfo", name);  // "16384 kB"
+    double kilobytes = 0;
+    std::from_chars(text.data(), text.data() + text.size(), kilobytes);
+    return kilobytes / (1 << 20);
   };
   return fmt::format("{:.1f} GB free of {:.1f} GB", gigabytes("MemAvailable"), gigabytes("MemTotal"));
 }

@@ -6,6 +6,7 @@
 
 #include "w2w/app.h"
 #include "w2w/base/error.h"
+#include "w2w/history.h"
 #include "w2w/import_lora.h"
 #include "w2w/io/picture_sheet.h"
 #include "w2w/lora_output.h"
@@ -54,6 +55,8 @@ class InterpolateRun {
     plan();
     const auto from = coefficients_of(from_, space_, reporter_.progress());
     const auto to = coefficients_of(to_, space_, reporter_.progress());
+    from_history_ = history_list(from.history);
+    to_history_ = history_list(to.history);
     if (from.coefficients.numel() != to.coefficients.numel()) {
       notice(fmt::format("{} has {} coefficients, {} has {}: the missing ones count as 0", from_.path,
                          from.coefficients.numel(), to_.path, to.coefficients.numel()));
@@ -112,14 +115,12 @@ class InterpolateRun {
   Identity between(const Identity& from, const Identity& to, double position) const {
     Identity identity = from;
     identity.coefficients = on_line(from.coefficients, to.coefficients, position);
-    const auto past = [](const Identity& one) {
-      const auto history = Json::parse(one.history, nullptr, false);
-      return history.is_array() ? history : Json::array();
-    };
-    identity.space_hash = space_.hash();
+    set_space(identity, space_);
     identity.model = space_.data().base_model;
-    identity.history = json_text(Json::array(
-        {{{"command", "interpolate"}, {"position", position}, {"from", past(from)}, {"to", past(to)}}}));
+    identity.history = json_text(Json::array({{{"command", "interpolate"},
+                                               {"position", position},
+                                               {"from", from_history_},
+                                               {"to", to_history_}}}));
     return identity;
   }
 
@@ -147,6 +148,7 @@ class InterpolateRun {
   const InterpolateOptions& options_;
   Reporter& reporter_;
   IdentitySource from_, to_;
+  Json from_history_, to_history_;
   Space space_;
   std::optional<PictureJob> pictures_;
   std::vector<Point> points_;

@@ -43,6 +43,8 @@ class InvertRun {
     description_ = describe_run(inversion_options_, space_, *model_);
     if (!options_.mask_labels.empty())
       description_["--mask-labels"] = fmt::format("{}", fmt::join(options_.mask_labels, ","));
+    description_["--fit"] = options_.fit;
+    description_["--dtype"] = options_.shared.dtype;
     std::vector<std::string> failed;
     for (size_t i = 0; i < tasks_.size(); ++i) {
       try {
@@ -51,7 +53,7 @@ class InvertRun {
         const bool one_of_many = options_.batch_file && error.kind() != ErrorKind::interrupted &&
                                  error.kind() != ErrorKind::out_of_memory;
         if (!one_of_many) throw;
-        warn(fmt::format("{}: {}", tasks_[i].job.name, error.what()));
+        reporter_.failed(tasks_[i].job.name, error);
         failed.push_back(tasks_[i].job.name);
       }
     }
@@ -64,13 +66,18 @@ class InvertRun {
   }
 
  private:
-  std::vector<InversionPicture> read_pictures(const InversionJob& job, std::pair<int64_t, int64_t> size) {
+  std::vector<InversionPicture> read_pictures(const InversionJob& job, std::pair<int64_t, int64_t> size,
+                                              PictureHash& hash) {
     std::vector<InversionPicture> pictures;
     const auto factor = model_->checkpoint().vae_config().down_factor();
     for (size_t i = 0; i < job.images.size(); ++i) {
       std::optional<Image> mask;
       if (job.masks[i]) mask = read_image(*job.masks[i]);
-      pictures.push_back(fit_picture(read_image(job.images[i]), job.images[i].string(), mask,
+      const auto image = read_image(job.images[i]);
+      hash.add(image);
+      hash.add(mask ? "masked" : "");
+      if (mask) hash.add(*mask);
+      pictures.push_back(fit_picture(image, job.images[i].string(), mask,
                                      job.masks[i] ? job.masks[i]->string() : "", parse_fit(options_.fit),
                                      size.first, size.second, factor, options_.mask_labels));
     }
@@ -78,12 +85,13 @@ class InvertRun {
   }
 
   void invert(const InversionTask& task, size_t index) {
-    const auto pictures = read_pictures(task.job, inversion_->picture_size());
+    PictureHash hash;
+    const auto pictures = read_pictures(task.job, inversion_->picture_size(), hash);
     auto run = description_;
-    run["pictures"] = hash_of(pictures);
+    run["pictures"] = hash.hex();
     auto state = inversion_->initial_state();
     if ((options_.resume || options_.batch_file) && fs::exists(task.checkpoint)) {
-      state = read_inversion_checkpoint(task.checkpoint, run);
+      state = read_inversion_checkpoint(task.checkpoint, run, inversion_options_.components);
       notice(fmt::format("going on after step {} ({})", state.steps(), task.checkpoint.string()));
     }
     const int64_t total = inversion_options_.steps;
@@ -97,8 +105,7 @@ class InvertRun {
                           : fmt::format("{} ({} of {})", task.job.name, index + 1, tasks_.size());
     const auto after_step = [&](const InversionState& now) {
       state = now;
-      report(bar, {what, static_cast<int>(now.steps()), static_cast<int>(total),
-                   fmt::format("loss {:.4f}", smoothed(now.losses.back()))});
+      report(bar, {what, now.steps(), total, fmt::format("loss {:.4f}", smoothed(now.losses.back()))});
       if (now.steps() % save_every == 0 || Clock::now() - saved > std::chrono::minutes(1)) {
         write_inversion_checkpoint(task.checkpoint, now, run);
         saved = Clock::now();
@@ -133,7 +140,7 @@ class InvertRun {
 
     Identity identity;
     identity.coefficients = inversion_->coefficients(state);
-    identity.space_hash = space_.hash();
+    set_space(identity, space_);
     identity.model = space_.data().base_model;
     identity.trigger = inversion_options_.prompt;
     identity.history = json_text(Json::array({history(task.job)}));

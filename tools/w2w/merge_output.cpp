@@ -73,6 +73,7 @@ void write_merged(const SharedOptions& options, const std::optional<std::string>
                      {"w2w.model", identity.model},
                      {"w2w.history", identity.history},
                      {"w2w.trigger", identity.trigger}});
+    if (!identity.basis.empty()) metadata["w2w.basis"] = identity.basis;
   }
   merge_into_file(model, lora(), dtype, file, metadata);
   reporter.output(file, "model", facts);

@@ -74,8 +74,8 @@ std::vector<at::Tensor> PictureJob::draw(TextToImage& model, const Person& perso
   for (const auto& options : pictures()) {
     const auto pixels = model.run(options, [&](ProgressEvent event) {
       event.what = fmt::format("picture {} of {}", done + 1, total);
-      event.step += static_cast<int>(done) * event.total;
-      event.total *= static_cast<int>(total);
+      event.step += static_cast<int64_t>(done) * event.total;
+      event.total *= static_cast<int64_t>(total);
       report(bar, event);
     });
     if (!paths.empty()) write(paths.at(drawn.size()), pixels, model, person, options, reporter);

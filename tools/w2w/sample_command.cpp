@@ -122,14 +122,14 @@ class SampleRun {
     const auto pictures = pictures_->pictures();
     std::vector<std::vector<at::Tensor>> drawn;  // by picture, then by person
     auto bar = reporter_.progress();
-    const auto total = static_cast<int>(draws_.size() * pictures.size());
+    const auto total = static_cast<int64_t>(draws_.size() * pictures.size());
     for (const auto& picture : pictures) {
-      const auto before = static_cast<int>(index * pictures.size() + drawn.size() * draws.size());
+      const auto before = static_cast<int64_t>(index * pictures.size() + drawn.size() * draws.size());
       drawn.push_back(
           model_->run_together(at::stack(thetas), fitted_space_->layout(), picture, [&](ProgressEvent event) {
             event.what = fmt::format("pictures {} to {} of {}", before + 1,
-                                     before + static_cast<int>(draws.size()), total);
-            event.step = before * event.total + event.step * static_cast<int>(draws.size());
+                                     before + static_cast<int64_t>(draws.size()), total);
+            event.step = before * event.total + event.step * static_cast<int64_t>(draws.size());
             event.total *= total;
             report(bar, event);
           }));

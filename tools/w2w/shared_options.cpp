@@ -5,6 +5,7 @@
 
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
+#include "w2w/lora_output.h"
 #include "w2w/option_groups.h"
 #include "w2w/option_values.h"
 #include "w2w/schedulers/sampler_names.h"
@@ -107,6 +108,7 @@ void add_drawing_options(CLI::App& parser, SharedOptions& options) {
 
 void check_shared_options(const SharedOptions& options) {
   parse_dtype(options.dtype, parse_device(options.device));
+  source_date();
   if (options.sampler || options.schedule)
     parse_sampler(options.sampler.value_or(""), options.schedule.value_or(""));
   if (options.negative_prompts.size() > 1 && options.negative_prompts.size() != options.prompts.size()) {

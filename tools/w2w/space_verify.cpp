@@ -30,7 +30,6 @@ void run_space_verify(const SpaceOptions& options, Reporter& reporter) {
   reporter.field("ok", wrong == 0);
   reporter.field("checks", std::move(list));
   if (wrong == 0) return;
-  reporter.finish();
   throw Error(kind, fmt::format("{} of {} checks of the space went wrong ({})", wrong, checks.size(),
                                 folder.string()));
 }

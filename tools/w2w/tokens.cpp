@@ -1,9 +1,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <poll.h>
+#include <unistd.h>
 
+#include <array>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
-#include <iostream>
 #include <iterator>
+#include <sstream>
 
 #include "w2w/app.h"
 #include "w2w/base/error.h"
@@ -27,15 +32,36 @@ struct TokensOptions {
   bool pieces = false;
 };
 
+/// A read goes on waiting after a signal that asks to stop: so that is looked for between short waits.
+std::string standard_input() {
+  std::string text;
+  std::array<char, 1 << 16> part;
+  while (true) {
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    const int ready = poll(&input, 1, 100);
+    check_interrupt();
+    if (ready <= 0) continue;
+    const auto count = read(STDIN_FILENO, part.data(), part.size());
+    if (count == 0) return text;
+    if (count > 0) text.append(part.data(), static_cast<size_t>(count));
+    if (count < 0 && errno != EINTR && errno != EAGAIN) {
+      throw Error(ErrorKind::failure, fmt::format("cannot read standard input: {}", std::strerror(errno)));
+    }
+  }
+}
+
 std::vector<std::string> read_lines(const std::string& path) {
   std::ifstream file;
-  if (path != "-") {
+  std::istringstream input;
+  if (path == "-") {
+    input.str(standard_input());
+  } else {
     file.open(path, std::ios::binary);
     if (!file || std::filesystem::is_directory(path)) {
       throw Error(ErrorKind::not_found, fmt::format("cannot read the file of prompts ({})", path));
     }
   }
-  std::istream& in = path == "-" ? std::cin : file;
+  std::istream& in = path == "-" ? static_cast<std::istream&>(input) : file;
   in.exceptions(std::ios::badbit);  // otherwise getline ends quietly when it runs out of memory
   std::vector<std::string> lines;
   for (std::string line; std::getline(in, line);) {

@@ -20,6 +20,12 @@ struct TensorFile {
   std::string format;  ///< "safetensors" or "torch"
 };
 
+/// The tensor of this name. Error(malformed) that begins with `where` ("damaged checkpoint (a.safetensors)")
+/// unless it is there, of this type and shape (-1: any length), with finite values only.
+const at::Tensor& expect_tensor(const TensorMap& tensors, const std::string& name, c10::ScalarType dtype,
+                                c10::IntArrayRef shape, const std::string& where,
+                                const std::string& hint = {});
+
 /// Reads safetensors or torch (.pt, .bin, .ckpt, zip or legacy) by content, not by name. Of a torch file: a
 /// bare tensor is named "", a state dict keeps its keys, nested dicts ("state_dict") are descended into with
 /// dotted names unless they are the only content. Error(not_found) when there is no such file,
