@@ -2,8 +2,13 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <charconv>
+#include <latch>
+#include <memory>
 #include <optional>
+#include <thread>
+#include <vector>
 
 #include "w2w/base/accelerator.h"
 #include "w2w/base/error.h"
@@ -39,6 +44,17 @@ c10::Device cuda_device(int index) {
   }
   cuda->choose(index);
   return {c10::kCUDA, static_cast<c10::DeviceIndex>(index)};
+}
+
+/// std::system_error where the system has no room for the threads that LibTorch starts next: its pool of its
+/// own, which waits forever for those that did not start, and OpenMP's.
+void expect_threads(unsigned count) {
+  std::latch go(1);
+  std::vector<std::jthread> threads;
+  const auto release = [&go](void*) { go.count_down(); };
+  const std::unique_ptr<void, decltype(release)> at_end(&go, release);  // also after an exception
+  for (unsigned i = 0; i < count + std::max(count, std::thread::hardware_concurrency()); ++i)
+    threads.emplace_back([&go] { go.wait(); });
 }
 
 }  // namespace
@@ -95,7 +111,9 @@ std::string dtype_name(c10::ScalarType dtype) {
 }
 
 void set_threads(int count) {
-  if (count > 0) at::set_num_threads(count);
+  if (count <= 0) return;
+  if (count > 1) expect_threads(static_cast<unsigned>(count));
+  at::set_num_threads(count);
 }
 
 }  // namespace w2w
