@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
@@ -52,7 +53,8 @@ std::vector<AttributeStrength> parse_sweep(const std::string& text) {
   for (int64_t i = 0; i < count; ++i) {
     const double strength = from + (to - from) * static_cast<double>(i) / static_cast<double>(count - 1);
     // 0.3, not 0.30000000000000004; and no minus zero
-    points.push_back({attribute, std::stod(fmt::format("{:.12g}", strength)) + 0.0});
+    const auto rounded = fmt::format("{:.12g}", strength);
+    points.push_back({attribute, std::strtod(rounded.c_str(), nullptr) + 0.0});
   }
   return points;
 }
