@@ -113,14 +113,16 @@ FileDescription describe_values(const fs::path& path) {
   if (path.extension() == ".json") {
     const auto file = MappedFile::open(path);
     const auto text = file->bytes();
-    const auto json =
-        nlohmann::ordered_json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+    // Not ordered_json, which looks for each key among all earlier ones.
+    const auto json = nlohmann::json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
     if (json.is_discarded()) {
       throw Error(ErrorKind::malformed, fmt::format("JSON file does not parse ({})", path.string()));
     }
     FileDescription description{.kind = "json", .title = "JSON"};
+    constexpr size_t most_facts = 100;  // more are a vocabulary, not a configuration
     for (const auto& [name, value] : json.items()) {
-      if (json.is_object() && value.is_primitive()) description.facts[name] = value;
+      if (json.is_object() && json.size() <= most_facts && value.is_primitive())
+        description.facts[name] = value;
     }
     description.facts["entries"] = json.size();
     return description;
