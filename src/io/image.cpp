@@ -11,6 +11,7 @@
 #include <climits>
 #include <cstring>
 #include <memory>
+#include <new>
 
 #include "io/codecs.h"
 #include "io/exif.h"
@@ -34,6 +35,10 @@ std::string extension(const std::filesystem::path& path) {
 }  // namespace
 
 void fail_picture(const std::string& where, const std::string& what) {
+  // libjpeg, libpng and stb tell of memory like of damages.
+  for (const char* words : {"nsufficient memory", "ut of memory", "outofmem"}) {
+    if (what.find(words) != what.npos) throw std::bad_alloc();
+  }
   throw Error(ErrorKind::malformed, "not a readable picture (" + where + "): " + what);
 }
 

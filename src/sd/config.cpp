@@ -15,6 +15,10 @@ namespace {
 
 using nlohmann::json;
 
+/// Far above every model, and small enough that no product of sizes overflows.
+constexpr int64_t largest = 1'000'000;
+constexpr size_t most_levels = 16;
+
 /// One config.json with errors that name the file and the field.
 class Fields {
  public:
@@ -33,7 +37,8 @@ class Fields {
 
   int64_t positive(const char* name, int64_t fallback) const {
     const auto value = get<int64_t>(name, fallback);
-    if (value < 1) fail(name, std::to_string(value), "a positive number");
+    if (value < 1 || value > largest)
+      fail(name, std::to_string(value), fmt::format("a number from 1 to {}", largest));
     return value;
   }
 
@@ -48,8 +53,11 @@ class Fields {
 
   std::vector<int64_t> positive_list(const char* name) const {
     const auto values = get<std::vector<int64_t>>(name, {});
-    if (values.empty() || *std::min_element(values.begin(), values.end()) < 1) {
-      fail(name, object_.value(name, json()).dump(), "a list of positive numbers");
+    const bool fits = std::all_of(values.begin(), values.end(),
+                                  [](int64_t value) { return value >= 1 && value <= largest; });
+    if (values.empty() || values.size() > most_levels || !fits) {
+      fail(name, object_.value(name, json()).dump().substr(0, 100),
+           fmt::format("a list of 1 to {} numbers from 1 to {}", most_levels, largest));
     }
     return values;
   }

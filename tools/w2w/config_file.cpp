@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <set>
+#include <utility>
 
 #include "w2w/base/error.h"
 
@@ -17,6 +19,7 @@ class ConfigParser {
 
   std::vector<ConfigEntry> parse() {
     std::vector<ConfigEntry> entries;
+    std::set<std::pair<std::string, std::string>> known;
     std::string section;
     for (skip_blank_lines(); !at_end(); skip_blank_lines()) {
       if (accept('[')) {
@@ -29,11 +32,7 @@ class ConfigParser {
         if (!accept('=')) fail(fmt::format("expected '=' after '{}'", entry.key));
         skip_spaces();
         entry.values = value();
-        if (std::any_of(entries.begin(), entries.end(), [&](const ConfigEntry& other) {
-              return other.section == section && other.key == entry.key;
-            })) {
-          fail(fmt::format("'{}' is set twice", entry.key));
-        }
+        if (!known.emplace(section, entry.key).second) fail(fmt::format("'{}' is set twice", entry.key));
         entries.push_back(std::move(entry));
       }
       end_of_line();

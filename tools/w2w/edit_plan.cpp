@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "w2w/base/error.h"
 #include "w2w/option_values.h"

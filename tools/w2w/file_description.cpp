@@ -7,6 +7,7 @@
 
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
+#include "w2w/io/json_depth.h"
 #include "w2w/io/mapped_file.h"
 #include "w2w/io/torch_value.h"
 #include "w2w/reporter.h"
@@ -113,13 +114,19 @@ bool is_some_other_tensor(const fs::path& path, const TensorFile& file) {
 FileDescription describe_values(const fs::path& path) {
   if (path.extension() == ".json") {
     const auto file = MappedFile::open(path);
-    const auto json = parse_json(file->bytes());
+    const auto text = file->bytes();
+    // Not ordered_json, which looks for each key among all earlier ones.
+    const auto json = is_json_too_deep(text) ? nlohmann::json(nlohmann::json::value_t::discarded)
+                                             : nlohmann::json::parse(text.begin(), text.end(), nullptr,
+                                                                     /*allow_exceptions=*/false);
     if (json.is_discarded()) {
       throw Error(ErrorKind::malformed, fmt::format("JSON file does not parse ({})", path.string()));
     }
     FileDescription description{.kind = "json", .title = "JSON"};
+    constexpr size_t most_facts = 100;  // more are a vocabulary, not a configuration
     for (const auto& [name, value] : json.items()) {
-      if (json.is_object() && value.is_primitive()) description.facts[name] = value;
+      if (json.is_object() && json.size() <= most_facts && value.is_primitive())
+        description.facts[name] = value;
     }
     description.facts["entries"] = json.size();
     return description;

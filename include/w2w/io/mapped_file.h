@@ -32,6 +32,10 @@ class MappedFile {
   size_t size_;
 };
 
+/// The path of the live mapping that holds `address`, or null. Async-signal-safe: pages of a file that was
+/// cut short while it is mapped raise SIGBUS, and this tells whose they are.
+const char* mapped_file_at(const void* address) noexcept;
+
 /// Elements x of a contiguous tensor of this shape; nothing when a dimension is negative or the bytes
 /// overflow 63 bits.
 std::optional<int64_t> checked_byte_count(c10::IntArrayRef shape, c10::ScalarType dtype);
