@@ -1,16 +1,14 @@
 #include "io/json_file.h"
 
-#include <fstream>
-
 #include "w2w/base/error.h"
+#include "w2w/base/read_file.h"
 
 namespace w2w {
 
 nlohmann::json read_json_object(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error(ErrorKind::not_found, "no such file (" + path.string() + ")");
+  const auto text = read_file(path);
   try {
-    auto object = nlohmann::json::parse(file);
+    auto object = nlohmann::json::parse(text);
     if (object.is_object()) return object;
     throw Error(ErrorKind::malformed,
                 "JSON file is not an object (" + path.string() + "): found " + object.type_name());

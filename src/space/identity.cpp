@@ -88,11 +88,11 @@ Identity read_identity(const fs::path& given) {
   return identity;
 }
 
-void write_identity(const fs::path& path, const Identity& identity) {
+void write_identity(const OutputPath& output, const Identity& identity) {
   const auto values = identity.coefficients.to(at::kCPU, at::kFloat).contiguous();
-  if (path.extension() == ".pt" || path.extension() == ".PT")
-    return write_torch_tensor(path, values.view({1, -1}));
-  write_safetensors(path, {{tensor_name, values}},
+  const auto extension = output.path.extension();
+  if (extension == ".pt" || extension == ".PT") return write_torch_tensor(output, values.view({1, -1}));
+  write_safetensors(output, {{tensor_name, values}},
                     {{"w2w.format", format_version},
                      {"w2w.space", identity.space_hash},
                      {"w2w.model", identity.model},

@@ -15,7 +15,7 @@ std::string lora_suffix(const std::string& format) {
   return format == "peft" ? "_lora" : "_lora.safetensors";
 }
 
-void write_lora(const std::filesystem::path& path, const std::string& format, const Lora& lora,
+void write_lora(const OutputPath& output, const std::string& format, const Lora& lora,
                 const std::string& name, const Identity& identity, bool no_metadata, c10::ScalarType dtype) {
   LoraFileOptions options;
   options.dtype = dtype;
@@ -27,9 +27,9 @@ void write_lora(const std::filesystem::path& path, const std::string& format, co
         {"w2w.format", "1"}, {"w2w.model", identity.model}, {"w2w.history", identity.history}};
     if (!identity.space_hash.empty()) options.metadata["w2w.space"] = identity.space_hash;
   }
-  if (format == "peft") return write_peft(path, lora, options);
-  if (format == "diffusers") return write_diffusers(path, lora, options);
-  write_kohya(path, lora, options);
+  if (format == "peft") return write_peft(output, lora, options);
+  if (format == "diffusers") return write_diffusers(output, lora, options);
+  write_kohya(output, lora, options);
 }
 
 }  // namespace w2w::cli

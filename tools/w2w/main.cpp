@@ -2,15 +2,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
+#include <system_error>
 
 #include "w2w/app.h"
 #include "w2w/base/allocator.h"
 #include "w2w/base/error.h"
 #include "w2w/base/progress.h"
+#include "w2w/signals.h"
 #include "w2w/terminal.h"
 
 // The one place where errors are printed and become exit codes.
@@ -18,12 +19,6 @@
 namespace {
 
 using namespace w2w;
-
-/// The first signal asks the work to stop after its step, the second one ends the process.
-void on_interrupt(int signal_number) {
-  request_interrupt();
-  std::signal(signal_number, SIG_DFL);
-}
 
 void print_error(std::string_view message, std::string_view hint) {
   cli::tell(fmt::format("w2w: {} {}\n", cli::red("error:", cli::Stream::error), cli::printable(message)));
@@ -57,6 +52,12 @@ int internal_error(const char* what) {
               "this is a bug in w2w; please report it with the command that led here");
 }
 
+/// A signal may end a system call that waits: that of the terminal or pipe that stdout is.
+bool is_interruption(const std::exception& error) {
+  const auto* system = dynamic_cast<const std::system_error*>(&error);
+  return interrupt_requested() && system && system->code() == std::errc::interrupted;
+}
+
 /// LibTorch's CPU allocator has no exception type of its own.
 bool says_out_of_memory(std::string_view what) {
   return what.find("can't allocate memory") != what.npos || what.find("not enough memory") != what.npos;
@@ -67,9 +68,7 @@ bool says_out_of_memory(std::string_view what) {
 int main(int argc, char** argv) {
   cli::fill_closed_streams();
   keep_freed_memory();
-  std::signal(SIGINT, on_interrupt);
-  std::signal(SIGTERM, on_interrupt);
-  std::signal(SIGPIPE, SIG_DFL);  // `w2w ... | head` ends quietly, also where the parent ignores the signal
+  cli::set_signal_handlers();
   try {
     const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
     for (const auto& argument : arguments) {
@@ -94,6 +93,7 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     return out_of_memory();
   } catch (const std::exception& error) {
+    if (is_interruption(error)) return fail(ErrorKind::interrupted, "interrupted");
     return says_out_of_memory(error.what()) ? out_of_memory() : internal_error(error.what());
   } catch (...) {
     return internal_error("an exception of unknown type");

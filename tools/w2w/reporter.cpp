@@ -114,6 +114,7 @@ void Reporter::finish() {
     fmt::print("{}\n", json_text(object, is_terminal(Stream::out) ? 2 : -1));
   }
   if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
+    if (errno == EINTR) check_interrupt();
     throw Error(ErrorKind::failure,
                 fmt::format("cannot write the results (stdout): {}", std::strerror(errno)));
   }

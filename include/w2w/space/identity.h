@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <string>
 
+#include "w2w/base/output_path.h"
+
 namespace w2w {
 
 class Space;
@@ -28,7 +30,7 @@ Identity read_identity(const std::filesystem::path& path);
 
 /// Atomically and deterministically; a path that ends in .pt is written as the reference does, f32 [1, k]
 /// without metadata.
-void write_identity(const std::filesystem::path& path, const Identity& identity);
+void write_identity(const OutputPath& output, const Identity& identity);
 
 /// Error(failure) with both values when the identity has more coefficients than the space has components or
 /// was made in another space. `name` is the identity's path, for the message.
