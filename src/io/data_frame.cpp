@@ -250,7 +250,7 @@ LabelTable without_text_columns(LabelTable table, const std::vector<bool>& is_te
 }
 
 LabelTable read_label_table(const std::filesystem::path& path) {
-  const auto file = MappedFile::open(path);
+  const auto file = MappedFile::open_or_read(path);
   if (file->bytes().starts_with("PK\3\4") || file->bytes().starts_with('\x80'))
     return Reader(path.string()).read(read_torch_file(path));
   return read_csv_table(*file);

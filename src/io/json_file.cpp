@@ -3,14 +3,14 @@
 #include <fmt/format.h>
 
 #include "w2w/base/error.h"
-#include "w2w/io/mapped_file.h"
+#include "w2w/base/read_file.h"
 
 namespace w2w {
 
 nlohmann::json read_json_object(const std::filesystem::path& path) {
-  const auto file = MappedFile::open(path);
+  const auto text = read_file(path);
   try {
-    auto object = parse_json(file->bytes());
+    auto object = parse_json(text);
     if (object.is_object()) return object;
     throw Error(ErrorKind::malformed,
                 "JSON file is not an object (" + path.string() + "): found " + object.type_name());

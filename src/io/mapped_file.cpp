@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "w2w/base/error.h"
+#include "w2w/base/read_file.h"
 #include "w2w/io/page_access.h"
 
 namespace w2w {
@@ -112,7 +113,8 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   if (file.number < 0 || fstat(file.number, &status) != 0) fail(path, errno);
   if (!S_ISREG(status.st_mode)) {
     const char* found = S_ISDIR(status.st_mode) ? "a folder" : "a device or pipe";
-    throw Error(ErrorKind::malformed, "cannot read (" + path.string() + "): expected a file, found " + found);
+    throw Error(ErrorKind::malformed, "cannot read (" + path.string() + "): expected a file, found " + found,
+                S_ISDIR(status.st_mode) ? "" : "this is read more than once: save it as a file first");
   }
   const auto size = static_cast<size_t>(status.st_size);
   const char* data = nullptr;
@@ -125,8 +127,13 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size));
 }
 
+std::shared_ptr<const MappedFile> MappedFile::open_or_read(const std::filesystem::path& path) {
+  if (!is_stream(path)) return open(path);
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, read_file(path)));
+}
+
 MappedFile::~MappedFile() {
-  if (!data_) return;
+  if (!data_ || data_ == contents_.data()) return;
   mappings().remove(data_);
   munmap(const_cast<char*>(data_), size_);
 }

@@ -2,14 +2,15 @@
 
 #include <c10/core/ScalarType.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
+#include "base/temporary.h"
 #include "io/safetensors_header.h"
-#include "w2w/base/error.h"
+#include "w2w/base/progress.h"
 
 namespace w2w {
 
@@ -25,8 +26,9 @@ MatrixFile::MatrixFile(std::filesystem::path path, const std::string& name, int6
   reopened_ = status.st_size == size;
   if (!reopened_ && ftruncate(descriptor_.number(), 0) != 0) fail("cannot write", errno);
   // Reserved now, so that a full disk is told of at once and not in the middle of the work.
-  if (const int error = posix_fallocate(descriptor_.number(), 0, size); error != 0)
-    fail("cannot reserve", error);
+  int error = 0;
+  while ((error = posix_fallocate(descriptor_.number(), 0, size)) == EINTR) check_interrupt();
+  if (error != 0) fail("cannot reserve", error);
   write_bytes(header.data(), header.size(), 0);
 }
 
@@ -61,10 +63,7 @@ void MatrixFile::write_bytes(const void* bytes, size_t size, int64_t offset) con
 }
 
 void MatrixFile::fail(const char* doing, int error_number) const {
-  throw Error(
-      ErrorKind::failure,
-      std::string(doing) + " file (" + path_.string() + "): " + std::strerror(error_number),
-      error_number == ENOSPC || error_number == EDQUOT ? "free some space, or choose another -o" : "");
+  fail_writing(fmt::format("{} file", doing), path_, error_number);
 }
 
 }  // namespace w2w

@@ -272,12 +272,11 @@ std::string header_of(const std::vector<NamedTensor>& order, const Metadata& met
 
 TensorFile read_safetensors(const std::filesystem::path& path) { return Reader(path).read(); }
 
-void write_safetensors(const std::filesystem::path& path, const TensorMap& tensors,
-                       const Metadata& metadata) {
+void write_safetensors(const OutputPath& output, const TensorMap& tensors, const Metadata& metadata) {
   const auto order = payload_order(tensors);
   const std::string header = header_of(order, metadata);
   const uint64_t length = header.size();
-  AtomicFile file(path);
+  AtomicFile file(output);
   file.write(&length, sizeof(length));
   file.write(header);
   for (const auto& [name, tensor] : order) file.write(tensor.const_data_ptr(), tensor.nbytes());

@@ -10,7 +10,7 @@
 #include "names.h"
 #include "peft_config.h"
 #include "w2w/base/error.h"
-#include "w2w/io/mapped_file.h"
+#include "w2w/base/read_file.h"
 #include "w2w/io/tensor_file.h"
 #include "w2w/lora/formats.h"
 
@@ -36,7 +36,7 @@ std::optional<fs::path> file_in(const fs::path& folder) {
 std::optional<PeftConfig> configuration(const fs::path& path, const TensorFile& file) {
   const auto beside = path.parent_path() / "adapter_config.json";
   if (path.stem() == "adapter_model" && fs::is_regular_file(beside)) {
-    return PeftConfig(std::string(MappedFile::open(beside)->bytes()), beside.string());
+    return PeftConfig(read_file(beside), beside.string());
   }
   const auto header = file.metadata.find("lora_adapter_metadata");
   if (header == file.metadata.end()) return {};

@@ -119,21 +119,6 @@ void BuildFolder::save(const std::string& stage, int64_t position, const TensorM
   if (interval_ > Clock::duration::zero()) interval_ = std::max(interval_, 20 * (saved_ - start));
 }
 
-void BuildFolder::finish(const fs::path& folder) {
-  std::error_code error;
-  const bool replaces = fs::exists(fs::symlink_status(output_, error));
-  error.clear();  // set where there is nothing
-  if (replaces) fs::rename(output_, path_ / "old", error);
-  if (!error) fs::rename(folder, output_, error);
-  if (error) {
-    std::error_code ignored;
-    if (!fs::exists(output_, ignored)) fs::rename(path_ / "old", output_, ignored);
-    throw Error(ErrorKind::failure,
-                fmt::format("cannot rename into folder ({}): {}", output_.string(), error.message()));
-  }
-  discard();
-}
-
 void BuildFolder::discard() {
   tensors_.clear();
   std::error_code ignored;

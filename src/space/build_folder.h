@@ -40,9 +40,7 @@ class BuildFolder {
   void save(const std::string& stage, int64_t position, const TensorMap& tensors);
   const std::string& saved_stage() const { return saved_stage_; }  ///< of the state on disk now
 
-  /// `folder`, which lies in path(), takes the place of the output, and nothing is left of the build.
-  void finish(const std::filesystem::path& folder);
-  /// Nothing is left of the build: it cannot come to an end with these inputs.
+  /// Nothing is left of the build: it came to its end, or cannot with these inputs.
   void discard();
 
  private:

@@ -8,6 +8,7 @@
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,6 +17,8 @@
 #include "collect.h"
 #include "standardised.h"
 #include "subspace.h"
+#include "w2w/base/atomic_file.h"
+#include "w2w/base/atomic_folder.h"
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
 #include "w2w/base/sha256.h"
@@ -55,6 +58,13 @@ std::string hash_of(const std::vector<std::string>& names) {
   Sha256 hash;
   for (const auto& name : names) hash.update(name.data(), name.size() + 1);
   return hash.hex().substr(0, 16);
+}
+
+bool on_one_file_system(const fs::path& file, const fs::path& output) {
+  const auto folder = output.has_parent_path() ? output.parent_path() : fs::path(".");
+  struct stat one {
+  }, other{};
+  return stat(file.c_str(), &one) == 0 && stat(folder.c_str(), &other) == 0 && one.st_dev == other.st_dev;
 }
 
 bool is_exact(BuildMethod method, int64_t models) {
@@ -246,15 +256,24 @@ class SpaceBuilder {
     std::error_code ignored;
     fs::remove_all(space, ignored);
     write_space(space, data, options_.dtype);
-    if (options_.weights) {
-      const auto collected = folder_.path() / collected_file;
-      std::error_code error;
-      fs::rename(collected, *options_.weights, error);
-      if (error) fs::copy_file(collected, *options_.weights, fs::copy_options::overwrite_existing);
-    }
     const auto hash = Space(data, space.string()).hash();
-    folder_.finish(space);
+    if (!options_.weights) {
+      put_folder(space, {options_.output, options_.force});
+    } else {
+      put_with_weights(space, {*options_.weights, options_.force});
+    }
+    folder_.discard();
     return hash;
+  }
+
+  /// What may fail for want of space comes first. The matrix is moved last: killed before that, the same
+  /// command with --force still has it.
+  void put_with_weights(const fs::path& space, const OutputPath& weights) {
+    const auto collected = folder_.path() / collected_file;
+    std::optional<AtomicFile> copy;
+    if (!on_one_file_system(collected, weights.path)) write_bytes_of(collected, copy.emplace(weights));
+    put_folder(space, {options_.output, options_.force});
+    copy ? copy->commit() : move_whole(collected, weights);
   }
 
   const std::vector<ModelSource>& sources_;

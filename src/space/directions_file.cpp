@@ -115,7 +115,7 @@ class Reader {
 
 }  // namespace
 
-void write_directions(const std::filesystem::path& path, const Directions& directions) {
+void write_directions(const OutputPath& output, const Directions& directions) {
   TensorMap tensors = {{"directions", directions.vectors.to(at::kFloat).contiguous()},
                        {"covariance", directions.covariance.contiguous()},
                        {"largest", directions.largest.contiguous()},
@@ -128,7 +128,7 @@ void write_directions(const std::filesystem::path& path, const Directions& direc
   if (!directions.basis.empty()) metadata["w2w.basis"] = directions.basis;
   if (directions.penalty) metadata["w2w.penalty"] = fmt::format("{}", *directions.penalty);
   if (!directions.without.empty()) metadata["w2w.without"] = json_text(json(directions.without));
-  write_safetensors(path, tensors, metadata);
+  write_safetensors(output, tensors, metadata);
 }
 
 Directions read_directions(const std::filesystem::path& path, const Space& space) {

@@ -89,22 +89,22 @@ Identity read_identity(const fs::path& given) {
   return identity;
 }
 
-void write_identity(const fs::path& path, const Identity& identity) {
+void write_identity(const OutputPath& output, const Identity& identity) {
   const auto values = identity.coefficients.to(at::kCPU, at::kFloat).contiguous();
   if (!at::isfinite(values).all().item<bool>()) {
     throw Error(ErrorKind::failure,
-                fmt::format("the person has coefficients that are not finite ({})", path.string()),
+                fmt::format("the person has coefficients that are not finite ({})", output.path.string()),
                 "`w2w space verify` looks whether the space is whole");
   }
-  if (path.extension() == ".pt" || path.extension() == ".PT")
-    return write_torch_tensor(path, values.view({1, -1}));
+  const auto extension = output.path.extension();
+  if (extension == ".pt" || extension == ".PT") return write_torch_tensor(output, values.view({1, -1}));
   Metadata metadata = {{"w2w.format", format_version},
                        {"w2w.space", identity.space_hash},
                        {"w2w.model", identity.model},
                        {"w2w.history", identity.history},
                        {"w2w.trigger", identity.trigger}};
   if (!identity.basis.empty()) metadata["w2w.basis"] = identity.basis;
-  write_safetensors(path, {{tensor_name, values}}, metadata);
+  write_safetensors(output, {{tensor_name, values}}, metadata);
 }
 
 void set_space(Identity& identity, const Space& space) {

@@ -203,7 +203,7 @@ at::Tensor read_model_matrix(const fs::path& path) {
 }
 
 std::vector<std::string> read_model_names(const fs::path& path) {
-  const auto file = MappedFile::open(path);
+  const auto file = MappedFile::open_or_read(path);
   if (file->bytes().starts_with("PK\3\4") || file->bytes().starts_with('\x80')) {
     return read_label_table(path).rows;
   }

@@ -1,4 +1,5 @@
 """What every command shares: exit codes, error texts with nearest names, precedence of settings, help, completion, signals."""
+import fcntl
 import json
 import os
 import pty
@@ -6,10 +7,12 @@ import re
 import shutil
 import signal
 import subprocess
+import termios
 import time
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 COMMANDS = ["sample", "render", "invert", "edit", "direction", "export", "import", "nearest",
@@ -399,26 +402,33 @@ def test_a_closed_pipe_ends_quietly(w2w, tmp_path):
     assert done.stdout.count("\n") == 1 and done.stderr == ""
 
 
+def wait_for_handlers(process, number=signal.SIGHUP):
+    """Until the program has its signal handlers in place; that of SIGHUP is the last."""
+    def caught():
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        return int(re.search(r"SigCgt:\s+(\w+)", status)[1], 16) >> (number - 1) & 1
+    while not caught():
+        assert process.poll() is None
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def waiting(w2w):
     """A run that waits for prompts on its standard input, with its signal handlers in place."""
     with subprocess.Popen([w2w.path, "tokens", "--file", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, env=w2w.environment()) as process:
-        def caught():
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            return int(re.search(r"SigCgt:\s+(\w+)", status)[1], 16) >> (signal.SIGINT - 1) & 1
-        while not caught():
-            assert process.poll() is None
-            time.sleep(0.01)
+        wait_for_handlers(process)
         yield process
+        process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupt_stops_at_the_next_step_with_130(waiting, number):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupt_ends_waiting_with_130(waiting, number):
+    """Standard input stays open and says nothing."""
     waiting.send_signal(number)
-    time.sleep(0.05)
-    out, err = waiting.communicate("a photo\n", timeout=60)
-    assert (waiting.returncode, out) == (130, "")
+    assert waiting.wait(timeout=60) == 130
+    out, err = waiting.communicate()
+    assert out == ""
     assert "w2w: error: interrupted" in err
 
 
@@ -438,10 +448,82 @@ def test_a_second_interrupt_ends_the_process(w2w):
         assert process.wait(timeout=60) == -signal.SIGINT
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_what_the_parent_ignores_stays_ignored(w2w, number):
+    """nohup ignores SIGHUP, a shell without job control SIGINT for what runs in the background."""
+    with subprocess.Popen([w2w.path, "tokens", "--file", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.PIPE, env=w2w.environment(),
+                          preexec_fn=lambda: signal.signal(number, signal.SIG_IGN)) as process:
+        wait_for_handlers(process, signal.SIGTERM)
+        process.send_signal(number)
+        time.sleep(0.3)
+        out, _ = process.communicate("a photo\n", timeout=60)
+    assert (process.returncode, out) == (0, "49406 320 1125 49407\n")
+
+
+def test_one_interrupt_is_enough_on_a_terminal(w2w):
+    main, other = pty.openpty()
+    with subprocess.Popen([w2w.path, "tokens", "--file", "-"], stdin=other, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env=w2w.environment(), start_new_session=True,
+                          preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) as process:
+        wait_for_handlers(process)
+        os.write(main, b"\x03")  # Ctrl-C
+        assert process.wait(timeout=60) == 130
+    os.close(main)
+    os.close(other)
+
+
+@pytest.mark.parametrize("arguments", [["tokens", "--file", "pipe"], ["tokens", "x", "--config", "pipe"],
+                                       ["train", "--batch-file", "pipe"], ["space", "build", "matrix", "--names", "pipe", "-o", "s"]])
+def test_waiting_for_a_pipe_hears_signals(w2w, tmp_path, arguments):
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen([w2w.path, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+                          env=w2w.environment()) as process:
+        wait_for_handlers(process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 130
+        assert "w2w: error: interrupted" in process.stderr.read()
+
+
+def bash(w2w, line, code=0):
+    done = subprocess.run(["bash", "-c", line, w2w.path], capture_output=True, text=True, cwd=w2w.home, env=w2w.environment(),
+                          timeout=120)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def test_what_is_read_once_may_be_a_pipe(w2w, tmp_path):
+    ids = "49406 320 1125 49407\n"
+    assert bash(w2w, '"$0" tokens -q --file <(echo a photo)').stdout == ids
+    assert bash(w2w, 'echo a photo | "$0" tokens -q --file /dev/stdin').stdout == ids
+    assert bash(w2w, '"$0" tokens a photo --config <(echo "pieces = true")').stdout.endswith("\t<|startoftext|> a</w> <|endoftext|>\n"
+                                                                                           "49406 1125 49407\t"
+                                                                                           "<|startoftext|> photo</w> <|endoftext|>\n")
+    w2w("sample", "-s", 1, "--steps", 1, "--identity-seed", 7)
+    bash(w2w, '"$0" invert <(cat person-7_p1_s1.png) --steps 1 --seed 1 --name a -o pipe')
+    bash(w2w, '"$0" invert person-7_p1_s1.png --steps 1 --seed 1 --name a -o file')
+    bash(w2w, '"$0" invert --batch-file <(printf "name,image\\na,person-7_p1_s1.png\\n") --steps 1 --seed 1 -o table')
+    read = lambda folder: load_file(tmp_path / folder / "a.safetensors")["coefficients"]
+    assert torch.equal(read("pipe"), read("file")) and torch.equal(read("table"), read("file"))
+
+
+def test_what_is_mapped_cannot_be_a_pipe(w2w, tmp_path):
+    w2w("sample", "--no-images", "-o", "p.safetensors")
+    for line in ('"$0" inspect <(cat p.safetensors)', '"$0" render <(cat p.safetensors) --steps 1'):
+        error = bash(w2w, line, code=3).stderr
+        assert "expected a file" in error and "save it as a file first" in error
+
+
+def test_streams_without_an_end(w2w):
+    for arguments in (["tokens", "--file", "/dev/zero"], ["tokens", "x", "--config", "/dev/zero"]):
+        error = w2w(*arguments, code=3).stderr
+        assert "(/dev/zero): expected at most 256 MiB, found more\nhint: it may be a stream without an end" in error
+
+
 def test_running_out_of_memory_exits_5(w2w, tmp_path):
     with open(tmp_path / "huge.txt", "wb") as file:
-        file.truncate(40 << 30)  # one line of zeros without an end, none of it on disk
-    done = subprocess.run(["bash", "-c", f"ulimit -v {8 << 20}; '{w2w.path}' tokens --file huge.txt"], capture_output=True,
+        file.truncate(250 << 20)  # one line of zeros without an end, none of it on disk
+    done = subprocess.run(["bash", "-c", f"ulimit -v {1 << 20}; '{w2w.path}' tokens --file huge.txt"], capture_output=True,
                           text=True, cwd=tmp_path, env=w2w.environment(), timeout=120)
     assert done.returncode == 5, done.stderr
     assert "w2w: error: out of memory\nhint: " in done.stderr

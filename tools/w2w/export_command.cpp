@@ -63,7 +63,7 @@ std::vector<IdentitySource> open_sources(const ExportOptions& options) {
   return sources;
 }
 
-std::vector<fs::path> plan(const ExportOptions& options, const std::vector<IdentitySource>& sources) {
+std::vector<OutputPath> plan(const ExportOptions& options, const std::vector<IdentitySource>& sources) {
   std::vector<PlannedOutput> planned;
   for (const auto& source : sources) {
     if (options.as_coefficients()) {
@@ -72,7 +72,7 @@ std::vector<fs::path> plan(const ExportOptions& options, const std::vector<Ident
       planned.push_back({"lora", source.person(), lora_suffix(options.chosen_format())});
     }
   }
-  return plan_outputs(options.shared.output, planned, options.shared.force);
+  return plan_outputs(options.shared.output, planned, options.shared.existing());
 }
 
 /// Turns identities into LoRAs; space and model are looked at when the first identity needs them.
@@ -132,14 +132,15 @@ void run_export(const ExportOptions& options, Reporter& reporter) {
   for (size_t i = 0; i < sources.size(); ++i) {
     check_interrupt();
     const auto& source = sources[i];
+    if (options.shared.leaves(paths[i])) continue;
     if (options.as_coefficients()) {
       write_identity(paths[i], *source.coefficients);
-      reporter.output(paths[i], "coefficients", {{"identity", source.path}});
+      reporter.output(paths[i].path, "coefficients", {{"identity", source.path}});
       continue;
     }
     write_lora(paths[i], format, converter.lora(source), options.name.value_or(source.person()),
                converter.description(source), options.shared.no_metadata, parse_dtype(dtype, c10::kCPU));
-    reporter.output(paths[i], "lora", {{"identity", source.path}, {"format", format}, {"dtype", dtype}});
+    reporter.output(paths[i].path, "lora", {{"identity", source.path}, {"format", format}, {"dtype", dtype}});
   }
 }
 

@@ -14,7 +14,6 @@
 #include <cmath>
 #include <fstream>
 #include <functional>
-#include <iterator>
 #include <thread>
 
 #include "w2w/base/accelerator.h"
@@ -22,6 +21,7 @@
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
 #include "w2w/base/generator.h"
+#include "w2w/base/read_file.h"
 #include "w2w/locate.h"
 #include "w2w/lora/target.h"
 #include "w2w/sd/checkpoint.h"
@@ -147,8 +147,7 @@ std::string files() {
   const auto path = fs::temp_directory_path() / fmt::format("w2w-doctor-{}", getpid());
   const std::string text = "written and read again";
   write_file(path, text);
-  std::ifstream file(path, std::ios::binary);
-  const std::string found{std::istreambuf_iterator<char>(file), {}};
+  const auto found = read_file(path);
   fs::remove(path);
   if (found != text) wrong(fmt::format("a file was not read as written ({})", path.string()));
   return fmt::format("written and read in {}", fs::temp_directory_path().string());

@@ -4,6 +4,8 @@
 #include <ATen/ops/constant_pad_nd.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "w2w/app.h"
 #include "w2w/base/error.h"
 #include "w2w/history.h"
@@ -31,7 +33,7 @@ struct InterpolateOptions {
 struct Point {
   double position;
   Person person;
-  std::vector<fs::path> paths;
+  std::vector<OutputPath> paths;
 };
 
 /// The straight line of the space; of two lengths the shorter is padded with the mean person's values, zeros.
@@ -53,6 +55,7 @@ class InterpolateRun {
 
   void run() {
     plan();
+    if (finished_) return;
     const auto from = coefficients_of(from_, space_, reporter_.progress());
     const auto to = coefficients_of(to_, space_, reporter_.progress());
     from_history_ = history_list(from.history);
@@ -103,13 +106,15 @@ class InterpolateRun {
       points_.push_back(std::move(point));
     }
     if (pictures_) planned.push_back({"sheet", name(), "_sheet.png"});
-    auto paths = plan_outputs(options_.shared.output, planned, options_.shared.force);
+    auto paths = plan_outputs(options_.shared.output, planned, options_.shared.existing());
     const size_t each = paths.size() / points_.size();
     for (size_t i = 0; i < points_.size(); ++i) {
       const auto first = paths.begin() + static_cast<std::ptrdiff_t>(i * each);
       points_[i].paths.assign(first, first + static_cast<std::ptrdiff_t>(each));
     }
     if (pictures_) sheet_path_ = paths.back();
+    finished_ = std::all_of(paths.begin(), paths.end(),
+                            [&](const OutputPath& path) { return options_.shared.leaves(path); });
   }
 
   Identity between(const Identity& from, const Identity& to, double position) const {
@@ -127,18 +132,22 @@ class InterpolateRun {
   void make(const Point& point, size_t index, const Identity& from, const Identity& to) {
     const auto identity = between(from, to, point.position);
     auto path = point.paths.begin();
-    write_identity(*path, identity);
-    reporter_.output(*path++, "coefficients", point.person.facts);
+    if (!options_.shared.leaves(*path)) {
+      write_identity(*path, identity);
+      reporter_.output(path->path, "coefficients", point.person.facts);
+    }
+    ++path;
     if (!options_.lora && !model_) return;
     const auto lora = space_.lora(identity.coefficients);
-    if (options_.lora) {
+    if (options_.lora && !options_.shared.leaves(*path)) {
       write_lora(*path, *options_.lora, lora, point.person.stem, identity, options_.shared.no_metadata);
-      reporter_.output(*path++, "lora", point.person.facts);
+      reporter_.output(path->path, "lora", point.person.facts);
     }
+    if (options_.lora) ++path;
     if (!model_) return;
     model_->set_person(lora);
-    const auto drawn =
-        pictures_->draw(*model_, point.person, {path, point.paths.end()}, reporter_, index, points_.size());
+    const auto drawn = pictures_->draw(*model_, point.person, {path, point.paths.end()}, reporter_, index,
+                                       points_.size(), /*draw_all=*/true);  // for the sheet
     for (size_t i = 0; i < drawn.size(); ++i) sheet_.cells[i].push_back(drawn[i]);
     sheet_.columns.push_back(index == 0                    ? from_.person()
                              : index + 1 == points_.size() ? to_.person()
@@ -152,7 +161,8 @@ class InterpolateRun {
   Space space_;
   std::optional<PictureJob> pictures_;
   std::vector<Point> points_;
-  fs::path sheet_path_;
+  OutputPath sheet_path_;
+  bool finished_ = false;  ///< all of it was there
   PictureSheet sheet_;
   std::optional<TextToImage> model_;
 };

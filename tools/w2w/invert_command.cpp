@@ -136,7 +136,7 @@ class InvertRun {
       table += fmt::format("{},{:.9g},{:.9g}\n", i + 1, state.losses[i], smoothed(state.losses[i]));
     }
     write_file(task.losses, table);
-    reporter_.output(task.losses, "log", {{"steps", state.steps()}});
+    reporter_.output(task.losses.path, "log", {{"steps", state.steps()}});
 
     Identity identity;
     identity.coefficients = inversion_->coefficients(state);
@@ -147,10 +147,10 @@ class InvertRun {
     if (task.lora) {
       write_lora(*task.lora, *options_.lora, space_.lora(identity.coefficients), task.job.name, identity,
                  options_.shared.no_metadata);
-      reporter_.output(*task.lora, "lora", {{"name", task.job.name}});
+      reporter_.output(task.lora->path, "lora", {{"name", task.job.name}});
     }
     write_identity(task.coefficients, identity);  // last: it marks the person as finished
-    reporter_.output(task.coefficients, "coefficients",
+    reporter_.output(task.coefficients.path, "coefficients",
                      {{"name", task.job.name}, {"seed", inversion_options_.seed}});
   }
 
@@ -174,7 +174,7 @@ class InvertRun {
     }
   }
 
-  void preview(const InversionState& state, const fs::path& path) {
+  void preview(const InversionState& state, const OutputPath& output) {
     model_->set_person(space_.lora(inversion_->coefficients(state)));
     TextToImageOptions picture;
     picture.prompt = inversion_options_.prompt;
@@ -191,8 +191,8 @@ class InvertRun {
       if (error.kind() != ErrorKind::failure) throw;
       return warn(fmt::format("no preview of step {}: {}", state.steps(), error.what()));
     }
-    write_image(path, pixels);
-    reporter_.output(path, "picture", {{"step", state.steps()}, {"seed", picture.seed}});
+    write_image(output, pixels);
+    reporter_.output(output.path, "picture", {{"step", state.steps()}, {"seed", picture.seed}});
   }
 
   const InvertOptions& options_;

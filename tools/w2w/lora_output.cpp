@@ -22,7 +22,7 @@ std::optional<int64_t> source_date() {
   return parse_integer("SOURCE_DATE_EPOCH", date, {0, end_of_9999});
 }
 
-void write_lora(const std::filesystem::path& path, const std::string& format, const Lora& lora,
+void write_lora(const OutputPath& output, const std::string& format, const Lora& lora,
                 const std::string& name, const Identity& identity, bool no_metadata, c10::ScalarType dtype) {
   LoraFileOptions options;
   options.dtype = dtype;
@@ -35,9 +35,9 @@ void write_lora(const std::filesystem::path& path, const std::string& format, co
     if (!identity.space_hash.empty()) options.metadata["w2w.space"] = identity.space_hash;
     if (!identity.basis.empty()) options.metadata["w2w.basis"] = identity.basis;
   }
-  if (format == "peft") return write_peft(path, lora, options);
-  if (format == "diffusers") return write_diffusers(path, lora, options);
-  write_kohya(path, lora, options);
+  if (format == "peft") return write_peft(output, lora, options);
+  if (format == "diffusers") return write_diffusers(output, lora, options);
+  write_kohya(output, lora, options);
 }
 
 }  // namespace w2w::cli

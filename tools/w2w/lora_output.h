@@ -21,7 +21,7 @@ std::string lora_suffix(const std::string& format);
 std::optional<int64_t> source_date();
 
 /// Writes `lora` as "kohya", "peft" or "diffusers". `identity`: where it comes from, for the metadata.
-void write_lora(const std::filesystem::path& path, const std::string& format, const Lora& lora,
+void write_lora(const OutputPath& output, const std::string& format, const Lora& lora,
                 const std::string& name, const Identity& identity, bool no_metadata,
                 c10::ScalarType dtype = c10::kHalf);
 

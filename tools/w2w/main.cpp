@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "w2w/app.h"
@@ -12,6 +12,7 @@
 #include "w2w/base/progress.h"
 #include "w2w/base/translated_error.h"
 #include "w2w/fatal_ends.h"
+#include "w2w/signals.h"
 #include "w2w/terminal.h"
 
 // The one place where errors are printed and become exit codes.
@@ -20,10 +21,17 @@ namespace {
 
 using namespace w2w;
 
-/// The first signal asks the work to stop after its step, the second one ends the process.
-void on_interrupt(int signal_number) {
-  request_interrupt();
-  std::signal(signal_number, SIG_DFL);
+/// A signal may end a system call that waits: that of the terminal or pipe that stdout is.
+Error error_of_current_exception() {
+  try {
+    throw;
+  } catch (const std::system_error& error) {
+    if (interrupt_requested() && error.code() == std::errc::interrupted)
+      return {ErrorKind::interrupted, "interrupted"};
+    return translated(error);
+  } catch (...) {
+    return translated_current_exception();
+  }
 }
 
 void print_error(const Error& error) {
@@ -44,7 +52,7 @@ int run(const std::vector<std::string>& arguments) {
     if (std::fflush(stdout) != 0) throw Error(ErrorKind::failure, "cannot write the results (stdout)");
     return 0;
   } catch (...) {
-    const Error error = translated_current_exception();
+    const Error error = error_of_current_exception();
     app.report_failure(arguments, error);
     print_error(error);
     if (error.kind() == ErrorKind::interrupted) {  // base/interruptible.h may have left a thread at work
@@ -61,9 +69,7 @@ int main(int argc, char** argv) {
   cli::fill_closed_streams();
   cli::guard_fatal_ends();
   keep_freed_memory();
-  std::signal(SIGINT, on_interrupt);
-  std::signal(SIGTERM, on_interrupt);
-  std::signal(SIGPIPE, SIG_DFL);  // `w2w ... | head` ends quietly, also where the parent ignores the signal
+  cli::set_signal_handlers();
   const int code = run({argv + (argc > 0 ? 1 : 0), argv + argc});
   cli::leave_main();
   return code;

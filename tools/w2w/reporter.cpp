@@ -170,6 +170,7 @@ void Reporter::finish() {
   finished_ = true;
   if (json()) print_object(nullptr);
   if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
+    if (errno == EINTR) check_interrupt();
     throw Error(ErrorKind::failure,
                 fmt::format("cannot write the results (stdout): {}", std::strerror(errno)));
   }

@@ -96,6 +96,8 @@ void add_output_options(CLI::App& parser, SharedOptions& options) {
                  "folder (made if absent), or with an extension the file, if there is one; default: the "
                  "current folder"));
   group(add_switch(parser, "--force", options.force, "replace existing files"));
+  group(add_switch(parser, "--skip-existing", options.skip_existing,
+                   "leave existing files as they are and make the others"));
   group(add_switch(parser, "--no-metadata", options.no_metadata, "write no parameters into pictures"));
 }
 
@@ -104,6 +106,17 @@ void add_drawing_options(CLI::App& parser, SharedOptions& options) {
   add_model_options(parser, options);
   add_space_option(parser, options);
   add_output_options(parser, options);
+}
+
+Existing SharedOptions::existing() const {
+  if (force && skip_existing)
+    throw Error(ErrorKind::usage, "--force replaces what --skip-existing leaves: expected one of them");
+  return force ? Existing::replace : skip_existing ? Existing::keep : Existing::refuse;
+}
+
+bool SharedOptions::leaves(const OutputPath& output) const {
+  std::error_code error;
+  return skip_existing && std::filesystem::exists(std::filesystem::symlink_status(output.path, error));
 }
 
 void check_shared_options(const SharedOptions& options) {

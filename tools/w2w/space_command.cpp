@@ -7,6 +7,8 @@
 #include <set>
 
 #include "w2w/app.h"
+#include "w2w/base/atomic_file.h"
+#include "w2w/base/atomic_folder.h"
 #include "w2w/base/error.h"
 #include "w2w/locate.h"
 #include "w2w/option_groups.h"
@@ -127,7 +129,7 @@ void add_default_options(CLI::App& parser, SpaceOptions& options) {
 
 }  // namespace
 
-fs::path plan_space_folder(const SpaceOptions& options) {
+OutputPath plan_space_folder(const SpaceOptions& options) {
   if (!options.shared.output || options.shared.output->empty()) {
     throw Error(ErrorKind::usage,
                 fmt::format("space {} needs -o, the folder of the new space", options.words[0]),
@@ -139,6 +141,9 @@ fs::path plan_space_folder(const SpaceOptions& options) {
   const auto refuse = [&](const std::string& what, const std::string& hint) {
     throw Error(ErrorKind::failure, fmt::format("{} ({})", what, folder.string()), hint);
   };
+  const auto above = folder.parent_path();
+  remove_leftovers(above);
+  check_file_name(folder.string() + ".building");
   if (fs::exists(folder, error)) {
     if (!fs::is_directory(folder)) refuse("the output is a file, expected a folder", "choose another -o");
     const bool is_space = fs::exists(folder / "space.json", error);
@@ -147,9 +152,9 @@ fs::path plan_space_folder(const SpaceOptions& options) {
                                                    : "--force replaces spaces only; choose another -o");
     }
   }
-  if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
+  if (!above.empty()) fs::create_directories(above, error);
   if (error) refuse("cannot make the output folder", error.message());
-  return folder;
+  return {folder, options.shared.force};
 }
 
 fs::path space_folder(const SpaceOptions& options) {

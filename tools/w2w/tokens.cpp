@@ -1,19 +1,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <poll.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
-#include <sstream>
+#include <algorithm>
 
 #include "w2w/app.h"
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
 #include "w2w/base/progress.h"
+#include "w2w/base/read_file.h"
 #include "w2w/locate.h"
 #include "w2w/option_values.h"
 #include "w2w/reporter.h"
@@ -32,41 +27,14 @@ struct TokensOptions {
   bool pieces = false;
 };
 
-/// A read goes on waiting after a signal that asks to stop: so that is looked for between short waits.
-std::string standard_input() {
-  std::string text;
-  std::array<char, 1 << 16> part;
-  while (true) {
-    pollfd input{STDIN_FILENO, POLLIN, 0};
-    const int ready = poll(&input, 1, 100);
-    check_interrupt();
-    if (ready <= 0) continue;
-    const auto count = read(STDIN_FILENO, part.data(), part.size());
-    if (count == 0) return text;
-    if (count > 0) text.append(part.data(), static_cast<size_t>(count));
-    if (count < 0 && errno != EINTR && errno != EAGAIN) {
-      throw Error(ErrorKind::failure, fmt::format("cannot read standard input: {}", std::strerror(errno)));
-    }
-  }
-}
-
 std::vector<std::string> read_lines(const std::string& path) {
-  std::ifstream file;
-  std::istringstream input;
-  if (path == "-") {
-    input.str(standard_input());
-  } else {
-    file.open(path, std::ios::binary);
-    if (!file || std::filesystem::is_directory(path)) {
-      throw Error(ErrorKind::not_found, fmt::format("cannot read the file of prompts ({})", path));
-    }
-  }
-  std::istream& in = path == "-" ? static_cast<std::istream&>(input) : file;
-  in.exceptions(std::ios::badbit);  // otherwise getline ends quietly when it runs out of memory
+  const auto text = path == "-" ? read_descriptor(STDIN_FILENO, "stdin") : read_file(path);
   std::vector<std::string> lines;
-  for (std::string line; std::getline(in, line);) {
-    if (line.ends_with('\r')) line.pop_back();
-    lines.push_back(line);
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    lines.push_back(text.substr(begin, end - begin));
+    if (lines.back().ends_with('\r')) lines.back().pop_back();
+    begin = end + 1;
   }
   return lines;
 }

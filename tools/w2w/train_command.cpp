@@ -227,7 +227,7 @@ class TrainRun {
                            instance + options_.training.prior_weight * prior, instance, prior);
     }
     write_file(task->losses, table);
-    reporter_.output(task->losses, "log", {{"steps", trainee.state.steps()}});
+    reporter_.output(task->losses.path, "log", {{"steps", trainee.state.steps()}});
     Identity made;
     made.model = model_->checkpoint().path().filename().string();
     made.trigger = options_.training.prompt;
@@ -235,7 +235,7 @@ class TrainRun {
     write_lora(task->lora, options_.format, trainer_->lora(trainee.state), task->name, made,
                options_.shared.no_metadata,
                parse_dtype(options_.lora_dtype, at::kCPU));  // last: it marks the end
-    reporter_.output(task->lora, "lora", {{"name", task->name}, {"seed", options_.training.seed}});
+    reporter_.output(task->lora.path, "lora", {{"name", task->name}, {"seed", options_.training.seed}});
     if (options_.checkpoint) {
       save(place);
     } else {

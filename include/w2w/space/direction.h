@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "w2w/base/output_path.h"
 #include "w2w/space/space.h"
 
 namespace w2w {
@@ -68,7 +69,7 @@ at::Tensor edited(const at::Tensor& coefficients, const at::Tensor& step);
 /// JSON list, where something was taken out. `smallest` and the last three may be missing. Reading is strict:
 /// Error(malformed) for other shapes, types, names that repeat or values that are not finite, Error(failure)
 /// for another space.
-void write_directions(const std::filesystem::path& path, const Directions& directions);
+void write_directions(const OutputPath& output, const Directions& directions);
 Directions read_directions(const std::filesystem::path& path, const Space& space);
 
 }  // namespace w2w

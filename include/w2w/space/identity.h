@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <string>
 
+#include "w2w/base/output_path.h"
+
 namespace w2w {
 
 class Space;
@@ -32,7 +34,7 @@ Identity read_identity(const std::filesystem::path& path);
 
 /// Atomically and deterministically, Error(failure) for coefficients that are not finite; a path that ends in
 /// .pt is written as the reference does, f32 [1, k] without metadata.
-void write_identity(const std::filesystem::path& path, const Identity& identity);
+void write_identity(const OutputPath& output, const Identity& identity);
 
 /// Error(failure) with both values when the identity has more coefficients than the space has components, was
 /// made in another space or in one of the same models whose components were found otherwise. `name` is the
