@@ -51,7 +51,44 @@ class Reader {
     return root;
   }
 
+  /// The pickle comes first in both formats. Of a zip it lies behind a local header of 30 bytes and its name.
+  TorchFileExtent extent() {
+    TorchFileExtent result;
+    std::string_view rest = file_->bytes();
+    const bool zip = rest.starts_with("PK\3\4");
+    result.cut = rest.empty() || (zip && !has_directory());
+    try {
+      if (zip) {
+        if (rest.size() < 30) return result;
+        uint16_t name = 0, extra = 0;
+        std::memcpy(&name, rest.data() + 26, sizeof(name));
+        std::memcpy(&extra, rest.data() + 28, sizeof(extra));
+        if (rest.size() - 30 < size_t{name} + extra) return result;
+        rest.remove_prefix(size_t{30} + name + extra);
+      } else {
+        check_legacy_start(rest);
+      }
+      find_storages(read_pickle(rest, where_));
+    } catch (const Error&) {
+      return result;
+    }
+    result.declared = static_cast<int64_t>(rest.data() - file_->bytes().data());
+    for (const auto& [key, storage] : storages_)
+      if (__builtin_add_overflow(result.declared, storage.bytes, &result.declared)) return {};
+    result.cut = result.cut || result.declared > static_cast<int64_t>(file_->size());
+    return result;
+  }
+
  private:
+  bool has_directory() const {
+    try {
+      ZipFile{file_};
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
   [[noreturn]] void fail(const std::string& what, const char* hint = "") const {
     throw Error(ErrorKind::malformed, "not a readable torch file (" + where_ + "): " + what, hint);
   }
@@ -249,5 +286,7 @@ class Reader {
 }  // namespace
 
 Value read_torch_file(const std::filesystem::path& path) { return Reader(path).read(); }
+
+TorchFileExtent torch_file_extent(const std::filesystem::path& path) { return Reader(path).extent(); }
 
 }  // namespace w2w

@@ -41,41 +41,16 @@ at::Tensor read_tensor(const fs::path& path) {
   return tensor;
 }
 
-/// [P], also as a row or column.
-at::Tensor read_vector(const fs::path& path) {
-  const auto tensor = read_tensor(path);
-  const bool line = tensor.dim() == 1 || (tensor.dim() == 2 && (tensor.size(0) == 1 || tensor.size(1) == 1));
-  if (!line) refuse(path, "a vector", tensor);
-  return tensor.reshape({-1}).to(at::kFloat);
-}
-
 at::Tensor read_matrix(const fs::path& path) {
   const auto tensor = read_tensor(path);
   if (tensor.dim() != 2) refuse(path, "a matrix", tensor);
   return tensor;
 }
 
-/// [k, P], from V.pt [P, k] or its transpose. f64 says nothing more here and is not a dtype of components.
-at::Tensor read_components(const fs::path& path, int64_t parameters) {
-  const auto v = read_matrix(path);
-  if (v.size(0) != parameters && v.size(1) != parameters) {
-    refuse(path, fmt::format("a matrix [{}, components], as long as mean.pt", parameters), v);
-  }
-  const auto components = v.size(0) == parameters ? v.t() : v;
-  return components.scalar_type() == at::kDouble ? components.to(at::kFloat) : components;
-}
-
 /// The number in "proj_1000pc.pt"; 0 for other names.
 int64_t columns_in_name(const std::string& name) {
   if (!name.starts_with("proj_") || !name.ends_with("pc.pt")) return 0;
   return std::strtol(name.c_str() + 5, nullptr, 10);
-}
-
-/// [n, k], also from its transpose, when it is the file's name that says so.
-at::Tensor read_projections(const fs::path& path) {
-  const auto matrix = read_matrix(path);
-  const auto columns = columns_in_name(path.filename().string());
-  return matrix.size(1) != columns && matrix.size(0) == columns ? matrix.t() : matrix;
 }
 
 /// proj_1000pc.pt and its like: the number is the count of columns.
@@ -94,14 +69,36 @@ fs::path widest_projections(const fs::path& folder) {
 
 }  // namespace
 
+at::Tensor read_released_vector(const fs::path& path) {
+  const auto tensor = read_tensor(path);
+  const bool line = tensor.dim() == 1 || (tensor.dim() == 2 && (tensor.size(0) == 1 || tensor.size(1) == 1));
+  if (!line) refuse(path, "a vector", tensor);
+  return tensor.reshape({-1}).to(at::kFloat);
+}
+
+at::Tensor read_released_components(const fs::path& path, int64_t parameters) {
+  const auto v = read_matrix(path);
+  if (parameters != 0 && v.size(0) != parameters && v.size(1) != parameters) {
+    refuse(path, fmt::format("a matrix [{}, components], as long as mean.pt", parameters), v);
+  }
+  return v.size(1) == parameters && v.size(0) != parameters ? v : v.t();
+}
+
+at::Tensor read_released_projections(const fs::path& path) {
+  const auto matrix = read_matrix(path);
+  const auto columns = columns_in_name(path.filename().string());
+  return matrix.size(1) != columns && matrix.size(0) == columns ? matrix.t() : matrix;
+}
+
 SpaceData read_released_space(const fs::path& folder, const Targets* linears) {
   SpaceData data;
   data.base_model = "stablediffusionapi/realistic-vision-v51";
-  data.mean = read_vector(folder / "mean.pt");
-  data.std = read_vector(folder / "std.pt");
-  data.components = read_components(folder / "V.pt", data.mean.numel());
+  data.mean = read_released_vector(folder / "mean.pt");
+  data.std = read_released_vector(folder / "std.pt");
+  data.components = read_released_components(folder / "V.pt", data.mean.numel());
+  if (data.components.scalar_type() == at::kDouble) data.components = data.components.to(at::kFloat);
   if (const auto path = widest_projections(folder); !path.empty()) {
-    data.projections = read_projections(path);
+    data.projections = read_released_projections(path);
     data.models = data.projections.size(0);
   }
   if (linears) {

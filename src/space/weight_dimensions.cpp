@@ -22,11 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Entry {
-  std::string name;
-  int64_t count = 0;
-};
-
 /// A number, also as a tensor of one element or alone in a sequence.
 std::optional<int64_t> count_in(const Value& value) {
   if (const auto number = value.integer()) return number;
@@ -60,25 +55,6 @@ std::optional<int64_t> count_of(const Value& entry) {
 std::string key_text(const Value& key) {
   if (key.text()) return *key.text();
   return key.integer() ? std::to_string(*key.integer()) : key.description();
-}
-
-/// The table, or why it is not understood.
-std::vector<Entry> read_entries(const fs::path& path) {
-  const auto root = read_torch_file(path);
-  const auto not_understood = [&](const std::string& what) {
-    return Error(ErrorKind::malformed, fmt::format("{} ({})", what, path.string()));
-  };
-  if (!root.dict() || root.dict()->items.empty())
-    throw not_understood("expected a dict of names and counts, found " + root.description());
-  std::vector<Entry> entries;
-  for (const auto& [key, value] : root.dict()->items) {
-    const auto count = count_of(value);
-    if (!count || *count < 1)
-      throw not_understood(fmt::format("expected a count and its shape for '{}', found {}", key_text(key),
-                                       value.description()));
-    entries.push_back({key_text(key), *count});
-  }
-  return entries;
 }
 
 /// Factor 2 i of module i is A, 2 i + 1 is B.
@@ -128,10 +104,28 @@ class NameReader {
 
 }  // namespace
 
+std::vector<FactorCount> read_weight_dimensions(const fs::path& path) {
+  const auto root = read_torch_file(path);
+  const auto not_understood = [&](const std::string& what) {
+    return Error(ErrorKind::malformed, fmt::format("{} ({})", what, path.string()));
+  };
+  if (!root.dict() || root.dict()->items.empty())
+    throw not_understood("expected a dict of names and counts, found " + root.description());
+  std::vector<FactorCount> entries;
+  for (const auto& [key, value] : root.dict()->items) {
+    const auto count = count_of(value);
+    if (!count || *count < 1)
+      throw not_understood(fmt::format("expected a count and its shape for '{}', found {}", key_text(key),
+                                       value.description()));
+    entries.push_back({key_text(key), *count});
+  }
+  return entries;
+}
+
 void check_weight_dimensions(const fs::path& path, const Layout& layout) {
-  std::vector<Entry> entries;
+  std::vector<FactorCount> entries;
   try {
-    entries = read_entries(path);
+    entries = read_weight_dimensions(path);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::malformed) throw;
     return warn(fmt::format("not used, as the model says the same: {}", error.what()));
