@@ -230,10 +230,11 @@ class RowReader {
   std::map<std::string, at::Tensor> like_;
 };
 
-/// A matrix that needs no change is used where it lies.
+/// A matrix that needs no change is used where it lies; one that lies column by column is copied, as the
+/// order of sums would follow its strides.
 bool is_usable_in_place(const std::vector<ModelSource>& sources, const BuildOptions& options) {
   return sources.size() == 1 && sources.front().kind == ModelSource::Kind::matrix && !options.canonical &&
-         !options.weights;
+         !options.weights && read_model_matrix(sources.front().path).is_contiguous();
 }
 
 }  // namespace

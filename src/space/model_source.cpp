@@ -205,7 +205,7 @@ at::Tensor read_model_matrix(const fs::path& path) {
 std::vector<std::string> read_model_names(const fs::path& path) {
   const auto file = MappedFile::open_or_read(path);
   if (file->bytes().starts_with("PK\3\4") || file->bytes().starts_with('\x80')) {
-    return read_label_table(path).rows;
+    return read_row_names(path);
   }
   CsvReader reader(*file);
   const bool plain = path.extension() == ".txt";

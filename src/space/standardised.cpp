@@ -2,7 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/isfinite.h>
-#include <ATen/ops/sub.h>
+
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
@@ -55,7 +55,7 @@ ParameterStatistics parameter_statistics(const at::Tensor& models, const std::ve
   for (int64_t step = 0; step < steps; ++step) {
     check_interrupt();
     const auto part = models.narrow(0, step * rows, std::min(rows, count - step * rows));
-    auto difference = part.to(at::kDouble).sub_(first);
+    auto difference = at::sub(part.to(at::kDouble), first);  // not in place: f64 is the mapped file itself
     sum += difference.sum(0);
     squares += difference.square_().sum(0);
     if (part.is_contiguous()) release_pages(part);

@@ -123,7 +123,6 @@ def test_a_merged_model_draws_the_person_without_a_lora(w2w, world, person, tmp_
 
 EXPORT_REFUSED = [
     (["--format", "koyha"], 2, "unknown value 'koyha' of --format", "did you mean 'kohya'?"),
-    (["--format", "pt", "--dtype", "f16"], 2, "--format pt holds f32 coefficients", ""),
     (["--merge", "--format", "peft"], 2, "give one of them", ""),
     (["--merge", "-o", "x.ckpt"], 2, "merged models are written as .safetensors, not .ckpt", ""),
     (["--merge", "--name", "Ada"], 2, "no LoRA is written", ""),

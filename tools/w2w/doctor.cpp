@@ -14,7 +14,7 @@ namespace w2w::cli {
 namespace {
 
 void print_check(Reporter& reporter, const HealthCheck& check, size_t column) {
-  const auto mark = check.ok ? "ok   " : red("WRONG", Stream::out);
+  const auto mark = check.absent ? "-    " : check.ok ? "ok   " : red("WRONG", Stream::out);
   reporter.line(fmt::format("{} {:<{}}  {}", mark, check.name, column, check.found));
 }
 

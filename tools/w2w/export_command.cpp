@@ -7,6 +7,7 @@
 #include "w2w/app.h"
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
+#include "w2w/base/log.h"
 #include "w2w/identity_source.h"
 #include "w2w/lora/formats.h"
 #include "w2w/lora_output.h"
@@ -39,9 +40,6 @@ void check(const ExportOptions& options) {
     refuse("--merge writes a whole model, --format a LoRA: give one of them");
   if (options.merge && options.identities.size() > 1) {
     refuse(fmt::format("--merge takes one identity, found {}", options.identities.size()));
-  }
-  if (options.as_coefficients() && options.dtype && *options.dtype != "f32") {
-    refuse(fmt::format("--format pt holds f32 coefficients, found --dtype {}", *options.dtype));
   }
   if (options.name && (options.merge || options.as_coefficients())) {
     refuse("--name is the title of a LoRA, and no LoRA is written");
@@ -114,8 +112,13 @@ class Converter {
   Targets layers_;
 };
 
-void run_export(const ExportOptions& options, Reporter& reporter) {
+void run_export(const ExportOptions& given, Reporter& reporter) {
+  auto options = given;
+  if (options.dtype == "auto") options.dtype.reset();
   check(options);
+  if (options.as_coefficients() && options.dtype && *options.dtype != "f32") {
+    notice(fmt::format("--format pt holds f32 coefficients: --dtype {} changes nothing", *options.dtype));
+  }
   const auto sources = open_sources(options);
   Converter converter(options.shared);
   if (!options.as_coefficients()) {
@@ -168,8 +171,10 @@ void add_export(App& app) {
       parser, "--format", options->format, {"kohya", "peft", "diffusers", "pt"},
       "kohya: one file that nearly every tool loads; peft: a folder; diffusers: names of its pipelines; "
       "pt: the coefficients as the reference code saves them; default: kohya");
-  add_choice(parser, "--dtype", options->dtype, {"f16", "bf16", "f32"},
-             "of the LoRA's tensors, by default f16; with --merge of the whole model's, by default its own");
+  add_choice(
+      parser, "--dtype", options->dtype, {"auto", "f16", "bf16", "f32"},
+      "of the file's numbers: auto is f16 for a LoRA, the model's own with --merge; coefficients are f32; "
+      "default: auto");
   add_text(parser, "--name", options->name, "TEXT",
            "the LoRA's title in its metadata; default: the identity's name");
   add_switch(
@@ -179,6 +184,7 @@ void add_export(App& app) {
   add_space_option(parser, options->shared);
   add_output_options(parser, options->shared);
   parser.get_option("--no-metadata")->description("write nothing about the person's making into the files");
+  add_unused_options(parser, options->shared);
 }
 
 }  // namespace w2w::cli

@@ -72,6 +72,7 @@ void add_import(App& app) {
   add_model_option(parser, options->shared);
   add_space_option(parser, options->shared);
   add_output_options(parser, options->shared);
+  add_unused_options(parser, options->shared);
 }
 
 }  // namespace w2w::cli

@@ -101,6 +101,26 @@ void add_output_options(CLI::App& parser, SharedOptions& options) {
   group(add_switch(parser, "--no-metadata", options.no_metadata, "write no parameters into pictures"));
 }
 
+void add_unused_options(CLI::App& parser, SharedOptions& options) {
+  const std::string help = "no use here: accepted so that one set of options serves all commands";
+  const auto add = [&](const std::string& names, const auto& option) {
+    if (!parser.get_option_no_throw(names.substr(names.rfind(',') + 1))) option(names)->group(model_group);
+  };
+  add("-m,--model",
+      [&](const std::string& names) { return add_text(parser, names, options.model, "PATH", help); });
+  add("--space",
+      [&](const std::string& names) { return add_text(parser, names, options.space, "FOLDER", help); });
+  add("--device", [&](const std::string& names) {
+    return add_value(parser, names, "auto|cpu|cuda", help, [&options](const std::string& text) {
+      if (!is_device_name(text)) parse_device(text);  // refuses it
+      options.device = text;
+    });
+  });
+  add("--dtype", [&](const std::string& names) {
+    return add_choice(parser, names, options.dtype, {"auto", "f32", "bf16", "f16"}, help);
+  });
+}
+
 void add_drawing_options(CLI::App& parser, SharedOptions& options) {
   add_picture_options(parser, options);
   add_model_options(parser, options);

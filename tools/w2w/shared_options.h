@@ -56,6 +56,9 @@ void add_tokenizer_options(CLI::App& parser, SharedOptions& options);  ///< --mo
 void add_space_option(CLI::App& parser, SharedOptions& options);
 void add_picture_options(CLI::App& parser, SharedOptions& options);
 void add_output_options(CLI::App& parser, SharedOptions& options);
+/// Those of --model, --space, --device and --dtype that the command has not added itself: checked, but
+/// without effect, so that a script can give one set of options to all commands. Call it last.
+void add_unused_options(CLI::App& parser, SharedOptions& options);
 /// All of them: for commands that draw people of a space.
 void add_drawing_options(CLI::App& parser, SharedOptions& options);
 

@@ -40,8 +40,8 @@ const std::map<std::string, Action>& actions() {
         with_defaults({"components", "projections", "dtype", "canonical", "partial", "names", "weights",
                        "method", "oversample", "passes", "seed", "save-every", "alpha", "device"})}},
       {"convert", {run_space_convert, with_defaults({"components", "dtype"})}},
-      {"info", {run_space_info, {"space", "model", "components"}}},
-      {"verify", {run_space_verify, {"space", "model"}}},
+      {"info", {run_space_info, {"space", "model", "components", "dtype"}}},
+      {"verify", {run_space_verify, {"space", "model", "dtype"}}},
   };
   return all;
 }
@@ -82,8 +82,10 @@ void add_build_options(CLI::App& parser, SpaceOptions& options) {
       parser, "--components", options.components, {1, 1'000'000},
       "build: components to keep; default: as many as the models give, at most 1000. convert: only the "
       "first N; default: all. info: how many to describe; default: 10");
-  add_choice(parser, "--dtype", options.dtype, {"f32", "f16", "bf16"},
-             "build, convert: numbers the components are stored as; default: f32, or as they are");
+  add_choice(
+      parser, "--dtype", options.dtype, {"auto", "f32", "f16", "bf16"},
+      "build, convert: numbers the components are stored as, not those computed with; default: auto, f32 "
+      "or as they are; info, verify: no use");
   add_switch(
       parser, "--canonical", build.canonical,
       "build: bring the factors of every LoRA to equal size and one sign first, for LoRAs of different "
@@ -196,6 +198,7 @@ void add_space(App& app) {
                        action_names()},
                       [options, own](Reporter& reporter) {
                         const auto& action = action_of(*options);
+                        if (options->dtype == "auto") options->dtype.clear();
                         check_options(**own, options->words[0], action);
                         reporter.field("action", options->words[0]);
                         action.run(*options, reporter);

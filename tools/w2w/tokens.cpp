@@ -101,6 +101,7 @@ void add_tokens(App& app) {
   add_switch(parser, "--prompt-weights", options->shared.prompt_weights,
              "read (word:1.3) and [word] as A1111 does");
   add_tokenizer_options(parser, options->shared);
+  add_unused_options(parser, options->shared);
 }
 
 }  // namespace w2w::cli

@@ -290,6 +290,7 @@ void add_train(App& app) {
   add_train_options(parser, *options);
   add_model_options(parser, options->shared);
   add_output_options(parser, options->shared);
+  add_unused_options(parser, options->shared);
 }
 
 }  // namespace w2w::cli

@@ -83,7 +83,7 @@ TEST(LabelTable, BadCsvIsRefusedWithTheReason) {
 }
 
 TEST(LabelTable, OtherTorchFilesAreRefused) {
-  expect_error(ErrorKind::malformed, "found a dict of 4, expected a pandas.core.frame.DataFrame",
+  expect_error(ErrorKind::malformed, "expected a pandas.core.frame.DataFrame",
                [] { read_label_table(data / "state.pt"); });
 }
 
