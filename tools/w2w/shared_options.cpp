@@ -134,9 +134,9 @@ Existing SharedOptions::existing() const {
   return force ? Existing::replace : skip_existing ? Existing::keep : Existing::refuse;
 }
 
-bool SharedOptions::leaves(const OutputPath& output) const {
+bool SharedOptions::leaves(const OutputPath& one) const {
   std::error_code error;
-  return skip_existing && std::filesystem::exists(std::filesystem::symlink_status(output.path, error));
+  return skip_existing && std::filesystem::exists(std::filesystem::symlink_status(one.path, error));
 }
 
 void check_shared_options(const SharedOptions& options) {
