@@ -148,7 +148,7 @@ def longer(dimensions, at):
 
 
 @pytest.mark.parametrize("change, message", [
-    (moved, "should be lora_A of down_blocks.0"),
+    (moved, "should be lora_B of down_blocks.0"),
     (lambda d: longer(d, 5), "factor 6 of"),
     (lambda d: dict(list(d.items())[:-1]), "factors, found"),
     (lambda d: d | {"another": (torch.Size([3]), torch.Size([3]))}, "factors, found"),
