@@ -24,11 +24,12 @@ namespace {
 
 constexpr float none = std::numeric_limits<float>::quiet_NaN();
 
-/// A cell as a number, also one that is written as text; nothing for other texts.
+/// A cell as a number, also one that is written as text; nothing for anything else.
 std::optional<float> number_of(const Value& cell) {
   if (cell.number()) return static_cast<float>(*cell.number());
-  if (cell.tensor()) return cell.tensor()->item<float>();
-  if (!cell.text()) return none;
+  if (is_none(cell)) return none;
+  if (cell.tensor() && cell.tensor()->dim() == 0) return cell.tensor()->item<float>();
+  if (!cell.text()) return std::nullopt;
   std::string_view text = *cell.text();
   while (text.starts_with(' ')) text.remove_prefix(1);
   while (text.ends_with(' ')) text.remove_suffix(1);

@@ -137,8 +137,7 @@ class Reader {
     if (shape.size() != 2 || shape[1] != rows)
       fail(fmt::format("a block has the shape [{}], expected [columns, {}]", fmt::join(shape, ", "), rows));
     for (const Value& column : columns)
-      if (column.list() && static_cast<int64_t>(column.list()->size()) != rows)
-        fail("a block is not a rectangle");
+      if (!column.tensor() && (!column.list() || length(column) != rows)) fail("a block is not a rectangle");
     return columns;
   }
 
@@ -178,6 +177,7 @@ class Reader {
     if (!index || !codes.tensor() || codes.tensor()->dim() != 1)
       fail("categories are recorded in an unknown way");
     const Value values = index_values(*index);
+    if (values.tensor() && values.tensor()->dim() != 1) fail("categories are not one-dimensional");
     const auto wide = codes.tensor()->to(at::kLong).contiguous();
     List items;
     for (int64_t i = 0; i < wide.numel(); ++i) {

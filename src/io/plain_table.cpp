@@ -13,9 +13,7 @@ namespace {
 
 /// One value without parts: a number, a text or nothing.
 bool is_cell(const Value& value) {
-  return value.is_null() || value.text() || value.number() ||
-         (value.tensor() && value.tensor()->dim() == 0) ||
-         (value.object() && value.object()->name == "pandas._libs.missing.NA");
+  return is_none(value) || value.text() || value.number() || (value.tensor() && value.tensor()->dim() == 0);
 }
 
 bool is_column(const Value& value) {
@@ -28,7 +26,10 @@ class PlainTable {
   explicit PlainTable(const std::string& where) : where_(where) {}
 
   RawTable read(const Value& root) const {
-    if (const auto* matrix = root.tensor(); matrix && matrix->dim() == 2) return of_matrix(*matrix);
+    constexpr int64_t most_columns = 10'000;  // weights or coefficients are no labels
+    if (const auto* matrix = root.tensor();
+        matrix && matrix->dim() == 2 && matrix->size(1) > 0 && matrix->size(1) <= most_columns)
+      return of_matrix(*matrix);
     if (root.list() && !root.list()->empty()) return of_list(root);
     if (root.tensor() && root.tensor()->dim() == 1) return of_list(root);
     if (root.dict() && !root.dict()->items.empty()) return of_dict(*root.dict());
@@ -158,6 +159,10 @@ class PlainTable {
 };
 
 }  // namespace
+
+bool is_none(const Value& value) {
+  return value.is_null() || (value.object() && value.object()->name == "pandas._libs.missing.NA");
+}
 
 int64_t length(const Value& column) {
   return column.tensor() ? column.tensor()->size(0) : static_cast<int64_t>(column.list()->size());

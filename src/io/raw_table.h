@@ -1,4 +1,6 @@
 #pragma once
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,8 @@ RawTable read_pandas_table(const Value& root, const std::string& where);
 /// else.
 RawTable read_plain_table(const Value& root, const std::string& where);
 
+/// None, or pandas' NA.
+bool is_none(const Value& value);
 /// The number of values in a column.
 int64_t length(const Value& column);
 /// A text, or an integer as one.

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <optional>
 
@@ -25,14 +26,14 @@ namespace fs = std::filesystem;
 /// A number, also as a tensor of one element or alone in a sequence.
 std::optional<int64_t> count_in(const Value& value) {
   if (const auto number = value.integer()) return number;
-  if (const auto real = value.number(); real && *real == static_cast<double>(static_cast<int64_t>(*real)))
+  if (const auto real = value.number(); real && *real >= 0 && *real <= 1e15 && *real == std::floor(*real))
     return static_cast<int64_t>(*real);
   if (const auto* tensor = value.tensor(); tensor && tensor->numel() == 1) return tensor->item<int64_t>();
   return value.list() && value.list()->size() == 1 ? count_in(value.list()->front()) : std::nullopt;
 }
 
 std::optional<int64_t> product_of(const Value& shape) {
-  if (const auto* tensor = shape.tensor(); tensor && tensor->dim() == 1)
+  if (const auto* tensor = shape.tensor(); tensor && tensor->dim() == 1 && !tensor->is_floating_point())
     return tensor->prod().item<int64_t>();
   if (!shape.list() || shape.list()->empty()) return count_in(shape);
   int64_t product = 1;

@@ -125,6 +125,8 @@ def test_tables_without_pandas(probe, tmp_path, content, rows, columns):
     ({"a": (1, [2, 3])}, "expected a pandas.core.frame.DataFrame"),
     (torch.zeros(2, 2, 2), "expected a pandas.core.frame.DataFrame"),
     (["a", "b"], "no column holds numbers"),
+    (pandas.DataFrame({"a": [[1], [2]]}), "no column holds numbers"),
+    (torch.zeros(2, 20000), "expected a pandas.core.frame.DataFrame"),
     (pandas.DataFrame(np.ones((2, 2)), columns=pandas.MultiIndex.from_product([["a"], ["x", "y"]])), "MultiIndex"),
 ])
 def test_what_is_no_table_of_labels(probe, tmp_path, content, message):
@@ -141,7 +143,7 @@ def test_numpy_within_torch_files(probe, tmp_path):
         found = dict(json.loads(probe("value", tmp_path / "x.pt").stdout)["dict"])
         assert found == {"int": -7, "float": 0.5, "bool": True, "text": "é人😀", "texts": ["a", "bb"], "bytes": ["a", "bb"],
                          "object": [[1, "x"], [None, 2]]}
-    arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.arange(6, dtype="int16").reshape(3, 2, order="F"), "c": np.float32(1) * np.ones(())}
+    arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.arange(6, dtype="int16").reshape(3, 2, order="F"), "c": np.ones((), "float32")}
     torch.save(arrays, tmp_path / "x.pt")
     probe("tensors", tmp_path / "x.pt", tmp_path / "out.safetensors")
     found = load_file(tmp_path / "out.safetensors")
