@@ -1,5 +1,6 @@
 """What every Python test shares: the programs under test, run as a user runs them."""
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 BUILD = Path(os.environ.get("W2W_BUILD", ROOT / "build")).resolve()  # W2W_BUILD: test the programs of another build folder
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would every program
 
 
 class Program:

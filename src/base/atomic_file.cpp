@@ -1,44 +1,27 @@
 #include "w2w/base/atomic_file.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
+#include <vector>
 
+#include "base/temporary.h"
 #include "w2w/base/error.h"
+#include "w2w/base/progress.h"
 
 namespace w2w {
-namespace {
 
-/// mkstemp makes 0600 files; an output should have the mode any other program would give it.
-mode_t default_mode() {
-  static const mode_t mode = [] {  // once: the mask can only be read by changing it, for all threads
-    const mode_t mask = umask(0);
-    umask(mask);
-    return 0666 & ~mask;
-  }();
-  return mode;
-}
-
-}  // namespace
-
-AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
-  const auto folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
-  temporary_ = (folder / ("." + path_.filename().string() + ".XXXXXX")).string();
-  descriptor_ = mkstemp(temporary_.data());
-  if (descriptor_ < 0) {
-    temporary_.clear();
-    fail("cannot write", errno);
-  }
-  fchmod(descriptor_, default_mode());
+AtomicFile::AtomicFile(OutputPath output) : output_(std::move(output)) {
+  auto temporary = make_temporary_file(output_.path);
+  temporary_ = std::move(temporary.path);
+  descriptor_ = temporary.descriptor;
 }
 
 AtomicFile::~AtomicFile() {
-  if (descriptor_ >= 0) close(descriptor_);
   if (!temporary_.empty()) unlink(temporary_.c_str());
+  if (descriptor_ >= 0) close(descriptor_);
 }
 
 void AtomicFile::write(const void* bytes, size_t size) {
@@ -46,30 +29,65 @@ void AtomicFile::write(const void* bytes, size_t size) {
   while (size > 0) {
     const ssize_t written = ::write(descriptor_, at, size);
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail("cannot write", errno);
+    if (written < 0) fail_writing("cannot write file", path(), errno);
     at += written;
     size -= static_cast<size_t>(written);
   }
 }
 
 void AtomicFile::commit() {
-  if (fsync(descriptor_) != 0) fail("cannot flush", errno);
-  if (close(std::exchange(descriptor_, -1)) != 0) fail("cannot close", errno);
-  if (rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot rename into", errno);
+  while (fsync(descriptor_) != 0) {
+    if (errno != EINTR) fail_writing("cannot flush file", path(), errno);
+  }
+  const int error = put_file(temporary_, output_);
+  if (error == EEXIST) fail_existing(path());
+  if (error != 0) fail_writing("cannot rename into file", path(), error);
   temporary_.clear();
+  sync_parent(path());
+  close(std::exchange(descriptor_, -1));
 }
 
-void AtomicFile::fail(const char* doing, int error_number) {
-  throw Error(
-      ErrorKind::failure,
-      std::string(doing) + " file (" + path_.string() + "): " + std::strerror(error_number),
-      error_number == ENOSPC || error_number == EDQUOT ? "free some space, or choose another -o" : "");
-}
-
-void write_file(const std::filesystem::path& path, std::string_view bytes) {
-  AtomicFile file(path);
+void write_file(const OutputPath& output, std::string_view bytes) {
+  AtomicFile file(output);
   file.write(bytes);
   file.commit();
+}
+
+void write_bytes_of(const std::filesystem::path& from, AtomicFile& file) {
+  const auto fail = [&] {
+    throw Error(ErrorKind::failure, "cannot read file (" + from.string() + "): " + std::strerror(errno));
+  };
+  struct Source {
+    int descriptor;
+    ~Source() {
+      if (descriptor >= 0) close(descriptor);
+    }
+  };
+  const Source source{open(from.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (source.descriptor < 0) fail();
+  std::vector<char> block(size_t{1} << 22);
+  while (true) {
+    check_interrupt();
+    const ssize_t count = read(source.descriptor, block.data(), block.size());
+    if (count == 0) return;
+    if (count > 0) file.write(block.data(), static_cast<size_t>(count));
+    if (count < 0 && errno != EINTR) fail();
+  }
+}
+
+void copy_whole(const std::filesystem::path& from, const OutputPath& output) {
+  AtomicFile file(output);
+  write_bytes_of(from, file);
+  file.commit();
+}
+
+void move_whole(const std::filesystem::path& from, const OutputPath& output) {
+  check_file_name(output.path);
+  const int error = put_file(from, output);
+  if (error == EXDEV) return copy_whole(from, output);
+  if (error == EEXIST) fail_existing(output.path);
+  if (error != 0) fail_writing("cannot rename into file", output.path, error);
+  sync_parent(output.path);
 }
 
 }  // namespace w2w

@@ -3,13 +3,33 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <future>
+#include <latch>
+#include <memory>
+#include <thread>
 #include <vector>
 
 namespace w2w {
+namespace {
+
+/// std::system_error where the system has no room for the threads that LibTorch starts next: its pool of its
+/// own, which waits forever for those that did not start, and OpenMP's.
+void expect_threads(unsigned count) {
+  std::latch go(1);
+  std::vector<std::jthread> threads;
+  const auto release = [&go](void*) { go.count_down(); };
+  const std::unique_ptr<void, decltype(release)> at_end(&go, release);  // also after an exception
+  for (unsigned i = 0; i < count + std::max(count, std::thread::hardware_concurrency()); ++i)
+    threads.emplace_back([&go] { go.wait(); });
+}
+
+}  // namespace
 
 void set_threads(int count) {
-  if (count > 0) at::set_num_threads(count);
+  if (count <= 0) return;
+  if (count > 1) expect_threads(static_cast<unsigned>(count));
+  at::set_num_threads(count);
 }
 
 int thread_count() { return at::get_num_threads(); }

@@ -11,6 +11,7 @@
 #include <climits>
 #include <cstring>
 #include <memory>
+#include <new>
 
 #include "io/codecs.h"
 #include "io/exif.h"
@@ -34,6 +35,10 @@ std::string extension(const std::filesystem::path& path) {
 }  // namespace
 
 void fail_picture(const std::string& where, const std::string& what) {
+  // libjpeg, libpng and stb tell of memory like of damages.
+  for (const char* words : {"nsufficient memory", "ut of memory", "outofmem"}) {
+    if (what.find(words) != what.npos) throw std::bad_alloc();
+  }
   throw Error(ErrorKind::malformed, "not a readable picture (" + where + "): " + what);
 }
 
@@ -106,7 +111,7 @@ Image decode_bmp_or_tga(std::string_view bytes, const std::string& where) {
 }
 
 Image read_image(const std::filesystem::path& path) {
-  const auto file = MappedFile::open(path);
+  const auto file = MappedFile::open_or_read(path);
   const std::string_view bytes = file->bytes();
   const std::string where = path.string();
   if (bytes.starts_with("\x89PNG")) return decode_png(bytes, where);
@@ -116,23 +121,23 @@ Image read_image(const std::filesystem::path& path) {
   fail_picture(where, "expected PNG, JPEG, WebP, BMP or TGA");
 }
 
-void write_png(const std::filesystem::path& path, const at::Tensor& pixels, const Metadata& text) {
-  write_file(path, encode_png(checked_pixels(pixels), text));
+void write_png(const OutputPath& output, const at::Tensor& pixels, const Metadata& text) {
+  write_file(output, encode_png(checked_pixels(pixels), text));
 }
 
-void write_jpeg(const std::filesystem::path& path, const at::Tensor& pixels, int quality,
+void write_jpeg(const OutputPath& output, const at::Tensor& pixels, int quality,
                 const std::string& parameters) {
-  write_file(path, encode_jpeg(checked_pixels(pixels), quality, parameters));
+  write_file(output, encode_jpeg(checked_pixels(pixels), quality, parameters));
 }
 
-void write_image(const std::filesystem::path& path, const at::Tensor& pixels, const Metadata& text) {
-  const std::string kind = extension(path);
-  if (kind == ".png") return write_png(path, pixels, text);
+void write_image(const OutputPath& output, const at::Tensor& pixels, const Metadata& text) {
+  const std::string kind = extension(output.path);
+  if (kind == ".png") return write_png(output, pixels, text);
   constexpr int quality = 95;
   const auto parameters = text.find("parameters");
   if (kind == ".jpg" || kind == ".jpeg")
-    return write_jpeg(path, pixels, quality, parameters == text.end() ? "" : parameters->second);
-  throw Error(ErrorKind::usage, "no picture format for '" + kind + "' (" + path.string() + ")",
+    return write_jpeg(output, pixels, quality, parameters == text.end() ? "" : parameters->second);
+  throw Error(ErrorKind::usage, "no picture format for '" + kind + "' (" + output.path.string() + ")",
               suggest(kind, {".png", ".jpg", ".jpeg"}));
 }
 

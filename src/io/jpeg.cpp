@@ -5,6 +5,7 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstdlib>
 #include <string>
@@ -48,18 +49,36 @@ struct Failure {
   }
 };
 
+/// A scan of some hundred bytes makes libjpeg go over all pixels once more; cameras and programs write about
+/// 10.
+void refuse_many_scans(j_common_ptr common) {
+  const auto* codec = reinterpret_cast<j_decompress_ptr>(common);
+  const int64_t pixels = int64_t{codec->image_width} * codec->image_height;
+  const int64_t most = std::clamp<int64_t>(4'000'000'000 / std::max<int64_t>(pixels, 1), 20, 500);
+  if (codec->input_scan_number <= most) return;
+  auto* failure = reinterpret_cast<Failure*>(codec->err);
+  std::snprintf(failure->message, sizeof(failure->message), "more than %d scans of %u x %u pixels",
+                static_cast<int>(most), codec->image_width, codec->image_height);
+  longjmp(failure->escape, 1);
+}
+
 struct Decoder {
   Failure failure;
   jpeg_decompress_struct codec{};
+  jpeg_progress_mgr progress{};
   std::string_view bytes;
   uint8_t* pixels = nullptr;
 
-  explicit Decoder(std::string_view file) : bytes(file) { codec.err = &failure.manager; }
+  explicit Decoder(std::string_view file) : bytes(file) {
+    codec.err = &failure.manager;
+    progress.progress_monitor = refuse_many_scans;
+  }
   ~Decoder() { jpeg_destroy_decompress(&codec); }
 };
 
 void read_header(Decoder& job) {
   jpeg_create_decompress(&job.codec);
+  job.codec.progress = &job.progress;
   jpeg_save_markers(&job.codec, JPEG_APP0 + 1, 0xFFFF);
   jpeg_mem_src(&job.codec, reinterpret_cast<const unsigned char*>(job.bytes.data()), job.bytes.size());
   jpeg_read_header(&job.codec, TRUE);

@@ -1,16 +1,16 @@
 #include "io/json_file.h"
 
-#include <fstream>
+#include <fmt/format.h>
 
 #include "w2w/base/error.h"
+#include "w2w/base/read_file.h"
 
 namespace w2w {
 
 nlohmann::json read_json_object(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error(ErrorKind::not_found, "no such file (" + path.string() + ")");
+  const auto text = read_file(path);
   try {
-    auto object = nlohmann::json::parse(file);
+    auto object = parse_json(text);
     if (object.is_object()) return object;
     throw Error(ErrorKind::malformed,
                 "JSON file is not an object (" + path.string() + "): found " + object.type_name());
@@ -19,6 +19,9 @@ nlohmann::json read_json_object(const std::filesystem::path& path) {
                 "JSON file does not parse (" + path.string() + "): " + json_reason(error));
   }
 }
+
+JsonTooDeep::JsonTooDeep()
+    : exception(500, fmt::format("it is nested deeper than {} levels", deepest_json).c_str()) {}
 
 std::string json_reason(const nlohmann::json::exception& error) {
   const std::string text = error.what();

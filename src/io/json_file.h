@@ -3,12 +3,29 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "w2w/io/json_depth.h"
 
 namespace w2w {
 
 /// The object in a JSON file. Error(not_found) without the file, Error(malformed) with the parser's reason
 /// otherwise.
 nlohmann::json read_json_object(const std::filesystem::path& path);
+
+/// What parse_json throws, as an error of the JSON library.
+class JsonTooDeep final : public nlohmann::json::exception {
+ public:
+  JsonTooDeep();
+};
+
+/// JSON from a file: Json::parse but for JsonTooDeep.
+template <class Json = nlohmann::json>
+Json parse_json(std::string_view text) {
+  if (is_json_too_deep(text)) throw JsonTooDeep();
+  return Json::parse(text);
+}
 
 /// JSON as text, `indent` as in dump(). Names from paths are bytes: what is not UTF-8 becomes U+FFFD.
 template <class Json>

@@ -8,27 +8,75 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <new>
+#include <utility>
+#include <vector>
 
 #include "w2w/base/error.h"
+#include "w2w/base/read_file.h"
 #include "w2w/io/page_access.h"
 
 namespace w2w {
 namespace {
 
 [[noreturn]] void fail(const std::filesystem::path& path, int error_number) {
+  if (error_number == ENOMEM) throw std::bad_alloc();
   if (error_number == ENOENT || error_number == ENOTDIR)
     throw Error(ErrorKind::not_found, "no such file (" + path.string() + ")");
   throw Error(ErrorKind::failure, "cannot read file (" + path.string() + "): " + std::strerror(error_number));
 }
 
-/// Start and end of every live mapping, so that release_pages never touches memory that is not a file's.
+/// One live mapping, or none while `begin` is null. Never freed, so that a signal handler can walk the list
+/// while other threads map and unmap files.
+struct Range {
+  std::atomic<const char*> begin = nullptr;
+  const char* end = nullptr;
+  char* path = nullptr;
+  Range* next = nullptr;
+};
+static_assert(std::atomic<const char*>::is_always_lock_free, "read by a signal handler");
+
+std::atomic<Range*> first_range = nullptr;
+
+/// Of every live mapping by its start, so that release_pages never touches memory that is not a file's.
 struct Mappings {
   std::mutex mutex;
-  std::map<const char*, const char*> ends;
+  std::map<const char*, Range*> live;
+  std::vector<Range*> unused;
+
+  void add(const char* begin, size_t size, const std::filesystem::path& path) {
+    char* const copy = strdup(path.c_str());
+    if (!copy) throw std::bad_alloc();
+    const std::lock_guard lock(mutex);
+    auto& range = live[begin];
+    if (unused.empty()) {
+      range = new Range;
+      range->next = first_range.load();
+      first_range.store(range);
+    } else {
+      range = unused.back();
+      unused.pop_back();
+    }
+    range->end = begin + size;
+    range->path = copy;
+    range->begin.store(begin);
+  }
+
+  void remove(const char* begin) {
+    const std::lock_guard lock(mutex);
+    const auto found = live.find(begin);
+    Range* range = found->second;
+    range->begin.store(nullptr);
+    std::free(std::exchange(range->path, nullptr));
+    unused.push_back(range);
+    live.erase(found);
+  }
 };
 
 Mappings& mappings() {
@@ -48,8 +96,8 @@ void advise(const at::Tensor& tensor, int advice) {
   const auto* begin = static_cast<const char*>(tensor.const_data_ptr());
   const auto* end = begin + tensor.nbytes();
   std::lock_guard lock(mappings().mutex);
-  auto mapping = mappings().ends.upper_bound(begin);
-  if (mapping == mappings().ends.begin() || end > (--mapping)->second) return;
+  auto mapping = mappings().live.upper_bound(begin);
+  if (mapping == mappings().live.begin() || end > (--mapping)->second->end) return;
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   const auto first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
   const auto last = reinterpret_cast<uintptr_t>(end) / page * page;
@@ -65,7 +113,8 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   if (file.number < 0 || fstat(file.number, &status) != 0) fail(path, errno);
   if (!S_ISREG(status.st_mode)) {
     const char* found = S_ISDIR(status.st_mode) ? "a folder" : "a device or pipe";
-    throw Error(ErrorKind::malformed, "cannot read (" + path.string() + "): expected a file, found " + found);
+    throw Error(ErrorKind::malformed, "cannot read (" + path.string() + "): expected a file, found " + found,
+                S_ISDIR(status.st_mode) ? "" : "this is read more than once: save it as a file first");
   }
   const auto size = static_cast<size_t>(status.st_size);
   const char* data = nullptr;
@@ -73,17 +122,29 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
     void* mapping = mmap(nullptr, size, PROT_READ, MAP_SHARED, file.number, 0);
     if (mapping == MAP_FAILED) fail(path, errno);
     data = static_cast<const char*>(mapping);
-    std::lock_guard lock(mappings().mutex);
-    mappings().ends[data] = data + size;
+    mappings().add(data, size, path);
   }
   return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size));
 }
 
+std::shared_ptr<const MappedFile> MappedFile::open_or_read(const std::filesystem::path& path) {
+  if (!is_stream(path)) return open(path);
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, read_file(path)));
+}
+
 MappedFile::~MappedFile() {
-  if (!data_) return;
-  std::lock_guard lock(mappings().mutex);
-  mappings().ends.erase(data_);
+  if (!data_ || data_ == contents_.data()) return;
+  mappings().remove(data_);
   munmap(const_cast<char*>(data_), size_);
+}
+
+const char* mapped_file_at(const void* address) noexcept {
+  const auto* at = static_cast<const char*>(address);
+  for (const Range* range = first_range.load(); range; range = range->next) {
+    const char* begin = range->begin.load();
+    if (begin && begin <= at && at < range->end) return range->path;
+  }
+  return nullptr;
 }
 
 void release_pages(const at::Tensor& tensor) { advise(tensor, MADV_DONTNEED); }

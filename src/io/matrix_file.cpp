@@ -2,14 +2,15 @@
 
 #include <c10/core/ScalarType.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
+#include "base/temporary.h"
 #include "io/safetensors_header.h"
-#include "w2w/base/error.h"
+#include "w2w/base/progress.h"
 
 namespace w2w {
 
@@ -19,17 +20,16 @@ MatrixFile::MatrixFile(std::filesystem::path path, const std::string& name, int6
   const auto header = safetensors_header(name, {rows, columns}, dtype, metadata);
   start_ = static_cast<int64_t>(header.size());
   const int64_t size = start_ + rows * columns * static_cast<int64_t>(c10::elementSize(dtype));
-  descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  descriptor_ = FileDescriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
   struct stat status {};
-  if (descriptor_ < 0 || fstat(descriptor_, &status) != 0) fail("cannot write", errno);
-  if (status.st_size != size && ftruncate(descriptor_, 0) != 0) fail("cannot write", errno);
+  if (!descriptor_.is_open() || fstat(descriptor_.number(), &status) != 0) fail("cannot write", errno);
+  reopened_ = status.st_size == size;
+  if (!reopened_ && ftruncate(descriptor_.number(), 0) != 0) fail("cannot write", errno);
   // Reserved now, so that a full disk is told of at once and not in the middle of the work.
-  if (const int error = posix_fallocate(descriptor_, 0, size); error != 0) fail("cannot reserve", error);
+  int error = 0;
+  while ((error = posix_fallocate(descriptor_.number(), 0, size)) == EINTR) check_interrupt();
+  if (error != 0) fail("cannot reserve", error);
   write_bytes(header.data(), header.size(), 0);
-}
-
-MatrixFile::~MatrixFile() {
-  if (descriptor_ >= 0) close(descriptor_);
 }
 
 void MatrixFile::write(int64_t row, int64_t column, const at::Tensor& block) {
@@ -47,13 +47,13 @@ void MatrixFile::write(int64_t row, int64_t column, const at::Tensor& block) {
 }
 
 void MatrixFile::flush() {
-  if (fdatasync(descriptor_) != 0) fail("cannot flush", errno);
+  if (fdatasync(descriptor_.number()) != 0) fail("cannot flush", errno);
 }
 
 void MatrixFile::write_bytes(const void* bytes, size_t size, int64_t offset) const {
   const auto* at = static_cast<const char*>(bytes);
   while (size > 0) {
-    const ssize_t written = pwrite(descriptor_, at, size, offset);
+    const ssize_t written = pwrite(descriptor_.number(), at, size, offset);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) fail("cannot write", errno);
     at += written;
@@ -63,10 +63,7 @@ void MatrixFile::write_bytes(const void* bytes, size_t size, int64_t offset) con
 }
 
 void MatrixFile::fail(const char* doing, int error_number) const {
-  throw Error(
-      ErrorKind::failure,
-      std::string(doing) + " file (" + path_.string() + "): " + std::strerror(error_number),
-      error_number == ENOSPC || error_number == EDQUOT ? "free some space, or choose another -o" : "");
+  fail_writing(fmt::format("{} file", doing), path_, error_number);
 }
 
 }  // namespace w2w

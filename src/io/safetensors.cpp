@@ -9,8 +9,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <functional>
 #include <nlohmann/json.hpp>
-#include <set>
+#include <unordered_set>
 #include <utility>
 
 #include "io/json_file.h"
@@ -56,6 +57,47 @@ struct Entry {
   at::ScalarType dtype;
   std::vector<int64_t> shape;
   uint64_t begin, end;
+};
+
+/// What json::parse lets pass. A pass of its own: a callback of json::parse takes time that is quadratic in
+/// the number of tensors.
+class KeyCheck : public json::json_sax_t {
+ public:
+  explicit KeyCheck(std::function<void(const std::string&)> fail) : fail_(std::move(fail)) {}
+
+  bool start_object(size_t) override {
+    keys_.emplace_back();
+    return deeper();
+  }
+  bool end_object() override {
+    keys_.pop_back();
+    return --depth_ >= 0;
+  }
+  bool key(std::string& name) override {
+    if (!keys_.back().insert(name).second) fail_("key '" + name + "' appears twice");
+    return true;
+  }
+  bool start_array(size_t) override { return deeper(); }
+  bool end_array() override { return --depth_ >= 0; }
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(int64_t) override { return true; }
+  bool number_unsigned(uint64_t) override { return true; }
+  bool number_float(double, const std::string&) override { return true; }
+  bool string(std::string&) override { return true; }
+  bool binary(json::binary_t&) override { return true; }
+  bool parse_error(size_t, const std::string&, const json::exception&) override { return false; }
+
+ private:
+  bool deeper() {
+    constexpr int deepest = 3;
+    if (++depth_ > deepest) fail_("the header is nested deeper than the format allows");
+    return true;
+  }
+
+  std::function<void(const std::string&)> fail_;
+  std::vector<std::unordered_set<std::string>> keys_;
+  int depth_ = 0;
 };
 
 class Reader {
@@ -104,18 +146,10 @@ class Reader {
 
   /// JSON with two more rules: no key twice in an object, and no deeper nesting than the format has.
   json parse(std::string_view text) const {
-    constexpr int deepest = 3;
-    std::vector<std::set<std::string>> keys;
-    const auto check = [&](int depth, json::parse_event_t event, json& value) {
-      if (depth > deepest) fail("the header is nested deeper than the format allows");
-      if (event == json::parse_event_t::object_start) keys.emplace_back();
-      if (event == json::parse_event_t::object_end) keys.pop_back();
-      if (event == json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second)
-        fail("key '" + value.get<std::string>() + "' appears twice");
-      return true;
-    };
+    KeyCheck check([this](const std::string& what) { fail(what); });
     try {
-      json root = json::parse(text, check);
+      json::sax_parse(text, &check);
+      json root = json::parse(text);
       if (!root.is_object()) fail("the header is not a JSON object");
       return root;
     } catch (const json::exception& error) {  // its text quotes the last token, however long
@@ -227,7 +261,8 @@ std::string header_of(const std::vector<NamedTensor>& order, const Metadata& met
     entry["data_offsets"] = {offset, offset + item.second.nbytes()};
     offset += item.second.nbytes();
   }
-  for (auto& [name, entry] : entries) root[name] = std::move(entry);
+  auto& object = root.get_ref<ordered_json::object_t&>();
+  for (auto& [name, entry] : entries) object.emplace_back(name, std::move(entry));  // root[name] searches all
   std::string text = json_text(root);
   text.append((8 - text.size() % 8) % 8, ' ');
   return text;
@@ -237,12 +272,11 @@ std::string header_of(const std::vector<NamedTensor>& order, const Metadata& met
 
 TensorFile read_safetensors(const std::filesystem::path& path) { return Reader(path).read(); }
 
-void write_safetensors(const std::filesystem::path& path, const TensorMap& tensors,
-                       const Metadata& metadata) {
+void write_safetensors(const OutputPath& output, const TensorMap& tensors, const Metadata& metadata) {
   const auto order = payload_order(tensors);
   const std::string header = header_of(order, metadata);
   const uint64_t length = header.size();
-  AtomicFile file(path);
+  AtomicFile file(output);
   file.write(&length, sizeof(length));
   file.write(header);
   for (const auto& [name, tensor] : order) file.write(tensor.const_data_ptr(), tensor.nbytes());

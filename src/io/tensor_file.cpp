@@ -1,5 +1,12 @@
 #include "w2w/io/tensor_file.h"
 
+#include <ATen/ops/isfinite.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "w2w/base/device.h"
 #include "w2w/base/error.h"
 #include "w2w/io/mapped_file.h"
 #include "w2w/io/torch_value.h"
@@ -68,7 +75,32 @@ class Flattener {
   TensorMap tensors_;
 };
 
+/// "f32 [3, any]"
+std::string form_text(c10::ScalarType dtype, c10::IntArrayRef shape) {
+  std::vector<std::string> lengths;
+  for (const auto length : shape) lengths.push_back(length < 0 ? "any" : std::to_string(length));
+  return fmt::format("{} [{}]", dtype_name(dtype), fmt::join(lengths, ", "));
+}
+
 }  // namespace
+
+const at::Tensor& expect_tensor(const TensorMap& tensors, const std::string& name, c10::ScalarType dtype,
+                                c10::IntArrayRef shape, const std::string& where, const std::string& hint) {
+  const auto found = tensors.find(name);
+  const auto fail = [&](const std::string& what) {
+    throw Error(ErrorKind::malformed,
+                fmt::format("{}: expected '{}' as {}, found {}", where, name, form_text(dtype, shape), what),
+                hint);
+  };
+  if (found == tensors.end()) fail("none");
+  const auto& tensor = found->second;
+  const bool fits = std::equal(shape.begin(), shape.end(), tensor.sizes().begin(), tensor.sizes().end(),
+                               [](int64_t wanted, int64_t size) { return wanted < 0 || wanted == size; });
+  if (tensor.scalar_type() != dtype || !fits) fail(form_text(tensor.scalar_type(), tensor.sizes()));
+  if (tensor.is_floating_point() && !at::isfinite(tensor).all().item<bool>())
+    fail("values that are not finite");
+  return tensor;
+}
 
 TensorFile read_tensor_file(const std::filesystem::path& path) {
   const auto file = MappedFile::open(path);

@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "io/numpy_values.h"
 #include "io/torch_storages.h"
 #include "w2w/base/error.h"
 #include "w2w/io/mapped_file.h"
@@ -50,7 +51,44 @@ class Reader {
     return root;
   }
 
+  /// The pickle comes first in both formats. Of a zip it lies behind a local header of 30 bytes and its name.
+  TorchFileExtent extent() {
+    TorchFileExtent result;
+    std::string_view rest = file_->bytes();
+    const bool zip = rest.starts_with("PK\3\4");
+    result.cut = rest.empty() || (zip && !has_directory());
+    try {
+      if (zip) {
+        if (rest.size() < 30) return result;
+        uint16_t name = 0, extra = 0;
+        std::memcpy(&name, rest.data() + 26, sizeof(name));
+        std::memcpy(&extra, rest.data() + 28, sizeof(extra));
+        if (rest.size() - 30 < size_t{name} + extra) return result;
+        rest.remove_prefix(size_t{30} + name + extra);
+      } else {
+        check_legacy_start(rest);
+      }
+      find_storages(read_pickle(rest, where_));
+    } catch (const Error&) {
+      return result;
+    }
+    result.declared = static_cast<int64_t>(rest.data() - file_->bytes().data());
+    for (const auto& [key, storage] : storages_)
+      if (__builtin_add_overflow(result.declared, storage.bytes, &result.declared)) return {};
+    result.cut = result.cut || result.declared > static_cast<int64_t>(file_->size());
+    return result;
+  }
+
  private:
+  bool has_directory() const {
+    try {
+      ZipFile{file_};
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
   [[noreturn]] void fail(const std::string& what, const char* hint = "") const {
     throw Error(ErrorKind::malformed, "not a readable torch file (" + where_ + "): " + what, hint);
   }
@@ -154,7 +192,7 @@ class Reader {
       fail("storage '" + key + "' is declared twice in different ways");
   }
 
-  /// Replaces recorded calls of torch by what they would have made; every other object stays.
+  /// Replaces recorded calls of torch and numpy by what they would have made; every other object stays.
   void build_tensors(Value& value) {
     if (value.address() && !visited_.insert(value.address()).second) {
       replace(value);
@@ -167,21 +205,39 @@ class Reader {
   void replace(Value& value) {
     const Object* call = value.object();
     if (!call || call->arguments.is_null()) return;
-    const List* arguments = call->arguments.list();
-    const auto argument = [&](size_t count) -> const Value& {
-      if (!arguments || arguments->size() < count) fail("it calls " + call->name + " with too few arguments");
-      return arguments->front();
-    };
-    if (call->name == "torch._utils._rebuild_tensor_v2" || call->name == "torch._utils._rebuild_tensor") {
-      argument(4);
-      value = {tensor(*arguments, call)};
-    } else if (call->name == "torch._utils._rebuild_parameter" || call->name == "torch.Size") {
-      value = Value(argument(1));
+    if (const auto built = built_.find(call); built != built_.end()) {
+      value = Value(built->second);
+    } else if (auto made = result_of(*call)) {
+      built_[call] = *made;
+      calls_.push_back(std::move(value));  // so that no other call gets its address
+      value = std::move(*made);
     }
   }
 
-  at::Tensor tensor(const List& arguments, const Object* call) {
-    if (const auto built = built_.find(call); built != built_.end()) return built->second;
+  std::optional<Value> result_of(const Object& call) const {
+    const List* arguments = call.arguments.list();
+    const auto expect = [&](size_t count) {
+      if (!arguments || arguments->size() < count) fail("it calls " + call.name + " with too few arguments");
+    };
+    if (call.name == "torch._utils._rebuild_tensor_v2" || call.name == "torch._utils._rebuild_tensor") {
+      expect(4);
+      return Value{tensor(*arguments)};
+    }
+    if (call.name == "torch._utils._rebuild_parameter" || call.name == "torch.Size" ||
+        call.name == "torch._utils._rebuild_parameter_with_state") {
+      expect(1);
+      return arguments->front();
+    }
+    if (call.name == "torch._tensor._rebuild_from_type_v2") {  // (function, type, its arguments, attributes)
+      expect(3);
+      const Object* function = (*arguments)[0].object();
+      if (!function) fail("it calls " + call.name + " with " + (*arguments)[0].description());
+      return result_of({function->name, (*arguments)[2], {}});
+    }
+    return numpy_value(call, where_);
+  }
+
+  at::Tensor tensor(const List& arguments) const {
     const Object* id = arguments[0].object();
     if (!id || id->name != "persistent_id") fail("a tensor has no storage but " + arguments[0].description());
     const Storage& storage = storages_.at(*(*id->arguments.list())[2].text());
@@ -190,7 +246,7 @@ class Reader {
     if (!offset || *offset < 0 || sizes.size() != strides.size() || !checked_byte_count(sizes, storage.dtype))
       fail("a tensor has no usable offset, sizes and strides");
     check_extent(storage, *offset, sizes, strides);
-    return built_[call] = at::as_strided(storage.elements, sizes, strides, *offset);
+    return at::as_strided(storage.elements, sizes, strides, *offset);
   }
 
   std::vector<int64_t> integers(const Value& value) const {
@@ -223,11 +279,14 @@ class Reader {
   std::string where_;
   std::map<std::string, Storage> storages_;
   std::unordered_set<const void*> visited_;
-  std::unordered_map<const Object*, at::Tensor> built_;
+  std::unordered_map<const Object*, Value> built_;
+  List calls_;  // those in built_
 };
 
 }  // namespace
 
 Value read_torch_file(const std::filesystem::path& path) { return Reader(path).read(); }
+
+TorchFileExtent torch_file_extent(const std::filesystem::path& path) { return Reader(path).extent(); }
 
 }  // namespace w2w

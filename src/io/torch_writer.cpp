@@ -65,7 +65,7 @@ class TensorPickle {
 
 class ZipWriter {
  public:
-  explicit ZipWriter(const std::filesystem::path& path) : file_(path) {}
+  explicit ZipWriter(const OutputPath& output) : file_(output) {}
 
   void add(const std::string& name, std::string_view bytes) {
     constexpr uint64_t limit = UINT32_MAX - 65536;  // no zip64: what is exported this way has kilobytes
@@ -129,11 +129,11 @@ class ZipWriter {
 
 }  // namespace
 
-void write_torch_tensor(const std::filesystem::path& path, const at::Tensor& tensor) {
+void write_torch_tensor(const OutputPath& output, const at::Tensor& tensor) {
   const at::Tensor dense = tensor.detach().cpu().contiguous();
   for (const auto& [storage, dtype] : torch_storages) {
     if (dtype != dense.scalar_type()) continue;
-    ZipWriter zip(path);
+    ZipWriter zip(output);
     zip.add("archive/data.pkl", TensorPickle().make(dense, storage));
     zip.add("archive/byteorder", "little");
     zip.add("archive/data/0", {static_cast<const char*>(dense.const_data_ptr()), dense.nbytes()});
@@ -142,7 +142,7 @@ void write_torch_tensor(const std::filesystem::path& path, const at::Tensor& ten
     return;
   }
   throw Error(ErrorKind::failure, std::string("cannot write dtype ") + c10::toString(dense.scalar_type()) +
-                                      " into a torch file (" + path.string() + ")");
+                                      " into a torch file (" + output.path.string() + ")");
 }
 
 }  // namespace w2w

@@ -38,7 +38,7 @@ std::string target_name(const std::string& module) {
 
 PeftConfig::PeftConfig(const std::string& text, const std::string& where) : where_(where) {
   try {
-    const auto all = json::parse(text);
+    const auto all = parse_json<json>(text);
     if (!all.is_object()) {
       throw Error(ErrorKind::malformed,
                   fmt::format("{} is not a LoRA configuration: expected an object, found {}", where,

@@ -4,14 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
-#include <iterator>
 #include <optional>
 
 #include "foreign_lora.h"
 #include "names.h"
 #include "peft_config.h"
 #include "w2w/base/error.h"
+#include "w2w/base/read_file.h"
 #include "w2w/io/tensor_file.h"
 #include "w2w/lora/formats.h"
 
@@ -37,8 +36,7 @@ std::optional<fs::path> file_in(const fs::path& folder) {
 std::optional<PeftConfig> configuration(const fs::path& path, const TensorFile& file) {
   const auto beside = path.parent_path() / "adapter_config.json";
   if (path.stem() == "adapter_model" && fs::is_regular_file(beside)) {
-    std::ifstream stream(beside, std::ios::binary);
-    return PeftConfig({std::istreambuf_iterator<char>(stream), {}}, beside.string());
+    return PeftConfig(read_file(beside), beside.string());
   }
   const auto header = file.metadata.find("lora_adapter_metadata");
   if (header == file.metadata.end()) return {};

@@ -2,7 +2,9 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
+#include <set>
 
 #include "names.h"
 #include "peft_config.h"
@@ -93,32 +95,44 @@ bool uniform(const Lora& lora) {
 
 }  // namespace
 
-void write_kohya(const fs::path& path, const Lora& lora, const LoraFileOptions& options) {
+void write_kohya(const OutputPath& output, const Lora& lora, const LoraFileOptions& options) {
   const auto tensors = named(LoraDialect::kohya, folded(lora), options.dtype);
-  write_safetensors(path, tensors, kohya_metadata(lora, tensors, options));
+  write_safetensors(output, tensors, kohya_metadata(lora, tensors, options));
 }
 
-void write_peft(const fs::path& folder, const Lora& lora, const LoraFileOptions& options) {
+void write_peft(const OutputPath& output, const Lora& lora, const LoraFileOptions& options) {
   const auto stored = lora.empty() || uniform(lora) ? lora : folded(lora);
   const auto tensors = named(LoraDialect::peft, stored, options.dtype);
-  const auto write_into = [&](const fs::path& place) {
-    write_safetensors(place / "adapter_model.safetensors", tensors, with_framework(options));
-    write_file(place / "adapter_config.json", PeftConfig::write(stored));
-  };
-  if (fs::exists(folder)) return write_into(folder);  // whatever else is in it stays
+  if (fs::is_directory(output.path) && !is_peft_folder_alone(output.path)) {
+    throw Error(ErrorKind::failure,
+                fmt::format("the output is a folder that holds other files ({})", output.path.string()),
+                "LoRAs only are replaced; choose another -o");
+  }
+  const auto above = output.path.parent_path();
   std::error_code error;
-  if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
+  if (!above.empty()) fs::create_directories(above, error);
   if (error) {
     throw Error(ErrorKind::failure,
-                fmt::format("cannot make folder ({}): {}", folder.string(), error.message()));
+                fmt::format("cannot make folder ({}): {}", above.string(), error.message()));
   }
-  AtomicFolder whole(folder);
-  write_into(whole.temporary());
-  whole.commit();
+  AtomicFolder folder(output);
+  write_safetensors(folder.temporary() / "adapter_model.safetensors", tensors, with_framework(options));
+  write_file(folder.temporary() / "adapter_config.json", PeftConfig::write(stored));
+  folder.commit();
 }
 
-void write_diffusers(const fs::path& path, const Lora& lora, const LoraFileOptions& options) {
-  write_safetensors(path, named(LoraDialect::diffusers, folded(lora), options.dtype),
+bool is_peft_folder_alone(const fs::path& folder) {
+  static const std::set<std::string> own = {"adapter_config.json", "adapter_model.safetensors",
+                                            "adapter_model.bin", "README.md"};
+  std::error_code error;
+  const fs::directory_iterator files(folder, error);
+  return !error && std::all_of(begin(files), end(files), [](const auto& entry) {
+    return own.contains(entry.path().filename().string());
+  });
+}
+
+void write_diffusers(const OutputPath& output, const Lora& lora, const LoraFileOptions& options) {
+  write_safetensors(output, named(LoraDialect::diffusers, folded(lora), options.dtype),
                     with_framework(options));
 }
 

@@ -14,11 +14,22 @@ namespace w2w::nn {
 namespace {
 
 constexpr size_t shown = 4;
+constexpr size_t most_missing = 1000;  // a config.json that asks for millions of layers ends here
 
 std::string first_few(const std::vector<std::string>& items) {
   const std::vector<std::string> head(items.begin(), items.begin() + std::min(shown, items.size()));
   return fmt::format("{}{}", fmt::join(head, "; "),
                      items.size() > shown ? fmt::format("; and {} more", items.size() - shown) : "");
+}
+
+/// Whether a matrix or kernel ends with zeros: space that was reserved for a download which never came, or
+/// all of it. Trained ones do not, but for rows of embeddings that no token has.
+bool is_blank(const std::string& name, const at::Tensor& tensor) {
+  constexpr size_t most = 4096;  // bytes
+  if (tensor.dim() < 2 || tensor.numel() == 0 || !tensor.is_cpu() || !tensor.is_contiguous()) return false;
+  if (name.find("embedding.weight") != name.npos) return false;
+  const auto* end = static_cast<const char*>(tensor.const_data_ptr()) + tensor.nbytes();
+  return std::all_of(end - std::min(most, tensor.nbytes()), end, [](char byte) { return byte == 0; });
 }
 
 }  // namespace
@@ -34,6 +45,7 @@ at::Tensor Weights::take(const std::string& name, at::IntArrayRef shape) {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) {
     missing_.push_back(name);
+    if (missing_.size() >= most_missing) finish();
     return at::empty({0});
   }
   auto source = found->second;
@@ -43,6 +55,7 @@ at::Tensor Weights::take(const std::string& name, at::IntArrayRef shape) {
                                      fmt::join(shape, ", ")));
     return at::empty({0});
   }
+  if (is_blank(name, source)) blank_.push_back(name);
   auto tensor = source.to(options_.device()).to(options_);  // a device converts faster than the CPU
   // cuDNN would turn kernels to this order in every call.
   if (tensor.dim() == 4 && tensor.is_cuda()) tensor = tensor.contiguous(at::MemoryFormat::ChannelsLast);
@@ -57,8 +70,16 @@ std::shared_ptr<LowRankBranch> Weights::branch(const std::string& module) {
   return branch;
 }
 
+void Weights::check_whole() const {
+  if (blank_.empty()) return;
+  throw Error(ErrorKind::malformed,
+              fmt::format("weights are not whole ({}): expected trained values, found zeros at the end of {}",
+                          origin_, first_few(blank_)),
+              "the file was probably not downloaded to its end: fetch it again");
+}
+
 void Weights::finish() const {
-  if (missing_.empty() && misshapen_.empty() && tensors_.empty()) return;
+  if (missing_.empty() && misshapen_.empty() && tensors_.empty()) return check_whole();
   std::vector<std::string> left, problems;
   for (const auto& [name, tensor] : tensors_) left.push_back(name);
   if (!misshapen_.empty()) problems.push_back("wrong shape: " + first_few(misshapen_));

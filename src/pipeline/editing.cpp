@@ -31,9 +31,9 @@ EditedPictures draw_edits(TextToImage& model, const Lora& original, const std::v
   const size_t all = common.steps();
   const size_t shared = first_edited_step(common.scheduler->timesteps(), options.inject_at);
   size_t before = 0;  // steps of the walks that are over, less what they share
-  const int total = static_cast<int>(shared + (edits.size() + 1) * (all - shared));
+  const auto total = static_cast<int64_t>(shared + (edits.size() + 1) * (all - shared));
   const Progress overall = [&](const ProgressEvent& event) {
-    report(progress, {"editing", static_cast<int>(before) + event.step, total, {}});
+    report(progress, {"editing", static_cast<int64_t>(before) + event.step, total, {}});
   };
 
   model.set_person(original);

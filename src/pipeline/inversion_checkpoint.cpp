@@ -3,30 +3,18 @@
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
-#include "w2w/base/sha256.h"
-
 namespace w2w {
 namespace {
 
 const std::string work = "an inversion";
 
-void update(Sha256& hash, const at::Tensor& tensor) {
-  const auto values = tensor.contiguous();
-  hash.update(values.data_ptr(), values.nbytes());
-}
-
 }  // namespace
 
-std::string hash_of(const std::vector<InversionPicture>& pictures) {
-  Sha256 hash;
-  for (const auto& picture : pictures) {
-    update(hash, picture.image);
-    if (picture.mask.defined()) update(hash, picture.mask);
-  }
-  return hash.hex();
-}
-
 RunDescription describe_run(const InversionOptions& options, const Space& space, const TextToImage& model) {
+  TextToImageOptions picture;
+  picture.width = options.width;
+  picture.height = options.height;
+  const auto [width, height] = model.picture_size(picture);
   RunDescription run = {{"--components", fmt::format("{}", options.components)},
                         {"--lr", fmt::format("{}", options.learning_rate)},
                         {"--weight-decay", fmt::format("{}", options.weight_decay)},
@@ -34,8 +22,9 @@ RunDescription describe_run(const InversionOptions& options, const Space& space,
                         {"--accumulate", fmt::format("{}", options.accumulate)},
                         {"--seed", fmt::format("{}", options.seed)},
                         {"--prompt", options.prompt},
-                        {"--dtype", c10::toString(model.dtype())},
-                        {"space", space.hash()},
+                        {"--width", fmt::format("{}", width)},
+                        {"--height", fmt::format("{}", height)},
+                        {"space", space.hash() + " " + space.basis()},
                         {"model", hash_of(model)},
                         {"--method", options.whitened ? "fast" : "reference"}};
   if (options.cosine) run["--steps"] = fmt::format("{}", options.steps);
@@ -54,16 +43,17 @@ void write_inversion_checkpoint(const std::filesystem::path& path, const Inversi
   write_run_checkpoint(path, work, tensors, run);
 }
 
-InversionState read_inversion_checkpoint(const std::filesystem::path& path, const RunDescription& run) {
+InversionState read_inversion_checkpoint(const std::filesystem::path& path, const RunDescription& run,
+                                         int64_t components) {
   const RunCheckpoint checkpoint(path, work, run);
+  const auto numbers = [&](const char* name) { return checkpoint.take(name, at::kFloat, {components}); };
   InversionState state;
-  state.position = checkpoint.take("position", at::kFloat);
-  state.generator = checkpoint.take("generator", at::kByte);
-  const auto losses = checkpoint.take("losses", at::kDouble);
+  state.position = numbers("position");
+  state.generator = checkpoint.take_generator("generator");
+  const auto losses = checkpoint.take("losses", at::kDouble, {-1});
   state.losses.assign(losses.data_ptr<double>(), losses.data_ptr<double>() + losses.numel());
   if (!state.losses.empty()) {
-    state.optimiser = {checkpoint.take("first_moment", at::kFloat),
-                       checkpoint.take("second_moment", at::kFloat), losses.numel()};
+    state.optimiser = {numbers("first_moment"), numbers("second_moment"), losses.numel()};
   }
   return state;
 }

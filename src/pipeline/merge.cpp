@@ -82,9 +82,9 @@ void check_single_file_names(const Checkpoint& model) {
 }
 
 void merge_into_folder(const Checkpoint& model, const Lora& lora, std::optional<at::ScalarType> dtype,
-                       const fs::path& path) {
+                       const OutputPath& output) {
   const auto changed = changed_weights(model, lora, dtype.has_value());
-  AtomicFolder folder(path);
+  AtomicFolder folder(output);
   if (model.is_single_file()) {
     write_builtin_folder(model, changed, dtype, folder.temporary());
   } else {
@@ -94,7 +94,7 @@ void merge_into_folder(const Checkpoint& model, const Lora& lora, std::optional<
 }
 
 void merge_into_file(const Checkpoint& model, const Lora& lora, std::optional<at::ScalarType> dtype,
-                     const fs::path& file, const Metadata& metadata) {
+                     const OutputPath& file, const Metadata& metadata) {
   check_single_file_names(model);
   if (!model.is_single_file() &&
       model.unet_config().block_out_channels != sd15_unet_config().block_out_channels) {

@@ -36,7 +36,7 @@ void copy_files(const fs::path& source, const fs::path& folder) {
       fs::create_directory(folder / name);
       copy_files(entry.path(), folder / name);
     } else if (!is_weight_file(entry.path())) {
-      fs::copy_file(entry.path(), folder / name);
+      copy_whole(entry.path(), folder / name);
     }
   }
 }

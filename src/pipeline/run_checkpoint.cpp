@@ -1,16 +1,23 @@
 #include "w2w/pipeline/run_checkpoint.h"
 
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include "w2w/base/error.h"
-#include "w2w/base/sha256.h"
+#include "w2w/base/generator.h"
 
 namespace w2w {
 namespace {
 
 const std::string prefix = "run.";
 
-std::string format_of(const std::string& work) { return "checkpoint of " + work + ", version 1"; }
+constexpr const char* start_over = "delete it to start over";
+
+/// Version 1 was bound to what the model computed of the pictures.
+std::string format_of(const std::string& work, int version) {
+  return fmt::format("checkpoint of {}, version {}", work, version);
+}
+constexpr int format_version = 2;
 
 }  // namespace
 
@@ -24,9 +31,20 @@ std::string hash_of(const TextToImage& model) {
   return hash.hex();
 }
 
+void PictureHash::add(const Image& picture) {
+  const auto pixels = picture.pixels.contiguous();
+  add(fmt::format("{} {} {}", pixels.size(0), pixels.size(1), pixels.size(2)));
+  hash_.update(pixels.const_data_ptr(), pixels.nbytes());
+}
+
+void PictureHash::add(const std::string& text) {
+  const uint64_t size = text.size();
+  hash_.update(&size, sizeof(size)).update(text.data(), text.size());
+}
+
 void write_run_checkpoint(const std::filesystem::path& path, const std::string& work,
                           const TensorMap& tensors, const RunDescription& run) {
-  Metadata metadata = {{"w2w.format", format_of(work)}};
+  Metadata metadata = {{"w2w.format", format_of(work, format_version)}};
   for (const auto& [name, value] : run) metadata[prefix + name] = value;
   write_safetensors(path, tensors, metadata);
 }
@@ -35,7 +53,15 @@ RunCheckpoint::RunCheckpoint(const std::filesystem::path& path, const std::strin
                              const RunDescription& run)
     : path_(path) {
   auto file = read_safetensors(path);
-  if (file.metadata["w2w.format"] != format_of(work)) {
+  const auto& format = file.metadata["w2w.format"];
+  if (format == format_of(work, 1)) {
+    throw Error(ErrorKind::failure,
+                fmt::format("the checkpoint was written by an earlier version of w2w ({}): it does not tell "
+                            "which pictures it was made with",
+                            path.string()),
+                "finish it with that version, or " + std::string(start_over));
+  }
+  if (format != format_of(work, format_version)) {
     throw Error(ErrorKind::malformed, fmt::format("not a checkpoint of {} ({})", work, path.string()));
   }
   for (const auto& [name, value] : run) {
@@ -52,13 +78,35 @@ RunCheckpoint::RunCheckpoint(const std::filesystem::path& path, const std::strin
   tensors_ = std::move(file.tensors);
 }
 
-at::Tensor RunCheckpoint::take(const std::string& name, at::ScalarType dtype, int64_t dimensions) const {
-  const auto found = tensors_.find(name);
-  if (found == tensors_.end() || found->second.scalar_type() != dtype || found->second.dim() != dimensions) {
-    throw Error(ErrorKind::malformed,
-                fmt::format("damaged checkpoint ({}): no tensor '{}'", path_.string(), name));
+void RunCheckpoint::fail(const std::string& what) const {
+  throw Error(ErrorKind::malformed, fmt::format("damaged checkpoint ({}): {}", path_.string(), what),
+              start_over);
+}
+
+at::Tensor RunCheckpoint::take(const std::string& name, at::ScalarType dtype, at::IntArrayRef shape) const {
+  const auto where = fmt::format("damaged checkpoint ({})", path_.string());
+  return expect_tensor(tensors_, name, dtype, shape, where, start_over).clone();
+}
+
+at::Tensor RunCheckpoint::take_generator(const std::string& name) const {
+  Generator generator(0);
+  auto state = take(name, at::kByte, generator.state().sizes());
+  try {
+    generator.set_state(state);
+  } catch (const c10::Error&) {
+    fail(fmt::format("expected '{}' as the state of a generator, found other bytes", name));
   }
-  return found->second.clone();
+  return state;
+}
+
+std::vector<int64_t> RunCheckpoint::take_indices(const std::string& name, int64_t count) const {
+  const auto list = take(name, at::kLong, {-1});
+  std::vector<int64_t> indices(list.const_data_ptr<int64_t>(), list.const_data_ptr<int64_t>() + list.numel());
+  for (const auto index : indices) {
+    if (index >= 0 && index < count) continue;
+    fail(fmt::format("expected '{}' to hold numbers from 0 to {}, found {}", name, count - 1, index));
+  }
+  return indices;
 }
 
 }  // namespace w2w

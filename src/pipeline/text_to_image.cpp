@@ -213,7 +213,7 @@ void TextToImage::advance(Denoising& denoising, size_t end, const Progress& prog
     return stream.randn(sizes).expand_as(latents);
   };
   const auto report_done = [&, &done = done] {
-    report(progress, {"denoising", static_cast<int>(done), static_cast<int>(timesteps.size()), {}});
+    report(progress, {"denoising", static_cast<int64_t>(done), static_cast<int64_t>(timesteps.size()), {}});
   };
   if (done == 0) report_done();
   StepsAhead ahead(device());

@@ -5,8 +5,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "w2w/base/sha256.h"
-
 namespace w2w {
 namespace {
 
@@ -29,24 +27,13 @@ std::vector<TrainingLoss> losses_of(const at::Tensor& table) {
   return losses;
 }
 
-std::vector<int64_t> numbers_of(const at::Tensor& list) {
-  return {list.const_data_ptr<int64_t>(), list.const_data_ptr<int64_t>() + list.numel()};
-}
-
 }  // namespace
 
-std::string hash_of(const std::vector<TrainingPicture>& pictures) {
-  Sha256 hash;
-  for (const auto& picture : pictures) {
-    for (const auto& tensor : {picture.mean, picture.std, picture.context}) {
-      const auto values = tensor.contiguous().cpu();
-      hash.update(values.data_ptr(), values.nbytes());
-    }
-  }
-  return hash.hex();
-}
-
 RunDescription describe_run(const DreamboothOptions& options, const TextToImage& model) {
+  TextToImageOptions picture;
+  picture.width = options.width;
+  picture.height = options.height;
+  const auto [width, height] = model.picture_size(picture);
   RunDescription run = {{"--targets", fmt::format("{}", fmt::join(options.targets, ","))},
                         {"--rank", fmt::format("{}", options.rank)},
                         {"--alpha", fmt::format("{}", options.alpha)},
@@ -59,8 +46,11 @@ RunDescription describe_run(const DreamboothOptions& options, const TextToImage&
                         {"--prior-weight", fmt::format("{}", options.prior_weight)},
                         {"--loss-weight", loss_weight_names().at(static_cast<size_t>(options.loss_weight))},
                         {"--seed", fmt::format("{}", options.seed)},
-                        {"--dtype", c10::toString(model.dtype())},
+                        {"--prompt", options.prompt},
+                        {"--width", fmt::format("{}", width)},
+                        {"--height", fmt::format("{}", height)},
                         {"model", hash_of(model)}};
+  if (options.prior_weight > 0) run["--class-prompt"] = options.class_prompt;
   if (options.schedule != RateSchedule::constant) run["--steps"] = fmt::format("{}", options.steps);
   return run;
 }
@@ -79,17 +69,20 @@ void write_training_checkpoint(const std::filesystem::path& path, const Training
   write_run_checkpoint(path, work, tensors, run);
 }
 
-TrainingState read_training_checkpoint(const std::filesystem::path& path, const RunDescription& run) {
+TrainingState read_training_checkpoint(const std::filesystem::path& path, const RunDescription& run,
+                                       const TrainingExtent& extent) {
   const RunCheckpoint checkpoint(path, work, run);
+  const auto numbers = [&](const char* name) {
+    return checkpoint.take(name, at::kFloat, {extent.parameters});
+  };
   TrainingState state;
-  state.theta = checkpoint.take("theta", at::kFloat);
-  state.generator = checkpoint.take("generator", at::kByte);
-  state.order = numbers_of(checkpoint.take("order", at::kLong));
-  state.class_order = numbers_of(checkpoint.take("class_order", at::kLong));
-  state.losses = losses_of(checkpoint.take("losses", at::kDouble, 2));
+  state.theta = numbers("theta");
+  state.generator = checkpoint.take_generator("generator");
+  state.order = checkpoint.take_indices("order", extent.pictures);
+  state.class_order = checkpoint.take_indices("class_order", extent.class_pictures);
+  state.losses = losses_of(checkpoint.take("losses", at::kDouble, {-1, 2}));
   if (!state.losses.empty()) {
-    state.optimiser = {checkpoint.take("first_moment", at::kFloat),
-                       checkpoint.take("second_moment", at::kFloat), state.steps()};
+    state.optimiser = {numbers("first_moment"), numbers("second_moment"), state.steps()};
   }
   return state;
 }

@@ -15,6 +15,10 @@ namespace {
 
 using nlohmann::json;
 
+/// Far above every model, and small enough that no product of sizes overflows.
+constexpr int64_t largest = 1'000'000;
+constexpr size_t most_levels = 16;
+
 /// One config.json with errors that name the file and the field.
 class Fields {
  public:
@@ -33,7 +37,8 @@ class Fields {
 
   int64_t positive(const char* name, int64_t fallback) const {
     const auto value = get<int64_t>(name, fallback);
-    if (value < 1) fail(name, std::to_string(value), "a positive number");
+    if (value < 1 || value > largest)
+      fail(name, std::to_string(value), fmt::format("a number from 1 to {}", largest));
     return value;
   }
 
@@ -48,8 +53,11 @@ class Fields {
 
   std::vector<int64_t> positive_list(const char* name) const {
     const auto values = get<std::vector<int64_t>>(name, {});
-    if (values.empty() || *std::min_element(values.begin(), values.end()) < 1) {
-      fail(name, object_.value(name, json()).dump(), "a list of positive numbers");
+    const bool fits = std::all_of(values.begin(), values.end(),
+                                  [](int64_t value) { return value >= 1 && value <= largest; });
+    if (values.empty() || values.size() > most_levels || !fits) {
+      fail(name, object_.value(name, json()).dump().substr(0, 100),
+           fmt::format("a list of 1 to {} numbers from 1 to {}", most_levels, largest));
     }
     return values;
   }
@@ -111,6 +119,10 @@ UNetConfig read_unet_config(const std::filesystem::path& path) {
   }
   UNetConfig config;
   config.sample_size = fields.positive("sample_size", config.sample_size);
+  constexpr int64_t most_latents = 16'384;  // along a side
+  if (config.sample_size > most_latents) {
+    fields.fail("sample_size", std::to_string(config.sample_size), fmt::format("{} at most", most_latents));
+  }
   config.in_channels = fields.positive("in_channels", config.in_channels);
   config.out_channels = fields.positive("out_channels", config.out_channels);
   config.block_out_channels = fields.positive_list("block_out_channels");
@@ -155,6 +167,11 @@ VaeConfig read_vae_config(const std::filesystem::path& path) {
   config.latent_channels = fields.positive("latent_channels", config.latent_channels);
   config.block_out_channels = fields.positive_list("block_out_channels");
   const size_t levels = config.block_out_channels.size();
+  constexpr size_t most_levels = 16;  // a latent would be 32768 pixels wide; Stable Diffusion has 4
+  if (levels > most_levels) {
+    fields.fail("block_out_channels", fmt::format("{} levels", levels),
+                fmt::format("{} at most", most_levels));
+  }
   for (const auto& [name, type] : {std::pair("down_block_types", "DownEncoderBlock2D"),
                                    std::pair("up_block_types", "UpDecoderBlock2D")}) {
     const auto types = fields.get<std::vector<std::string>>(name, std::vector<std::string>(levels, type));

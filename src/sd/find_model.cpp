@@ -1,8 +1,7 @@
 #include <fmt/format.h>
 
-#include <fstream>
-
 #include "w2w/base/error.h"
+#include "w2w/base/read_file.h"
 #include "w2w/sd/checkpoint.h"
 
 namespace w2w {
@@ -11,10 +10,8 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string read_line(const fs::path& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
+  const auto text = read_file(path);
+  return text.substr(0, text.find('\n'));
 }
 
 /// "organisation/name" or "organisation/name@revision"

@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/file.h>
-#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 #include "w2w/base/error.h"
@@ -18,6 +20,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char *key_name = "w2w.build", *stage_name = "stage", *position_name = "position";
+constexpr const char *file_name = "state.safetensors", *start_over = "delete its folder to start over";
+
+std::string damaged(const fs::path& folder) {
+  return fmt::format("damaged state of an unfinished build ({})", (folder / file_name).string());
+}
 
 }  // namespace
 
@@ -37,25 +44,21 @@ BuildFolder::BuildFolder(const fs::path& output, std::string key, bool anew, dou
   read_state(anew);
 }
 
-BuildFolder::~BuildFolder() {
-  if (lock_ >= 0) close(lock_);
-}
-
 void BuildFolder::lock() {
-  lock_ = open((path_ / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (lock_ >= 0 && flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
-  if (lock_ >= 0 && errno == EWOULDBLOCK) {
+  lock_ = FileDescriptor(open((path_ / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+  if (lock_.is_open() && flock(lock_.number(), LOCK_EX | LOCK_NB) == 0) return;
+  if (lock_.is_open() && errno == EWOULDBLOCK) {
     throw Error(ErrorKind::failure,
                 fmt::format("another process builds this space now ({})", output_.string()),
                 "wait for it, or choose another -o");
   }
-  if (lock_ >= 0) return;  // a file system without locks
+  if (lock_.is_open()) return;  // a file system without locks
   throw Error(ErrorKind::failure,
               fmt::format("cannot write into folder ({}): {}", path_.string(), std::strerror(errno)));
 }
 
 void BuildFolder::read_state(bool anew) {
-  const auto file = path_ / "state.safetensors";
+  const auto file = path_ / file_name;
   if (!fs::exists(file)) return;
   auto state = read_safetensors(file);
   if (state.metadata[key_name] != key_) {
@@ -69,16 +72,37 @@ void BuildFolder::read_state(bool anew) {
     return;
   }
   stage_ = saved_stage_ = state.metadata[stage_name];
-  position_ = std::stoll(state.metadata[position_name]);
+  const auto stages = {build_stage::collect, build_stage::gram, build_stage::krylov, build_stage::components};
+  if (std::find(stages.begin(), stages.end(), stage_) == stages.end()) {
+    refuse_state(fmt::format("expected a stage of {}, found '{}'", fmt::join(stages, ", "), stage_));
+  }
+  const auto& position = state.metadata[position_name];
+  const auto [end, status] = std::from_chars(position.data(), position.data() + position.size(), position_);
+  if (status != std::errc{} || end != position.data() + position.size() || position_ < 0) {
+    refuse_state(fmt::format("expected a position of 0 or more, found '{}'", position));
+  }
   tensors_ = std::move(state.tensors);
   notice(fmt::format("going on with an unfinished build ({})", path_.string()));
 }
 
-const at::Tensor& BuildFolder::tensor(const std::string& name) const {
-  if (const auto found = tensors_.find(name); found != tensors_.end()) return found->second;
-  throw Error(ErrorKind::malformed,
-              fmt::format("the state of an unfinished build lacks '{}' ({})", name, path_.string()),
-              "delete the folder to begin anew");
+int64_t BuildFolder::position(int64_t all) const {
+  if (position_ <= all) return position_;
+  refuse_state(fmt::format("expected a position of {} at most in '{}', found {}", all, stage_, position_));
+}
+
+const at::Tensor& BuildFolder::tensor(const std::string& name, c10::ScalarType dtype,
+                                      at::IntArrayRef shape) const {
+  try {
+    return expect_tensor(tensors_, name, dtype, shape, damaged(path_), start_over);
+  } catch (const Error&) {
+    refused_ = true;
+    throw;
+  }
+}
+
+void BuildFolder::refuse_state(const std::string& what) const {
+  refused_ = true;
+  throw Error(ErrorKind::malformed, damaged(path_) + ": " + what, start_over);
 }
 
 bool BuildFolder::due() const { return interrupt_requested() || Clock::now() - saved_ >= interval_; }
@@ -87,26 +111,12 @@ void BuildFolder::save(const std::string& stage, int64_t position, const TensorM
   const auto start = Clock::now();
   TensorMap on_cpu;
   for (const auto& [name, tensor] : tensors) on_cpu[name] = tensor.cpu();
-  write_safetensors(path_ / "state.safetensors", on_cpu,
+  write_safetensors(path_ / file_name, on_cpu,
                     {{key_name, key_}, {stage_name, stage}, {position_name, std::to_string(position)}});
   saved_stage_ = stage;
   saved_ = Clock::now();
-  interval_ = std::max(interval_, 20 * (saved_ - start));  // at most a twentieth of the time goes into saving
-}
-
-void BuildFolder::finish(const fs::path& folder) {
-  std::error_code error;
-  const bool replaces = fs::exists(fs::symlink_status(output_, error));
-  error.clear();  // set where there is nothing
-  if (replaces) fs::rename(output_, path_ / "old", error);
-  if (!error) fs::rename(folder, output_, error);
-  if (error) {
-    std::error_code ignored;
-    if (!fs::exists(output_, ignored)) fs::rename(path_ / "old", output_, ignored);
-    throw Error(ErrorKind::failure,
-                fmt::format("cannot rename into folder ({}): {}", output_.string(), error.message()));
-  }
-  discard();
+  // At most a twentieth of the time goes into saving, unless it was to be done after every step.
+  if (interval_ > Clock::duration::zero()) interval_ = std::max(interval_, 20 * (saved_ - start));
 }
 
 void BuildFolder::discard() {

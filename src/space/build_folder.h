@@ -3,9 +3,15 @@
 #include <filesystem>
 #include <string>
 
+#include "w2w/base/file_descriptor.h"
 #include "w2w/io/tensor_file.h"
 
 namespace w2w {
+
+/// The stages of a build, in their order; of the Gram matrix and the Krylov basis one build has one.
+namespace build_stage {
+constexpr const char *collect = "collect", *gram = "gram", *krylov = "krylov", *components = "components";
+}
 
 /// What an unfinished build has done so far: OUTPUT.building beside the output, with state.safetensors for
 /// the stage it is in and whatever matrices it fills piece by piece. The state is bound to the inputs by
@@ -15,24 +21,26 @@ class BuildFolder {
   /// Makes the folder, or goes on with the one there is. `anew` throws away the state of another key, which
   /// is an Error(failure) otherwise; so is a build that is running there now.
   BuildFolder(const std::filesystem::path& output, std::string key, bool anew, double save_every_seconds);
-  ~BuildFolder();
-  BuildFolder(const BuildFolder&) = delete;
-  BuildFolder& operator=(const BuildFolder&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
-  const std::string& stage() const { return stage_; }       ///< of the state; "" at the beginning
-  int64_t position() const { return position_; }            ///< how far that stage had come
-  const at::Tensor& tensor(const std::string& name) const;  ///< mapped: clone what is to be changed
+  const std::string& stage() const { return stage_; }  ///< of the state; "" at the beginning
+  /// How far that stage had come. Error(malformed) when that is more than all of it.
+  int64_t position(int64_t all) const;
+  /// Mapped: clone what is to be changed. Error(malformed) unless it is of this type and shape (-1: any) and
+  /// finite.
+  const at::Tensor& tensor(const std::string& name, c10::ScalarType dtype, at::IntArrayRef shape) const;
+  /// Error(malformed): the state is not what this build can have left.
+  [[noreturn]] void refuse_state(const std::string& what) const;
+  /// Whether the state was refused: then it is not for the build to throw it away.
+  bool refused() const { return refused_; }
 
   /// Whether it is time to save: a minute or so after the last time, less often when saving takes long, and
-  /// at once after an interruption.
+  /// at once after an interruption; with 0 seconds always.
   bool due() const;
   void save(const std::string& stage, int64_t position, const TensorMap& tensors);
   const std::string& saved_stage() const { return saved_stage_; }  ///< of the state on disk now
 
-  /// `folder`, which lies in path(), takes the place of the output, and nothing is left of the build.
-  void finish(const std::filesystem::path& folder);
-  /// Nothing is left of the build: it cannot come to an end with these inputs.
+  /// Nothing is left of the build: it came to its end, or cannot with these inputs.
   void discard();
 
  private:
@@ -46,7 +54,8 @@ class BuildFolder {
   TensorMap tensors_;
   Clock::duration interval_;
   Clock::time_point saved_ = Clock::now();
-  int lock_ = -1;
+  FileDescriptor lock_;
+  mutable bool refused_ = false;
 };
 
 }  // namespace w2w

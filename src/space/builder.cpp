@@ -8,6 +8,7 @@
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,6 +17,8 @@
 #include "collect.h"
 #include "standardised.h"
 #include "subspace.h"
+#include "w2w/base/atomic_file.h"
+#include "w2w/base/atomic_folder.h"
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
 #include "w2w/base/sha256.h"
@@ -26,8 +29,6 @@ namespace w2w {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* components_stage = "components";
 
 /// What the state of an unfinished build is bound to: the models by name, size and time of their files, and
 /// all options that change the outcome.
@@ -50,6 +51,20 @@ std::string key_of(const std::vector<ModelSource>& sources, const BuildOptions& 
                   options.partial, options.weights.has_value(), static_cast<int>(options.method),
                   options.oversample, options.passes, options.seed, options.alpha));
   return hash.hex();
+}
+
+/// Which model is which row decides what a random start is.
+std::string hash_of(const std::vector<std::string>& names) {
+  Sha256 hash;
+  for (const auto& name : names) hash.update(name.data(), name.size() + 1);
+  return hash.hex().substr(0, 16);
+}
+
+bool on_one_file_system(const fs::path& file, const fs::path& output) {
+  const auto folder = output.has_parent_path() ? output.parent_path() : fs::path(".");
+  struct stat one {
+  }, other{};
+  return stat(file.c_str(), &one) == 0 && stat(folder.c_str(), &other) == 0 && one.st_dev == other.st_dev;
 }
 
 bool is_exact(BuildMethod method, int64_t models) {
@@ -95,8 +110,10 @@ class SpaceBuilder {
       return build();
     } catch (const Error& error) {
       // What the models themselves do not allow leaves nothing behind; work that can be gone on with stays.
-      const bool only_read = folder_.saved_stage().empty() || folder_.saved_stage() == collect_stage;
-      if (error.kind() != ErrorKind::interrupted && (only_read || impossible_)) folder_.discard();
+      const bool only_read = folder_.saved_stage().empty() || folder_.saved_stage() == build_stage::collect;
+      if (error.kind() != ErrorKind::interrupted && !folder_.refused() && (only_read || impossible_)) {
+        folder_.discard();
+      }
       throw;
     }
   }
@@ -134,11 +151,12 @@ class SpaceBuilder {
     report.moving = statistics.moving();
     report.components = data.components.size(0);
     report.exact = is_exact(options_.method, data.models);
+    report.basis = basis_size(wanted(data.models));
     report.canonical = options_.canonical;
     report.explained = variance.sum().item<double>() / data.total_variance;
     report.residual_median = components.residual.median().item<double>();
     report.residual_worst = components.residual.max().item<double>();
-    data.build = description(report);
+    data.build = description(report, data.names);
     report.hash = finish(data);
     return report;
   }
@@ -157,17 +175,27 @@ class SpaceBuilder {
   }
 
   Components find(const Standardised& x) {
-    if (folder_.stage() == components_stage) {
-      return {folder_.tensor("combination"), folder_.tensor("scores"), folder_.tensor("residual")};
+    if (folder_.stage() == build_stage::components) {
+      const auto& scores = folder_.tensor("scores", at::kDouble, {x.models(), -1});
+      return {folder_.tensor("combination", at::kDouble, scores.sizes()), scores,
+              folder_.tensor("residual", at::kDouble, {scores.size(1)})};
     }
-    const int64_t wanted = options_.components.value_or(std::min(default_components, x.models() - 1));
-    const auto size = static_cast<int64_t>(std::ceil(options_.oversample * static_cast<double>(wanted)));
+    const int64_t wanted = this->wanted(x.models());
     const auto subspace =
         is_exact(options_.method, x.models())
             ? exact_subspace(x, wanted, folder_, progress_)
-            : krylov_subspace(x, wanted, {size, options_.passes, options_.seed}, folder_, progress_);
+            : krylov_subspace(x, wanted, {basis_size(wanted), options_.passes, options_.seed}, folder_,
+                              progress_);
     check_found(subspace.eigenvalues.numel(), wanted, x.models());
     return components_of(subspace);
+  }
+
+  int64_t wanted(int64_t models) const {
+    return options_.components.value_or(std::min(default_components, models - 1));
+  }
+
+  int64_t basis_size(int64_t wanted) const {
+    return static_cast<int64_t>(std::ceil(options_.oversample * static_cast<double>(wanted)));
   }
 
   void check_found(int64_t found, int64_t wanted, int64_t models) {
@@ -182,28 +210,32 @@ class SpaceBuilder {
 
   /// V^T = W^T X, block by block of columns, into a file that is mapped then.
   at::Tensor write_components(const Standardised& x, const Components& components) {
-    const bool resumed = folder_.stage() == components_stage;
+    const bool resumed = folder_.stage() == build_stage::components;
     const auto path = folder_.path() / "components.safetensors";
     MatrixFile file(path, "components", components.scores.size(1), x.parameters(), options_.dtype);
+    const int64_t start = resumed ? folder_.position(x.blocks()) : 0;
+    if (start > 0 && !file.reopened()) {
+      folder_.refuse_state(fmt::format("the components are not as they were written ({})", path.string()));
+    }
     const auto save = [&](int64_t block) {
       file.flush();
-      folder_.save(components_stage, block,
+      folder_.save(build_stage::components, block,
                    {{"combination", components.combination},
                     {"scores", components.scores},
                     {"residual", components.residual}});
     };
     const auto weights = components.combination.t().contiguous().to(x.device());
-    for (int64_t block = resumed ? folder_.position() : 0; block < x.blocks();) {
+    for (int64_t block = start; block < x.blocks();) {
       file.write(0, x.first_column(block), weights.mm(x.block(block)).cpu());
       ++block;
-      report(progress_, {"components", static_cast<int>(block), static_cast<int>(x.blocks()), {}});
+      report(progress_, {"components", block, x.blocks(), {}});
       if (folder_.due()) save(block);
       check_interrupt();
     }
     return read_safetensors(path).tensors.at("components");
   }
 
-  std::string description(const BuildReport& report) const {
+  std::string description(const BuildReport& report, const std::vector<std::string>& names) const {
     nlohmann::json build = {{"method", report.exact ? "exact" : "randomized"},
                             {"canonical", report.canonical},
                             {"explained", report.explained}};
@@ -211,6 +243,8 @@ class SpaceBuilder {
       build["oversample"] = options_.oversample;
       build["passes"] = options_.passes;
       build["seed"] = options_.seed;
+      build["basis"] = report.basis;
+      build["names"] = hash_of(names);
       build["residual_median"] = report.residual_median;
       build["residual_worst"] = report.residual_worst;
     }
@@ -222,15 +256,24 @@ class SpaceBuilder {
     std::error_code ignored;
     fs::remove_all(space, ignored);
     write_space(space, data, options_.dtype);
-    if (options_.weights) {
-      const auto collected = folder_.path() / collected_file;
-      std::error_code error;
-      fs::rename(collected, *options_.weights, error);
-      if (error) fs::copy_file(collected, *options_.weights, fs::copy_options::overwrite_existing);
-    }
     const auto hash = Space(data, space.string()).hash();
-    folder_.finish(space);
+    if (!options_.weights) {
+      put_folder(space, {options_.output, options_.force});
+    } else {
+      put_with_weights(space, {*options_.weights, options_.force});
+    }
+    folder_.discard();
     return hash;
+  }
+
+  /// What may fail for want of space comes first. The matrix is moved last: killed before that, the same
+  /// command with --force still has it.
+  void put_with_weights(const fs::path& space, const OutputPath& weights) {
+    const auto collected = folder_.path() / collected_file;
+    std::optional<AtomicFile> copy;
+    if (!on_one_file_system(collected, weights.path)) write_bytes_of(collected, copy.emplace(weights));
+    put_folder(space, {options_.output, options_.force});
+    copy ? copy->commit() : move_whole(collected, weights);
   }
 
   const std::vector<ModelSource>& sources_;

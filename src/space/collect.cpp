@@ -230,10 +230,11 @@ class RowReader {
   std::map<std::string, at::Tensor> like_;
 };
 
-/// A matrix that needs no change is used where it lies.
+/// A matrix that needs no change is used where it lies; one that lies column by column is copied, as the
+/// order of sums would follow its strides.
 bool is_usable_in_place(const std::vector<ModelSource>& sources, const BuildOptions& options) {
   return sources.size() == 1 && sources.front().kind == ModelSource::Kind::matrix && !options.canonical &&
-         !options.weights;
+         !options.weights && read_model_matrix(sources.front().path).is_contiguous();
 }
 
 }  // namespace
@@ -252,15 +253,25 @@ ModelMatrix collect_models(const std::vector<ModelSource>& sources, const BuildO
   }
   const auto path = folder.path() / collected_file;
   const auto mapped = [&]() -> ModelMatrix {
-    return {read_safetensors(path).tensors.at(tensor_name), std::move(names), reader.layout()};
+    const auto file = read_safetensors(path);
+    const auto found = file.tensors.find(tensor_name);
+    const std::vector<int64_t> shape = {count, reader.layout().parameters()};
+    if (found == file.tensors.end() || found->second.sizes() != shape ||
+        found->second.scalar_type() != at::kFloat) {
+      folder.refuse_state(fmt::format("the matrix of models is not as it was written ({})", path.string()));
+    }
+    return {found->second, std::move(names), reader.layout()};
   };
-  if (!folder.stage().empty() && folder.stage() != collect_stage) return mapped();
-  int64_t done = folder.stage() == collect_stage ? folder.position() : 0;
+  if (!folder.stage().empty() && folder.stage() != build_stage::collect) return mapped();
+  int64_t done = folder.stage() == build_stage::collect ? folder.position(count) : 0;
   MatrixFile matrix(path, tensor_name, count, reader.layout().parameters(), at::kFloat,
                     {{"names", json_text(nlohmann::json(names))}});
+  if (done > 0 && !matrix.reopened()) {
+    folder.refuse_state(fmt::format("the matrix of models is not as it was written ({})", path.string()));
+  }
   const auto save = [&] {
     matrix.flush();
-    folder.save(collect_stage, done, {});
+    folder.save(build_stage::collect, done, {});
   };
   int64_t begin = 0;  // of the source, as a row of the matrix
   for (const auto& source : sources) {
@@ -272,7 +283,7 @@ ModelMatrix collect_models(const std::vector<ModelSource>& sources, const BuildO
           reader.rows(source, done - begin, std::min(RowReader::batch(source.kind), end - done));
       matrix.write(done, 0, rows);
       done += rows.size(0);
-      report(progress, {"collecting", static_cast<int>(done), static_cast<int>(count), {}});
+      report(progress, {"collecting", done, count, {}});
       if (folder.due()) save();
       check_interrupt();
     }

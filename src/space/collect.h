@@ -17,7 +17,6 @@ struct ModelMatrix {
 ModelMatrix collect_models(const std::vector<ModelSource>& sources, const BuildOptions& options,
                            BuildFolder& folder, const Progress& progress);
 
-constexpr const char* collect_stage = "collect";
 /// The file in `folder` that a collected matrix is in.
 constexpr const char* collected_file = "weights.safetensors";
 

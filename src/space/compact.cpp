@@ -84,7 +84,7 @@ void read_projections(const fs::path& path, SpaceData& data) {
   }
   if (!file.metadata.contains("names")) return;
   try {
-    data.names = json::parse(file.metadata["names"]).get<std::vector<std::string>>();
+    data.names = parse_json(file.metadata["names"]).get<std::vector<std::string>>();
   } catch (const json::exception& error) {
     throw Error(ErrorKind::malformed, fmt::format("expected a JSON list of texts as 'names' ({}): {}",
                                                   path.string(), json_reason(error)));

@@ -30,8 +30,7 @@ void copy_rows(const at::Tensor& components, MatrixFile& file, const Progress& p
     const auto part = components.narrow(0, first, std::min(rows, count - first));
     file.write(first, 0, part);
     if (part.is_contiguous()) release_pages(part);
-    report(progress,
-           {"components", static_cast<int>(std::min(first + rows, count)), static_cast<int>(count), {}});
+    report(progress, {"components", std::min(first + rows, count), count, {}});
   }
 }
 
@@ -44,8 +43,7 @@ void copy_columns(const at::Tensor& v, MatrixFile& file, int64_t k, const Progre
     const auto part = v.narrow(0, first, std::min(rows, count - first));
     file.write(0, first, part.narrow(1, 0, k).t().contiguous());
     if (part.is_contiguous()) release_pages(part);
-    report(progress,
-           {"components", static_cast<int>(std::min(first + rows, count)), static_cast<int>(count), {}});
+    report(progress, {"components", std::min(first + rows, count), count, {}});
   }
 }
 

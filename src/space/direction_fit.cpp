@@ -153,6 +153,7 @@ Directions fit_directions(const Space& space, const Labels& labels, const Direct
   warn_of_few(matrix, fit);
   const auto projections = space.data().projections.narrow(1, 0, fit.components);
   result.space_hash = space.hash();
+  result.basis = space.basis();
   result.method = name_of(fit.method);
   result.penalty = fit.penalty ? fit.penalty : default_penalty(fit.method);
   result.vectors = classifier_normals(projections, matrix, fit, progress).t().contiguous();

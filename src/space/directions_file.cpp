@@ -31,6 +31,7 @@ class Reader {
     }
     Directions result;
     result.space_hash = metadata("w2w.space");
+    if (has("w2w.basis")) result.basis = metadata("w2w.basis");
     result.attributes = names("w2w.attributes");
     if (has("w2w.without")) result.without = names("w2w.without");
     if (has("w2w.method")) result.method = metadata("w2w.method");
@@ -75,7 +76,7 @@ class Reader {
 
   std::vector<std::string> names(const std::string& key) const {
     try {
-      return json::parse(metadata(key)).get<std::vector<std::string>>();
+      return parse_json(metadata(key)).get<std::vector<std::string>>();
     } catch (const json::exception& error) {
       fail(fmt::format("expected a JSON list of names as '{}': {}", key, json_reason(error)));
     }
@@ -114,7 +115,7 @@ class Reader {
 
 }  // namespace
 
-void write_directions(const std::filesystem::path& path, const Directions& directions) {
+void write_directions(const OutputPath& output, const Directions& directions) {
   TensorMap tensors = {{"directions", directions.vectors.to(at::kFloat).contiguous()},
                        {"covariance", directions.covariance.contiguous()},
                        {"largest", directions.largest.contiguous()},
@@ -124,9 +125,10 @@ void write_directions(const std::filesystem::path& path, const Directions& direc
                        {"w2w.space", directions.space_hash},
                        {"w2w.attributes", json_text(json(directions.attributes))},
                        {"w2w.method", directions.method}};
+  if (!directions.basis.empty()) metadata["w2w.basis"] = directions.basis;
   if (directions.penalty) metadata["w2w.penalty"] = fmt::format("{}", *directions.penalty);
   if (!directions.without.empty()) metadata["w2w.without"] = json_text(json(directions.without));
-  write_safetensors(path, tensors, metadata);
+  write_safetensors(output, tensors, metadata);
 }
 
 Directions read_directions(const std::filesystem::path& path, const Space& space) {
@@ -139,6 +141,13 @@ Directions read_directions(const std::filesystem::path& path, const Space& space
                     path.string(), space.hash().substr(0, 16), space.components(), space.origin(),
                     directions.space_hash.substr(0, 16), directions.components()),
         "give the --space they were made with");
+  }
+  if (!directions.basis.empty() && !space.basis().empty() && directions.basis != space.basis()) {
+    throw Error(ErrorKind::failure,
+                fmt::format("directions ({}) belong to another space of the same models: expected components "
+                            "found by {}, as in {}, found {}",
+                            path.string(), space.basis(), space.origin(), directions.basis),
+                "give the --space they were made with");
   }
   return directions;
 }

@@ -13,7 +13,7 @@
 namespace w2w {
 namespace {
 
-constexpr const char *stage = "gram", *matrix = "gram";
+constexpr const char *stage = build_stage::gram, *matrix = "gram";
 
 /// G += X_b X_b^T for the tiles on and above the diagonal, by strips of rows: little more than half the work.
 /// ATen has no syrk.
@@ -42,10 +42,11 @@ void mirror(at::Tensor& gram) {
 
 at::Tensor gram_matrix(const Standardised& x, BuildFolder& folder, const Progress& progress) {
   const bool resumed = folder.stage() == stage;
-  auto gram = resumed ? folder.tensor(matrix).clone() : at::zeros({x.models(), x.models()}, at::kDouble);
+  auto gram = resumed ? folder.tensor(matrix, at::kDouble, {x.models(), x.models()}).clone()
+                      : at::zeros({x.models(), x.models()}, at::kDouble);
   gram = gram.to(x.device());
-  const auto blocks = static_cast<int>(x.blocks());
-  for (auto block = static_cast<int>(resumed ? folder.position() : 0); block < blocks;) {
+  const auto blocks = x.blocks();
+  for (int64_t block = resumed ? folder.position(blocks) : 0; block < blocks;) {
     add_block(gram, x.block(block));
     ++block;
     report(progress, {"Gram matrix", block, blocks, {}});

@@ -82,22 +82,34 @@ Identity read_identity(const fs::path& given) {
                                                   path.string(), version, format_version));
   }
   take(file.metadata, "w2w.space", identity.space_hash);
+  take(file.metadata, "w2w.basis", identity.basis);
   take(file.metadata, "w2w.model", identity.model);
   take(file.metadata, "w2w.history", identity.history);
   take(file.metadata, "w2w.trigger", identity.trigger);
   return identity;
 }
 
-void write_identity(const fs::path& path, const Identity& identity) {
+void write_identity(const OutputPath& output, const Identity& identity) {
   const auto values = identity.coefficients.to(at::kCPU, at::kFloat).contiguous();
-  if (path.extension() == ".pt" || path.extension() == ".PT")
-    return write_torch_tensor(path, values.view({1, -1}));
-  write_safetensors(path, {{tensor_name, values}},
-                    {{"w2w.format", format_version},
-                     {"w2w.space", identity.space_hash},
-                     {"w2w.model", identity.model},
-                     {"w2w.history", identity.history},
-                     {"w2w.trigger", identity.trigger}});
+  if (!at::isfinite(values).all().item<bool>()) {
+    throw Error(ErrorKind::failure,
+                fmt::format("the person has coefficients that are not finite ({})", output.path.string()),
+                "`w2w space verify` looks whether the space is whole");
+  }
+  const auto extension = output.path.extension();
+  if (extension == ".pt" || extension == ".PT") return write_torch_tensor(output, values.view({1, -1}));
+  Metadata metadata = {{"w2w.format", format_version},
+                       {"w2w.space", identity.space_hash},
+                       {"w2w.model", identity.model},
+                       {"w2w.history", identity.history},
+                       {"w2w.trigger", identity.trigger}};
+  if (!identity.basis.empty()) metadata["w2w.basis"] = identity.basis;
+  write_safetensors(output, {{tensor_name, values}}, metadata);
+}
+
+void set_space(Identity& identity, const Space& space) {
+  identity.space_hash = space.hash();
+  identity.basis = space.basis();
 }
 
 void check_identity_fits(const Identity& identity, const Space& space, const std::string& name) {
@@ -108,6 +120,14 @@ void check_identity_fits(const Identity& identity, const Space& space, const std
         fmt::format("identity ({}) belongs to another space: expected space {}, as in {}, found {}", name,
                     space.hash().substr(0, 16), space.origin(), identity.space_hash.substr(0, 16)),
         hint);
+  }
+  if (!identity.basis.empty() && !space.basis().empty() && identity.basis != space.basis()) {
+    throw Error(ErrorKind::failure,
+                fmt::format("identity ({}) belongs to another space of the same models: expected components "
+                            "found by {}, as in "
+                            "{}, found {}",
+                            name, space.basis(), space.origin(), identity.basis),
+                hint);
   }
   if (identity.coefficients.numel() > space.components()) {
     throw Error(

@@ -6,6 +6,7 @@
 #include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -15,7 +16,8 @@
 namespace w2w {
 namespace {
 
-constexpr const char *stage = "krylov", *basis_name = "basis", *images_name = "images", *next_name = "next";
+constexpr const char *stage = build_stage::krylov, *basis_name = "basis", *images_name = "images",
+                     *next_name = "next";
 
 /// An orthonormal basis of what of `block` [n, b] lies outside the orthonormal `basis`. Directions that are
 /// nothing but rounding beside `size` are left out.
@@ -40,19 +42,16 @@ class KrylovBasis {
       : x_(x), options_(options), folder_(folder), progress_(progress) {
     size_ = std::min({options.size, x.models(), most_exact_models});
     width_ = (size_ + options.passes - 1) / options.passes;
-    blocks_ = static_cast<int>(x.blocks());
-    total_ = static_cast<int>((size_ + width_ - 1) / width_) * blocks_;
+    blocks_ = x.blocks();
+    total_ = (size_ + width_ - 1) / width_ * blocks_;
   }
 
   void grow() {
-    int done = 0;
+    int64_t done = 0;
     at::Tensor image;  // of the newest block, unfinished
     if (folder_.stage() == stage) {
-      done = static_cast<int>(folder_.position());
-      const auto taken = [&](const char* name) { return folder_.tensor(name).clone().to(x_.device()); };
-      basis = taken(basis_name);
-      images = taken(images_name);
-      image = taken(next_name);
+      done = folder_.position(total_);
+      image = read_state(done);
     } else {
       Generator random(options_.seed);
       const auto start = random.randn({x_.models(), std::min(width_, size_)}).to(x_.device(), at::kDouble);
@@ -78,8 +77,27 @@ class KrylovBasis {
   at::Tensor basis, images;
 
  private:
+  /// The image of the newest block, as far as it had come.
+  at::Tensor read_state(int64_t done) {
+    const auto taken = [&](const char* name) {
+      return folder_.tensor(name, at::kDouble, {x_.models(), -1}).clone().to(x_.device());
+    };
+    basis = taken(basis_name);
+    images = taken(images_name);
+    auto image = taken(next_name);
+    const int64_t known = images.size(1);
+    if (basis.size(1) > size_ || known >= basis.size(1) || image.size(1) != basis.size(1) - known ||
+        (known > 0) != (done >= blocks_) || known > done / blocks_ * width_) {
+      folder_.refuse_state(
+          fmt::format("{} vectors of the basis, {} images and {} unfinished ones do not belong "
+                      "together after {} blocks",
+                      basis.size(1), known, image.size(1), done));
+    }
+    return image;
+  }
+
   /// image += X X^T q over the blocks of columns that are left of this pass.
-  int add_product(at::Tensor& image, const at::Tensor& q, int done) {
+  int64_t add_product(at::Tensor& image, const at::Tensor& q, int64_t done) {
     do {
       const auto x = x_.block(done % blocks_);
       image.addmm_(x, x.t().mm(q));
@@ -90,7 +108,7 @@ class KrylovBasis {
     return done;
   }
 
-  void save_if_due(const at::Tensor& image, int done) {
+  void save_if_due(const at::Tensor& image, int64_t done) {
     if (folder_.due()) {
       folder_.save(stage, done, {{basis_name, basis}, {images_name, images}, {next_name, image}});
     }
@@ -101,8 +119,7 @@ class KrylovBasis {
   const KrylovOptions& options_;
   BuildFolder& folder_;
   const Progress& progress_;
-  int64_t size_, width_;
-  int blocks_, total_;
+  int64_t size_, width_, blocks_, total_;
 };
 
 }  // namespace

@@ -93,7 +93,7 @@ std::vector<std::string> training_names(const Space& space) {
   for (const auto* file : {"identity_df.pt", "files/identity_df.pt", "labels.csv"}) {
     const auto path = first_of(space, {file});
     if (!path) continue;
-    auto rows = read_label_table(*path).rows;
+    auto rows = read_row_names(*path);
     if (static_cast<int64_t>(rows.size()) != models) {
       warn(fmt::format("{} names {} people, the space has {} training models: rows are known by number alone",
                        path->string(), rows.size(), models));

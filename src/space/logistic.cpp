@@ -183,10 +183,7 @@ at::Tensor logistic_normals(const at::Tensor& projections, const at::Tensor& lab
       normals.index_copy_(1, remaining.index_select(0, settled),
                           losses.normals(point.weights.index_select(1, settled)));
       remaining = remaining.index_select(0, open);
-      report(progress, {"logistic regression",
-                        static_cast<int>(attributes - remaining.numel()),
-                        static_cast<int>(attributes),
-                        {}});
+      report(progress, {"logistic regression", attributes - remaining.numel(), attributes, {}});
       if (remaining.numel() == 0) return normals;
       losses = losses.of(open);
       point = point.of(open);

@@ -12,6 +12,7 @@
 #include "w2w/base/log.h"
 #include "w2w/io/csv_reader.h"
 #include "w2w/io/data_frame.h"
+#include "w2w/io/json_depth.h"
 #include "w2w/io/mapped_file.h"
 #include "w2w/io/tensor_file.h"
 #include "w2w/lora/formats.h"
@@ -63,7 +64,8 @@ ModelSource matrix_source(const fs::path& path, const TensorFile& file, int64_t 
   if (found == file.metadata.end()) {
     return {ModelSource::Kind::matrix, path, names_beside(path, models), 1};
   }
-  const auto list = nlohmann::json::parse(found->second, nullptr, false);
+  const auto list = is_json_too_deep(found->second) ? nlohmann::json()
+                                                    : nlohmann::json::parse(found->second, nullptr, false);
   const auto text = [](const nlohmann::json& name) { return name.is_string(); };
   if (!list.is_array() || static_cast<int64_t>(list.size()) != models ||
       !std::all_of(list.begin(), list.end(), text)) {
@@ -119,7 +121,8 @@ class FolderScan {
       check_interrupt();
       if (auto source = inspect(candidates_[i])) sources.push_back(std::move(*source));
       if (candidates_.size() > 1000)
-        report(progress_, {"looking", static_cast<int>(i + 1), static_cast<int>(candidates_.size()), {}});
+        report(progress_,
+               {"looking", static_cast<int64_t>(i + 1), static_cast<int64_t>(candidates_.size()), {}});
     }
     if (sources.empty()) {
       throw Error(ErrorKind::not_found,
@@ -200,9 +203,9 @@ at::Tensor read_model_matrix(const fs::path& path) {
 }
 
 std::vector<std::string> read_model_names(const fs::path& path) {
-  const auto file = MappedFile::open(path);
+  const auto file = MappedFile::open_or_read(path);
   if (file->bytes().starts_with("PK\3\4") || file->bytes().starts_with('\x80')) {
-    return read_label_table(path).rows;
+    return read_row_names(path);
   }
   CsvReader reader(*file);
   const bool plain = path.extension() == ".txt";

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/mv.h>
 #include <fmt/format.h>
 
@@ -28,19 +29,29 @@ std::vector<Neighbour> nearest_models(const Space& space, const at::Tensor& coef
                     models, space.origin(), count));
   }
   const auto shared = std::min(coefficients.numel(), projections.size(1));
-  const auto mean = space.projection_statistics().mean.narrow(0, 0, shared);
-  const auto person = coefficients.to(at::kFloat).view(-1).narrow(0, 0, shared) - mean;
+  const auto& statistics = space.projection_statistics();
+  const auto first_of = [&](const at::Tensor& values) { return values.to(at::kDouble).narrow(0, 0, shared); };
+  const auto mean = first_of(statistics.mean);
+  const auto person = first_of(coefficients.view(-1)) - mean;  // f64: squares of f32 overflow
   const double size = person.norm().item<double>();
-  if (size == 0) {
-    throw Error(ErrorKind::failure, "this is the mean person, who is equally far from everybody");
+  constexpr double rounding = 1e-6;
+  if (!(size > rounding * first_of(statistics.std).norm().item<double>())) {
+    throw Error(ErrorKind::failure,
+                "this is the mean person: without a deviation from the mean, cosine similarity is undefined");
   }
   auto cosines = at::empty({models}, at::kFloat);
   constexpr int64_t block = 4096;
   for (int64_t first = 0; first < models; first += block) {
     const auto rows = projections.narrow(0, first, std::min(block, models - first)).narrow(1, 0, shared);
-    const auto deviations = rows.to(at::kFloat) - mean;
+    const auto deviations = rows.to(at::kDouble) - mean;
     cosines.narrow(0, first, rows.size(0))
-        .copy_(deviations.mv(person) / (deviations.norm(2, 1) * size).clamp_min(1e-30));
+        .copy_(deviations.mv(person) / (deviations.norm(2, 1) * size).clamp_min(1e-300));
+  }
+  if (!at::isfinite(cosines).all().item<bool>()) {
+    throw Error(ErrorKind::malformed,
+                fmt::format("space ({}): projections that are not finite, so cosine similarity is undefined",
+                            space.origin()),
+                "`w2w space verify` says more");
   }
   std::vector<int64_t> order(models);
   std::iota(order.begin(), order.end(), 0);

@@ -46,8 +46,8 @@ class Passes {
     auto total = at::zeros({components_.size(0), columns}, at::kDouble);
     const int64_t parameters = components_.size(1);
     const int64_t length = std::max<int64_t>(16, (int64_t{4} << 20) / components_.size(0));
-    const auto blocks = static_cast<int>((parameters + length - 1) / length);
-    for (int block = 0; block < blocks; ++block) {
+    const int64_t blocks = (parameters + length - 1) / length;
+    for (int64_t block = 0; block < blocks; ++block) {
       check_interrupt();
       const int64_t first = block * length;
       add(total, first, components_.narrow(1, first, std::min(length, parameters - first)).to(at::kDouble));

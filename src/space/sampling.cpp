@@ -21,7 +21,7 @@ Identity draw_identity(const Space& space, int64_t k, double spread, uint64_t se
   const auto z = Generator(seed).randn({k});
   Identity identity;
   identity.coefficients = mean.narrow(0, 0, k) + std.narrow(0, 0, k) * spread * z;
-  identity.space_hash = space.hash();
+  set_space(identity, space);
   identity.model = space.data().base_model;
   identity.trigger = space.data().defaults.prompt;
   return identity;

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/addcmul.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/mv.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
@@ -11,6 +12,7 @@
 #include <mutex>
 
 #include "column_products.h"
+#include "io/json_file.h"
 #include "readers.h"
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
@@ -29,6 +31,20 @@ std::string hash_of(const at::Tensor& mean, const at::Tensor& std) {
     hash.update(values.data_ptr(), values.nbytes());
   }
   return hash.hex();
+}
+
+/// Of SpaceData::build.
+std::string basis_of(const std::string& build) {
+  const auto facts = parse_json(build);
+  if (!facts.contains("method") || !facts["method"].is_string()) return {};
+  auto text = facts["method"].get<std::string>();
+  if (text == "exact") return text;
+  for (const auto* name : {"oversample", "passes", "seed", "basis", "names"}) {
+    if (const auto fact = facts.find(name); fact != facts.end()) {
+      text += fmt::format(", {} {}", name, fact->is_string() ? fact->get<std::string>() : fact->dump());
+    }
+  }
+  return text;
 }
 
 void expect_shape(const std::string& origin, const char* name, const at::Tensor& tensor,
@@ -157,6 +173,7 @@ Space::Space(SpaceData data, std::string origin)
         "choose the model the space was made with");
   }
   hash_ = hash_of(data_.mean, data_.std);
+  basis_ = basis_of(data_.build);
 }
 
 const Layout& Space::layout() const {
@@ -201,6 +218,12 @@ const ProjectionStatistics& Space::projection_statistics() const {
           fmt::format("space ({}) has no projections of its training models, so no statistics to draw from",
                       origin_),
           "add proj_1000pc.pt to the released folder");
+    }
+    for (const auto& values : {lazy_->statistics.mean, lazy_->statistics.std}) {
+      if (at::isfinite(values).all().item<bool>()) continue;
+      throw Error(ErrorKind::malformed,
+                  fmt::format("space ({}): statistics of its projections that are not finite", origin_),
+                  "`w2w space verify` says more");
     }
   });
   return lazy_->statistics;

@@ -2,7 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/isfinite.h>
-#include <ATen/ops/sub.h>
+
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
@@ -47,15 +47,15 @@ ParameterStatistics parameter_statistics(const at::Tensor& models, const std::ve
                                          const Layout& layout, const Progress& progress) {
   const int64_t count = models.size(0), parameters = models.size(1);
   const int64_t rows = std::clamp<int64_t>((int64_t{8} << 20) / parameters, 1, count);
-  const auto steps = static_cast<int>((count + rows - 1) / rows);
+  const int64_t steps = (count + rows - 1) / rows;
   expect_access(models, PageAccess::sequential);
   // Differences from the first model: exact zeros where nothing moves, and no cancellation elsewhere.
   const auto first = models[0].to(at::kDouble);
   auto sum = at::zeros({parameters}, at::kDouble), squares = at::zeros({parameters}, at::kDouble);
-  for (int step = 0; step < steps; ++step) {
+  for (int64_t step = 0; step < steps; ++step) {
     check_interrupt();
     const auto part = models.narrow(0, step * rows, std::min(rows, count - step * rows));
-    auto difference = part.to(at::kDouble).sub_(first);
+    auto difference = at::sub(part.to(at::kDouble), first);  // not in place: f64 is the mapped file itself
     sum += difference.sum(0);
     squares += difference.square_().sum(0);
     if (part.is_contiguous()) release_pages(part);

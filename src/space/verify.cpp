@@ -78,10 +78,10 @@ class Verifier {
   void components() {
     const int64_t k = space_.components(), parameters = space_.parameters();
     const int64_t length = std::max<int64_t>(256, (int64_t{16} << 20) / k);
-    const auto blocks = static_cast<int>((parameters + length - 1) / length);
+    const int64_t blocks = (parameters + length - 1) / length;
     auto gram = at::zeros({k, k}, at::kDouble);
     int64_t bad = 0;
-    for (int block = 0; block < blocks; ++block) {
+    for (int64_t block = 0; block < blocks; ++block) {
       check_interrupt();
       const int64_t first = block * length;
       const auto v = data_.components.narrow(1, first, std::min(length, parameters - first)).to(at::kDouble);

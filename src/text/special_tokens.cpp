@@ -29,7 +29,9 @@ json read_optional(const fs::path& path) {
     return depth != 1 || event != json::parse_event_t::key || key != "model";
   };
   try {
-    auto object = json::parse(MappedFile::open(path)->bytes(), small);
+    const auto file = MappedFile::open(path);
+    if (is_json_too_deep(file->bytes())) throw JsonTooDeep();
+    auto object = json::parse(file->bytes(), small);
     if (!object.is_object()) malformed(path, fmt::format("expected an object, found {}", object.type_name()));
     return object;
   } catch (const json::exception& error) {

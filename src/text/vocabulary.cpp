@@ -136,7 +136,7 @@ Vocabulary assemble(std::vector<std::string> pieces, const fs::path& merges_path
 Vocabulary read_tokenizer_json(const fs::path& path) {
   const auto file = MappedFile::open(path);
   try {
-    const auto model = json::parse(file->bytes()).at("model");
+    const auto model = parse_json(file->bytes()).at("model");
     Entries entries;
     for (const auto& [piece, id] : model.at("vocab").items()) entries.emplace_back(piece, id.get<uint32_t>());
     Pairs pairs;

@@ -209,6 +209,37 @@ def test_bad_input_is_refused_with_a_sentence(edit, tmp_path, arguments, code, w
     assert not done.stdout and not written(tmp_path)
 
 
+@pytest.mark.parametrize("history", ["[" * 60_000 + "]" * 60_000, '[{"a": ' * 30_000 + "1" + "}]" * 30_000, "[" * 5_000_000, "{", "7"])
+def test_a_history_that_is_none_is_left_out(w2w, edit, world, person, space, tmp_path, history):
+    """Brackets that would overflow the stack where they are copied or written."""
+    with safe_open(person, "pt") as file:
+        about = file.metadata()
+    save_file(load_file(person), tmp_path / "deep.safetensors", metadata=about | {"w2w.history": history})
+    says = "warning: the identity's history is not a JSON list and is left out"
+    assert says in edit("--add", "Young=1", "--no-images", "-o", "e.safetensors", identity="deep.safetensors").stderr
+    with safe_open(tmp_path / "e.safetensors", "pt") as file:
+        assert [entry["command"] for entry in json.loads(file.metadata()["w2w.history"])] == ["edit"]
+    own = ["--space", space, "--model", world.model]
+    assert says in w2w("interpolate", "deep.safetensors", person, *own, "--no-images", "--points", 2, "-o", "way").stderr
+    with safe_open(next((tmp_path / "way").glob("*_01.safetensors")), "pt") as file:
+        (entry,) = json.loads(file.metadata()["w2w.history"])
+    assert entry["from"] == [] and [e["command"] for e in entry["to"]] == ["sample"]
+    w2w("export", "deep.safetensors", *own, "-o", "lora.safetensors")
+    w2w("import", "lora.safetensors", *own, "-o", "back.safetensors")
+    w2w("inspect", "deep.safetensors", "--json")
+    w2w("inspect", "lora.safetensors", "--json")
+
+
+def test_a_sweep_from_next_to_nothing(edit, tmp_path):
+    """The strengths are numpy's linspace, also where they are subnormal."""
+    done = json.loads(edit("--sweep", "Young=1e-310:1:3", "--no-images", "--json", "-o", "out").stdout)
+    strengths = []
+    for output in done["outputs"]:
+        with safe_open(tmp_path / output["path"], "pt") as file:
+            strengths.append(json.loads(file.metadata()["w2w.history"])[-1]["add"]["Young"])
+    assert strengths == [1e-310, 0.5, 1]
+
+
 LABELS = [
     ("name,Young\nperson_0,1\n", 1, "no labels for 'person_1', 'person_2', 'person_3', ... (29 in all)"),
     ("name,Young\n" + "".join(f"person_{i},{(-1) ** i}\n" for i in range(31)), 1, "unknown to the space: 'person_30'"),

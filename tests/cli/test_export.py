@@ -123,7 +123,6 @@ def test_a_merged_model_draws_the_person_without_a_lora(w2w, world, person, tmp_
 
 EXPORT_REFUSED = [
     (["--format", "koyha"], 2, "unknown value 'koyha' of --format", "did you mean 'kohya'?"),
-    (["--format", "pt", "--dtype", "f16"], 2, "--format pt holds f32 coefficients", ""),
     (["--merge", "--format", "peft"], 2, "give one of them", ""),
     (["--merge", "-o", "x.ckpt"], 2, "merged models are written as .safetensors, not .ckpt", ""),
     (["--merge", "--name", "Ada"], 2, "no LoRA is written", ""),
@@ -152,6 +151,20 @@ def test_export_refuses_what_does_not_fit(w2w, world, person, tmp_path):
     found = refused(w2w("export", "person-7_lora.safetensors", "--format", "peft", "-o", "o", code=3))
     assert "no --model was given" in found[1]
     assert not (tmp_path / "o").exists() or not list((tmp_path / "o").iterdir())
+
+
+@pytest.mark.parametrize("epoch, date", [("0", "1970-01-01T00:00:00Z"), ("1700000000", "2023-11-14T22:13:20Z"),
+                                         ("253402300799", "9999-12-31T23:59:59Z"), ("", None)])
+def test_a_date_only_by_source_date_epoch(w2w, world, person, tmp_path, epoch, date):
+    run(w2w, world, "export", person.name, "-o", "x.safetensors", SOURCE_DATE_EPOCH=epoch)
+    assert metadata(tmp_path / "x.safetensors").get("modelspec.date") == date
+
+
+@pytest.mark.parametrize("epoch", ["253402300800", "99999999999999999999999", "-1", "today", "1e9"])
+def test_a_source_date_epoch_that_is_no_date(w2w, world, person, tmp_path, epoch):
+    what = refused(run(w2w, world, "export", person.name, "-o", "x.safetensors", SOURCE_DATE_EPOCH=epoch, code=2))[0]
+    assert what == f"SOURCE_DATE_EPOCH expects a whole number from 0 to 253402300799, found '{epoch}'"
+    assert not (tmp_path / "x.safetensors").exists()
 
 
 # --- import ---------------------------------------------------------------------------------------------------------
@@ -305,6 +318,27 @@ def test_nearest_refuses(w2w, world, person, tmp_path):
         assert "no projections" in refused(run(w2w, world, "nearest", person.name, code=1))[0]
     finally:
         (tmp_path / "aside").rename(world.folder / "projections.safetensors")
+
+
+def test_cosines_that_are_undefined(w2w, world, tmp_path):
+    """A person may be as far away as f32 goes; one without a deviation from the mean is not near anybody."""
+    far = world.space.projections[3] * 1e30
+    save_file({"coefficients": far}, tmp_path / "far.safetensors")
+    found = json.loads(run(w2w, world, "nearest", "far.safetensors", "--json").stdout)["neighbours"]
+    expected = cosines(world.space, far.double()).sort(descending=True)
+    assert [n["row"] for n in found] == expected.indices[:10].tolist()
+    np.testing.assert_allclose([n["cosine"] for n in found], expected.values[:10], atol=1e-6)
+    save_file({"coefficients": world.space.projections.mean(0)}, tmp_path / "mean.safetensors")
+    assert "cosine similarity is undefined" in refused(run(w2w, world, "nearest", "mean.safetensors", code=1))[0]
+    for value in float("nan"), float("inf"), -float("inf"):
+        for at in 0, 19:
+            bad = world.space.projections[0].clone()
+            bad[at] = value
+            save_file({"coefficients": bad}, tmp_path / "bad.safetensors")
+            torch.save(bad[None], tmp_path / "bad.pt")
+            for name in "bad.safetensors", "bad.pt":
+                for command in ["nearest", name], ["export", name], ["render", name, "-s", 1], ["interpolate", name, "mean.safetensors"]:
+                    assert "not all finite (" + name in refused(run(w2w, world, *command, code=3))[0]
 
 
 # --- interpolate ----------------------------------------------------------------------------------------------------

@@ -141,7 +141,8 @@ def test_a_finished_run_goes_on_for_longer(invert, picture, tmp_path):
                                          (["--batch", "2"], "--batch is 1 there, 2 here"),
                                          (["--method", "fast", "--lr", "0.1", "--weight-decay", "1e-10"],
                                           "--method is reference there, fast here"),
-                                         (["--fit", "pad", "wide.png"], "made with other pictures")])
+                                         (["--fit", "pad", "wide.png"], "--fit is crop there, pad here"),
+                                         (["wide.png"], "made with other pictures")])
 def test_a_checkpoint_of_another_run_is_refused(invert, picture, tmp_path, other, says):
     draw(tmp_path / "wide.png", 2, (96, 64))
     invert(picture, "--checkpoint", "s.safetensors", "-o", "a")
@@ -156,6 +157,43 @@ def test_a_damaged_checkpoint(invert, picture, tmp_path):
     save_file({"x": torch.zeros(3)}, tmp_path / "s.safetensors")
     done = invert(picture, "--checkpoint", "s.safetensors", "--resume", code=3)
     assert "not a checkpoint of an inversion" in done.stderr
+
+
+def test_an_inversion_goes_on_with_other_threads_and_another_processor(invert, picture, tmp_path):
+    """A picture that is resized: its values then differ in their last bits, the decoded pixels do not."""
+    draw(tmp_path / "wide.png", 2, (150, 101)), draw(tmp_path / "mask.png", 3, (150, 101)), draw(tmp_path / "m2.png", 4, (150, 101))
+    arguments = ["wide.png", "--checkpoint", "s.safetensors"]
+    invert(*arguments, "--mask", "mask.png", "-t", 2, "-o", "a", steps=3)
+    other = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}
+    done = invert(*arguments, "--mask", "mask.png", "--resume", "-t", 1, "-o", "b", steps=6, **other)
+    assert "going on after step 3" in done.stderr and len(losses(tmp_path / "b/wide_loss.csv")) == 6
+    for masks in [], ["--mask", "m2.png"]:
+        error = invert(*arguments, *masks, "--resume", "-o", "c", steps=8, code=1).stderr
+        assert "made with other pictures" in error
+
+
+def test_every_tensor_of_a_state_is_checked(invert, picture, tmp_path):
+    state = tmp_path / "s.safetensors"
+    invert(picture, "--checkpoint", state, "-o", "a", steps=2)
+    whole, tensors = state.read_bytes(), load_file(state)
+    with safe_open(state, "pt") as file:
+        about = file.metadata()
+    assert sorted(tensors) == ["first_moment", "generator", "losses", "position", "second_moment"]
+    again = [picture, "--checkpoint", state, "--resume", "-o", "b"]
+    for name, tensor in tensors.items():
+        changed = [None, tensor[None].contiguous(), tensor.to(torch.float16)]
+        if name != "losses":
+            changed += [torch.cat([tensor, tensor]), tensor[:-1].contiguous()]
+        changed.append(tensor * 0 if name == "generator" else torch.full_like(tensor, float("inf")))
+        for value in changed:
+            save_file({k: v for k, v in (tensors | {name: value}).items() if v is not None}, state, metadata=about)
+            error = invert(*again, steps=4, code=3).stderr
+            assert f"damaged checkpoint ({state}): expected '{name}'" in error and ", found " in error, error
+            assert "hint: delete it to start over" in error
+    state.write_bytes(whole)
+    invert(*again, steps=4)
+    save_file(tensors, state, metadata=about | {"w2w.format": "checkpoint of an inversion, version 1"})
+    assert "written by an earlier version of w2w" in invert(picture, "--checkpoint", state, "--resume", "-o", "c", code=1).stderr
 
 
 def test_the_same_command_gives_the_same_bytes_anywhere(invert, picture, tmp_path):

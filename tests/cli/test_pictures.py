@@ -3,6 +3,7 @@ import json
 import os
 import resource
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -46,6 +47,35 @@ def test_people_times_prompts_times_seeds(sample, tmp_path):
     assert names(done) == expected
     assert sorted(f"out/{path.name}" for path in (tmp_path / "out").iterdir()) == sorted(expected)
     assert pixels(tmp_path / "out/person-7_p1_s5.png").shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
+@pytest.mark.parametrize("how", ["zeros", "cut", "shard", "index"])
+def test_a_model_that_was_not_downloaded_to_its_end(w2w, world, person, tmp_path, part, how):
+    shutil.copytree(world.model, tmp_path / "m")
+    (file,) = (tmp_path / "m" / part).glob("*.safetensors")
+    content, tensors = file.read_bytes(), load_file(file)
+    kept = len(content) // 4  # drawing needs no more of a VAE than its decoder, which comes first
+    if how in ("zeros", "cut"):
+        file.write_bytes(content[:kept] + bytes(len(content) - kept if how == "zeros" else 0))
+    else:  # two shards, of which the second is missing or not named
+        names = sorted(tensors)
+        shards = {name: f"{file.stem}-{1 + (i >= len(names) // 4):05}-of-00002.safetensors" for i, name in enumerate(names)}
+        first = file.with_name(f"{file.stem}-00001-of-00002.safetensors")
+        save_file({n: t for n, t in tensors.items() if shards[n] == first.name}, first)
+        if how == "index":
+            shards = {n: s for n, s in shards.items() if s == first.name}
+        file.with_name(file.name + ".index.json").write_text(json.dumps({"weight_map": shards}))
+        file.unlink()
+    code, says = {"zeros": (3, "expected trained values, found zeros at the end of"), "cut": (3, "the tensors need"),
+                  "shard": (4, "no such file"), "index": (3, "missing: ")}[how]
+    own = ["-m", "m", "--space", world.folder, "-s", 1, "--steps", 2, "-o", "out"]
+    for command in ["sample", "--identity-seed", 1], ["render", person]:
+        done = w2w(*command, *own, code=code)
+        assert says in done.stderr and part in done.stderr and "w2w: error: " in done.stderr
+        assert not list((tmp_path / "out").glob("*.png"))
+    if how == "zeros":
+        assert "hint: the file was probably not downloaded to its end: fetch it again" in done.stderr
 
 
 def test_json_lists_the_outputs(sample):

@@ -1,4 +1,5 @@
 """What every command shares: exit codes, error texts with nearest names, precedence of settings, help, completion, signals."""
+import fcntl
 import json
 import os
 import pty
@@ -6,10 +7,13 @@ import re
 import shutil
 import signal
 import subprocess
+import termios
 import time
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 COMMANDS = ["sample", "render", "invert", "edit", "direction", "export", "import", "nearest",
             "interpolate", "tokens", "inspect", "doctor", "completion", "help"]
@@ -73,6 +77,76 @@ def test_a_missing_cuda_device_is_a_failure(w2w):
                                        ["tokens", "--config", "none.toml", "x"]])
 def test_what_is_not_there_exits_4(w2w, arguments):
     error(w2w(*arguments, code=4))
+
+
+# --- results as JSON ------------------------------------------------------------------------------------------------
+
+def told(done):
+    """The one object on stdout, whose error is that of stderr too."""
+    result = json.loads(done.stdout)
+    lines = done.stderr.splitlines()
+    assert f"w2w: error: {result['error']['message']}" in lines
+    assert not result["error"]["hint"] or f"hint: {result['error']['hint']}" in lines
+    assert set(result["error"]) == {"kind", "message", "hint"}
+    return result
+
+
+@pytest.mark.parametrize("arguments, code, kind, command", [
+    (["inspect", "none"], 4, "not_found", "inspect"),
+    (["inspect", "bad.safetensors"], 3, "malformed", "inspect"),
+    (["tokens", "--peices", "x"], 2, "usage", "tokens"),
+    (["tokens"], 2, "usage", "tokens"),
+    (["tokns", "x"], 2, "usage", "tokns"),
+    (["tokens", "x", "--config", "none.toml"], 4, "not_found", "tokens"),
+    (["sample", "--steps", "0"], 2, "usage", "sample"),
+    (["space", "verify", "none"], 4, "not_found", "space"),
+])
+def test_json_tells_of_the_error(w2w, tmp_path, arguments, code, kind, command):
+    (tmp_path / "bad.safetensors").write_bytes(b"x" * 20)
+    result = told(w2w(*arguments, "--json", code=code))
+    assert result["error"]["kind"] == kind and result["command"] == command and result["outputs"] == []
+    lines = w2w(*arguments, "--json-lines", code=code).stdout.splitlines()
+    assert json.loads(lines[-1]) == {"error": result["error"]}
+    if arguments[0] == "inspect":
+        assert told(w2w(*arguments, code=code, W2W_JSON="1"))["error"] == result["error"]
+
+
+def test_json_tells_what_was_written_before_the_error(w2w, tmp_path):
+    """The second picture's coefficients give values that are not finite: the first one is there and told of."""
+    w2w("sample", "--count", 2, "--identity-seed", 1, "--no-images", "-o", "people")
+    far = {"coefficients": load_file(tmp_path / "people/person-2.safetensors")["coefficients"] * 1e30}
+    save_file(far, tmp_path / "people/person-2.safetensors")
+    people = [f"people/person-{i}.safetensors" for i in (1, 2)]
+    result = told(w2w("render", *people, "--steps", 1, "-s", 1, "-o", "out", "--json", code=1))
+    assert [(o["kind"], tmp_path / o["path"]) for o in result["outputs"]] == [("picture", p) for p in (tmp_path / "out").glob("*.png")]
+    assert len(result["outputs"]) == 1 and result["error"]["kind"] == "failure" and "not finite" in result["error"]["message"]
+    assert "error" not in json.loads(w2w("render", people[0], "--steps", 1, "-s", 1, "-o", "out2", "--json").stdout)
+
+
+def test_json_of_a_run_that_is_interrupted(w2w, tmp_path):
+    command = [str(w2w.path), "sample", "--count", "200", "--identity-seed", "1", "--steps", "1", "-s", "1", "-o", "out", "--json"]
+    process = subprocess.Popen(command, cwd=w2w.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=w2w.environment())
+    while len(list(tmp_path.glob("out/*.png"))) < 2 and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate()
+    assert process.returncode == 130
+    result = json.loads(out)
+    assert result["error"]["kind"] == "interrupted"
+    paths = [o["path"] for o in result["outputs"]]
+    assert len(paths) >= 3 and {tmp_path / p for p in paths} == {p for p in tmp_path.glob("out/*") if not p.name.startswith(".")}
+
+
+def test_json_lines_stream_progress_and_results(w2w):
+    done = w2w("sample", "--count", 2, "--identity-seed", 1, "--steps", 2, "-s", 1, "-o", "out", "--json-lines")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all(len(line) == 1 for line in lines)
+    kinds = [next(iter(line)) for line in lines]
+    assert kinds[-1] == "result" and kinds.count("output") == 4 and "progress" in kinds
+    steps = [line["progress"] for line in lines if "progress" in line]
+    assert steps[-1]["step"] == steps[-1]["total"] and steps[-1]["stage"] == "picture 2 of 2"
+    whole = json.loads(w2w("sample", "--count", 2, "--identity-seed", 1, "--steps", 2, "-s", 1, "-o", "out", "--force", "--json").stdout)
+    assert [line["output"] for line in lines if "output" in line] == whole["outputs"]
 
 
 # --- settings -------------------------------------------------------------------------------------------------------
@@ -328,40 +402,128 @@ def test_a_closed_pipe_ends_quietly(w2w, tmp_path):
     assert done.stdout.count("\n") == 1 and done.stderr == ""
 
 
+def wait_for_handlers(process, number=signal.SIGHUP):
+    """Until the program has its signal handlers in place; that of SIGHUP is the last."""
+    def caught():
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        return int(re.search(r"SigCgt:\s+(\w+)", status)[1], 16) >> (number - 1) & 1
+    while not caught():
+        assert process.poll() is None
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def waiting(w2w):
     """A run that waits for prompts on its standard input, with its signal handlers in place."""
     with subprocess.Popen([w2w.path, "tokens", "--file", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, env=w2w.environment()) as process:
-        def caught():
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            return int(re.search(r"SigCgt:\s+(\w+)", status)[1], 16) >> (signal.SIGINT - 1) & 1
-        while not caught():
-            assert process.poll() is None
-            time.sleep(0.01)
+        wait_for_handlers(process)
         yield process
+        process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupt_stops_at_the_next_step_with_130(waiting, number):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupt_ends_waiting_with_130(waiting, number):
+    """Standard input stays open and says nothing."""
     waiting.send_signal(number)
-    time.sleep(0.05)
-    out, err = waiting.communicate("a photo\n", timeout=60)
-    assert (waiting.returncode, out) == (130, "")
+    assert waiting.wait(timeout=60) == 130
+    out, err = waiting.communicate()
+    assert out == ""
     assert "w2w: error: interrupted" in err
 
 
-def test_a_second_interrupt_ends_the_process(waiting):
-    waiting.send_signal(signal.SIGINT)
-    time.sleep(0.2)
-    waiting.send_signal(signal.SIGINT)
-    assert waiting.wait(timeout=60) == -signal.SIGINT
+def test_a_second_interrupt_ends_the_process(w2w):
+    """In the middle of a step that takes half a minute."""
+    command = [w2w.path, "sample", "-W", "1024", "-H", "1024", "-t", "1", "-o", "out"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=w2w.home, env=w2w.environment()) as process:
+        def seconds():  # of the processor
+            return int(Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11]) / os.sysconf("SC_CLK_TCK")
+        while seconds() < 4:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == -signal.SIGINT
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_what_the_parent_ignores_stays_ignored(w2w, number):
+    """nohup ignores SIGHUP, a shell without job control SIGINT for what runs in the background."""
+    with subprocess.Popen([w2w.path, "tokens", "--file", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.PIPE, env=w2w.environment(),
+                          preexec_fn=lambda: signal.signal(number, signal.SIG_IGN)) as process:
+        wait_for_handlers(process, signal.SIGTERM)
+        process.send_signal(number)
+        time.sleep(0.3)
+        out, _ = process.communicate("a photo\n", timeout=60)
+    assert (process.returncode, out) == (0, "49406 320 1125 49407\n")
+
+
+def test_one_interrupt_is_enough_on_a_terminal(w2w):
+    main, other = pty.openpty()
+    with subprocess.Popen([w2w.path, "tokens", "--file", "-"], stdin=other, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env=w2w.environment(), start_new_session=True,
+                          preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) as process:
+        wait_for_handlers(process)
+        os.write(main, b"\x03")  # Ctrl-C
+        assert process.wait(timeout=60) == 130
+    os.close(main)
+    os.close(other)
+
+
+@pytest.mark.parametrize("arguments", [["tokens", "--file", "pipe"], ["tokens", "x", "--config", "pipe"],
+                                       ["train", "--batch-file", "pipe"], ["space", "build", "matrix", "--names", "pipe", "-o", "s"]])
+def test_waiting_for_a_pipe_hears_signals(w2w, tmp_path, arguments):
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen([w2w.path, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+                          env=w2w.environment()) as process:
+        wait_for_handlers(process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 130
+        assert "w2w: error: interrupted" in process.stderr.read()
+
+
+def bash(w2w, line, code=0):
+    done = subprocess.run(["bash", "-c", line, w2w.path], capture_output=True, text=True, cwd=w2w.home, env=w2w.environment(),
+                          timeout=120)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def test_what_is_read_once_may_be_a_pipe(w2w, tmp_path):
+    ids = "49406 320 1125 49407\n"
+    assert bash(w2w, '"$0" tokens -q --file <(echo a photo)').stdout == ids
+    assert bash(w2w, 'echo a photo | "$0" tokens -q --file /dev/stdin').stdout == ids
+    assert bash(w2w, '"$0" tokens a photo --config <(echo "pieces = true")').stdout.endswith("\t<|startoftext|> a</w> <|endoftext|>\n"
+                                                                                           "49406 1125 49407\t"
+                                                                                           "<|startoftext|> photo</w> <|endoftext|>\n")
+    w2w("sample", "-s", 1, "--steps", 1, "--identity-seed", 7)
+    bash(w2w, '"$0" invert <(cat person-7_p1_s1.png) --steps 1 --seed 1 --name a -o pipe')
+    bash(w2w, '"$0" invert person-7_p1_s1.png --steps 1 --seed 1 --name a -o file')
+    bash(w2w, '"$0" invert --batch-file <(printf "name,image\\na,person-7_p1_s1.png\\n") --steps 1 --seed 1 -o table')
+    read = lambda folder: load_file(tmp_path / folder / "a.safetensors")["coefficients"]
+    assert torch.equal(read("pipe"), read("file")) and torch.equal(read("table"), read("file"))
+
+
+def test_what_is_mapped_cannot_be_a_pipe(w2w, tmp_path):
+    w2w("sample", "--no-images", "-o", "p.safetensors")
+    for line in ('"$0" inspect <(cat p.safetensors)', '"$0" render <(cat p.safetensors) --steps 1'):
+        error = bash(w2w, line, code=3).stderr
+        assert "expected a file" in error and "save it as a file first" in error
+
+
+def test_streams_without_an_end(w2w):
+    for arguments in (["tokens", "--file", "/dev/zero"], ["tokens", "x", "--config", "/dev/zero"]):
+        error = w2w(*arguments, code=3).stderr
+        assert "(/dev/zero): expected at most 256 MiB, found more\nhint: it may be a stream without an end" in error
 
 
 def test_running_out_of_memory_exits_5(w2w, tmp_path):
     with open(tmp_path / "huge.txt", "wb") as file:
-        file.truncate(40 << 30)  # one line of zeros without an end, none of it on disk
-    done = subprocess.run(["bash", "-c", f"ulimit -v {8 << 20}; '{w2w.path}' tokens --file huge.txt"], capture_output=True,
+        file.truncate(250 << 20)  # one line of zeros without an end, none of it on disk
+    done = subprocess.run(["bash", "-c", f"ulimit -v {1 << 20}; '{w2w.path}' tokens --file huge.txt"], capture_output=True,
                           text=True, cwd=tmp_path, env=w2w.environment(), timeout=120)
     assert done.returncode == 5, done.stderr
     assert "w2w: error: out of memory\nhint: " in done.stderr

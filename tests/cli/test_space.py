@@ -234,6 +234,36 @@ def test_goes_on_after_an_interruption_to_the_same_bytes(w2w, build, world, larg
     assert (tmp_path / "w.safetensors").read_bytes() == weights
 
 
+def test_people_of_an_exact_and_a_randomized_space_are_told_apart(w2w, build, world, large, tmp_path):
+    few = ["--components", 5, "--base-model", "tiny"]
+    build(large, *few, "--method", "exact", "-o", "exact")
+    build(large, *few, "--method", "randomized", "-o", "random")
+    build(large, *few, "--method", "randomized", "--seed", 3, "-o", "seed")
+    build(large, *few, "--method", "exact", "--dtype", "f16", "-o", "again")
+    hashes = {json.loads((tmp_path / f"{s}/space.json").read_text())["hash"] for s in ("exact", "random", "seed", "again")}
+    assert len(hashes) == 1
+    w2w("space", "convert", "random", "-m", world.model, "--dtype", "f16", "-o", "converted")
+    for space in "exact", "random", "seed", "again", "converted":
+        w2w("sample", "--space", space, "-m", world.model, "--identity-seed", 1, "--no-images", "-o", f"of_{space}")
+    same = [{"exact", "again"}, {"random", "converted"}, {"seed"}]
+    for person in "exact", "random", "seed", "again", "converted":
+        for space in "exact", "random", "seed", "again", "converted":
+            fits = any({person, space} <= group for group in same)
+            done = w2w("export", f"of_{person}/person-1.safetensors", "--space", space, "-m", world.model, "--force", "-o", "x.safetensors",
+                       code=0 if fits else 1)
+            assert fits or "belongs to another space of the same models: expected components found by" in done.stderr
+    # A person of an older version, or of a release, does not say.
+    with safe_open(tmp_path / "of_exact/person-1.safetensors", "pt") as file:
+        about = {k: v for k, v in file.metadata().items() if k != "w2w.basis"}
+        assert file.metadata()["w2w.basis"] == "exact"
+    save_file(load_file(tmp_path / "of_exact/person-1.safetensors"), tmp_path / "old.safetensors", metadata=about)
+    w2w("export", "old.safetensors", "--space", "random", "-m", world.model, "-o", "y.safetensors")
+    description = json.loads((tmp_path / "random/space.json").read_text())
+    del description["build"]
+    (tmp_path / "random/space.json").write_text(json.dumps(description))
+    w2w("export", "of_exact/person-1.safetensors", "--space", "random", "-m", world.model, "-o", "z.safetensors")
+
+
 def test_an_unfinished_build_of_other_models_is_not_gone_on_with(w2w, build, world, large, loras, tmp_path):
     command = [str(a) for a in (w2w.path, "space", "build", large, "-m", world.model, "--save-every", 0, "-o", "space")]
     process = subprocess.Popen(command, cwd=w2w.home, stderr=subprocess.DEVNULL, env=w2w.environment())

@@ -1,5 +1,9 @@
 """`w2w tokens`: ids as lines, pieces, files, JSON, and the text that does not fit."""
 import json
+import os
+import pty
+import signal
+import subprocess
 
 import pytest
 from transformers import CLIPTokenizer
@@ -33,6 +37,20 @@ def test_a_file_has_one_prompt_a_line(w2w, tmp_path, reference):
     assert lines(w2w("tokens", "--file", "p.txt")) == expected
     assert lines(w2w("tokens", "--file", "-", stdin="a person\n")) == expected[:1]
     assert lines(w2w("tokens", "smiling", "--file", "p.txt")) == [expected[2], *expected]
+
+
+def test_one_interrupt_ends_the_wait_for_standard_input(w2w):
+    """On a terminal that nobody types at, or a pipe that nobody writes into."""
+    ours, theirs = pty.openpty()
+    for stdin in theirs, subprocess.PIPE:
+        process = subprocess.Popen([w2w.path, "tokens", "--file", "-"], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   cwd=w2w.home, env=w2w.environment(), text=True)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+        assert "interrupted" in process.stderr.read()
+    os.close(ours), os.close(theirs)
 
 
 def test_pieces_follow_a_tab(w2w, reference):

@@ -7,9 +7,10 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 STEPS = 60
 
@@ -198,6 +199,95 @@ def test_a_checkpoint_of_another_run_is_refused(train, anna, other, says):
     assert f"the checkpoint is of another run (s.safetensors): {says}" in done.stderr
 
 
+def test_a_training_goes_on_with_other_threads_and_another_processor(train, start, anna, tmp_path):
+    """What a requeue on another node is: the pictures' embeddings then differ in their last bits, the pictures do not."""
+    train(anna, "-o", "whole", steps=STEPS)
+    process = start(anna, "-o", "parts")
+    state = tmp_path / "parts/anna_checkpoint.safetensors"
+    while not state.exists() and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 130
+    process.communicate()
+    kept = state.read_bytes()
+    other = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}
+    draw(tmp_path / "anna/1.png", 9, (70, 64))
+    assert "made with other pictures" in train(anna, "-o", "parts", "--resume", code=1, steps=STEPS, **other).stderr
+    draw(tmp_path / "anna/1.png", 1, (70, 64))
+    says = train(anna, "-o", "parts", "--resume", "--prompt", "a dog", code=1, steps=STEPS).stderr
+    assert "--prompt is sks person there, a dog here" in says
+    assert "--fit is crop there, pad here" in train(anna, "-o", "parts", "--resume", "--fit", "pad", code=1, steps=STEPS).stderr
+    assert "--width is 64 there, 128 here" in train(anna, "-o", "parts", "--resume", "-W", 128, code=1, steps=STEPS).stderr
+    assert state.read_bytes() == kept
+    done = train(anna, "-o", "parts", "--resume", "-t", 2, steps=STEPS, **other)
+    assert "anna goes on after step" in done.stderr
+    a, b = (load_file(tmp_path / f"{x}/anna.safetensors") for x in ("parts", "whole"))
+    assert all((a[k] - b[k]).abs().max() <= 0.05 * b[k].abs().max() for k in a)
+
+
+def test_class_pictures_belong_to_a_state(w2w, world, anna, tmp_path):
+    arguments = ["train", anna, "-m", world.model, "--class-images", "class", "--checkpoint", "s.safetensors"]
+    for i in range(3):
+        draw(tmp_path / f"class/{i}.png", 30 + i)
+    w2w(*arguments, "--steps", 2, "-t", 2, "-o", "a")
+    w2w(*arguments, "--steps", 3, "-t", 1, "--resume", "-o", "b", ATEN_CPU_CAPABILITY="default")
+    w2w(*arguments, "--steps", 4, "--resume", "--class-prompt", "animal", "-o", "c", code=1)
+    draw(tmp_path / "class/1.png", 40)
+    assert "made with other class pictures" in w2w(*arguments, "--steps", 4, "--resume", "-o", "c", code=1).stderr
+
+
+def change_state(path, name, change):
+    """The state with one tensor changed, everything else as it was."""
+    tensors, about = load_file(path), metadata(path)
+    tensors[name] = change(tensors[name])
+    save_file({k: v for k, v in tensors.items() if v is not None}, path, metadata=about)
+
+
+def damages(tensor):
+    """What may have become of a tensor: gone, longer, of another type or dimension, not finite."""
+    yield lambda t: None
+    yield lambda t: torch.cat([t, t[-1:] if len(t) else torch.zeros(1, *t.shape[1:], dtype=t.dtype)])
+    yield lambda t: t.to(torch.float16 if t.dtype != torch.float16 else torch.float32)
+    yield lambda t: t[None].contiguous()
+    if tensor.dtype.is_floating_point:
+        yield lambda t: torch.full_like(t, float("nan"))
+
+
+def test_every_tensor_of_a_state_is_checked(w2w, world, anna, tmp_path):
+    draw(tmp_path / "class/0.png", 30), draw(tmp_path / "class/1.png", 31), draw(tmp_path / "anna/2.png", 32)
+    arguments = ["train", anna, "-m", world.model, "--class-images", "class", "--checkpoint", "s.safetensors", "-o", "out"]
+    w2w(*arguments, "--steps", 1)
+    whole, tensors = (tmp_path / "s.safetensors").read_bytes(), load_file(tmp_path / "s.safetensors")
+    assert sorted(tensors) == ["class_order", "first_moment", "generator", "losses", "order", "second_moment", "theta"]
+    again = [*arguments, "--steps", 4, "--resume", "--force"]
+    for name, tensor in tensors.items():
+        lengths = name in ("order", "class_order", "losses")  # of any length; their contents are checked
+        changes = [c for i, c in enumerate(damages(tensor)) if not (lengths and i == 1)]
+        if "order" in name:
+            changes += [lambda t: t * 0 - 1, lambda t: t * 0 + 10**12, lambda t: t * 0 + 3]
+        if name == "losses":
+            changes += [lambda t: t[:, :1].contiguous()]
+        if name == "generator":
+            changes += [lambda t: t * 0, lambda t: t * 0 + 255, lambda t: t[:-1].contiguous()]
+        for change in changes:
+            (tmp_path / "s.safetensors").write_bytes(whole)
+            change_state(tmp_path / "s.safetensors", name, change)
+            error = w2w(*again, code=3).stderr
+            assert f"damaged checkpoint (s.safetensors): expected '{name}'" in error, error
+            assert ", found " in error and "hint: delete it to start over" in error
+    (tmp_path / "s.safetensors").write_bytes(whole)
+    w2w(*again)
+
+
+def test_a_state_of_an_earlier_version(train, anna, tmp_path):
+    train(anna, "--checkpoint", "s.safetensors", "-o", "a")
+    about = metadata(tmp_path / "s.safetensors") | {"w2w.format": "checkpoint of a training, version 1"}
+    save_file(load_file(tmp_path / "s.safetensors"), tmp_path / "s.safetensors", metadata=about)
+    error = train(anna, "--checkpoint", "s.safetensors", "--resume", "-o", "b", code=1).stderr
+    assert "the checkpoint was written by an earlier version of w2w (s.safetensors)" in error
+    assert "hint: finish it with that version, or delete it to start over" in error
+
+
 def test_class_pictures_are_drawn_once_and_kept(w2w, world, anna, tmp_path):
     arguments = ["train", anna, "-m", world.model, "--steps", 2, "--num-class-images", 3]
     first = w2w(*arguments, "--prepare", "-o", "out")
@@ -256,6 +346,11 @@ def test_one_of_many_that_fails_does_not_stop_the_others(train, people, tmp_path
     (tmp_path / "pictures/1.png").write_text("no picture")
     done = train("--batch-file", people, "--together", 2, "-o", "out", code=1)
     assert "1 of 5 people could not be trained: p1" in done.stderr and "pictures/1.png" in done.stderr
+    told = json.loads(train("--batch-file", people, "--together", 2, "-o", "told", "--json", code=1).stdout)
+    assert [o["path"] for o in told["outputs"] if o["kind"] == "lora"] == [f"told/{p}.safetensors" for p in ("p0", "p2", "p3", "p4")]
+    assert told["error"]["kind"] == "failure" and told["error"]["message"].startswith("1 of 5 people could not be trained")
+    (failed,) = told["failed"]
+    assert failed["name"] == "p1" and failed["kind"] == "malformed" and "pictures/1.png" in failed["message"]
     assert {p.stem for p in (tmp_path / "out").glob("*.safetensors")} == {"p0", "p2", "p3", "p4"}
     draw(tmp_path / "pictures/1.png", 3)
     assert train("--batch-file", people, "-o", "out").stdout.splitlines() == ["out/p1_loss.csv", "out/p1.safetensors"]

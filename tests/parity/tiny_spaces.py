@@ -56,8 +56,9 @@ class TinySpace:
         return folder
 
     def save_released(self, folder: Path):
-        """The files of the release, named and shaped as there; V a slice of something larger, as a truncated basis is."""
-        folder.mkdir()
+        """The files of the release, named, shaped and spelled as its code reads them; V a slice of something larger, as a truncated
+        basis is."""
+        folder.mkdir(parents=True)
         columns = len(self.components)
         wide = torch.zeros(self.mean.numel(), columns + 3)
         wide[:, :columns] = self.components.T
@@ -69,11 +70,13 @@ class TinySpace:
         torch.save(self.dimensions(), folder / "weight_dimensions.pt")
         return folder
 
-    def dimensions(self):
+    def dimensions(self, name="lora_unet_{}_lora_{}.weight", parts="AB", underscores=False, entry=lambda n, shape: (torch.Size([n]), shape)):
+        """weight_dimensions.pt as the reference reads it: d[key][0][0] is the count, d[key][1] the shape."""
         result = {}
-        for name, columns, rows in self.modules:
-            result[f"base_model.model.{name}.lora_A.identity1.weight"] = (columns, torch.Size([1, columns]))
-            result[f"base_model.model.{name}.lora_B.identity1.weight"] = (rows, torch.Size([rows, 1]))
+        for module, columns, rows in self.modules:
+            path = module.replace(".", "_") if underscores else module
+            result[name.format(path, parts[0])] = entry(columns, torch.Size([1, columns]))
+            result[name.format(path, parts[1])] = entry(rows, torch.Size([rows, 1]))
         return result
 
 

@@ -36,6 +36,8 @@ void add_general_options(Command& command) {
   parser.set_help_flag("-h,--help", "show this help");
   group(parser.get_help_ptr());
   group(add_switch(parser, "--json", general.json, "results as one JSON object on stdout"));
+  group(add_switch(parser, "--json-lines", general.json_lines,
+                   "progress, results and errors on stdout as they come, one JSON object a line"));
   group(add_switch(parser, "-q,--quiet", general.quiet,
                    "no progress and no notices: warnings and errors only"));
   group(add_switch(parser, "-v,--verbose", general.verbose, "say more about what is done"));
@@ -78,6 +80,8 @@ void check_action(const std::string& command, const std::vector<std::string>& ac
   throw Error(ErrorKind::usage, fmt::format("unknown action '{}' of `w2w {}`", word, command),
               suggest(word, actions));
 }
+
+App::~App() = default;
 
 App::App() : root_("", "w2w") {
   root_.set_help_flag("-h,--help", "show this help");
@@ -165,15 +169,30 @@ Command* App::parse(const std::vector<std::string>& arguments) {
 }
 
 void App::run(const std::vector<std::string>& arguments) {
-  auto* command = parse(arguments);
+  auto* command = current_ = parse(arguments);
   if (!command) return;
   fill_from_environment(*command->parser);
   fill_from_config(*this, *command);
   if (command->general.no_colour) disable_colour();
-  Reporter reporter(command->text.name, command->general);
+  reporter_ = std::make_unique<Reporter>(command->text.name, command->general);
   set_threads(command->general.threads);
-  command->run(reporter);
-  reporter.finish();
+  command->run(*reporter_);
+  reporter_->finish();
+}
+
+void App::report_failure(const std::vector<std::string>& arguments, const Error& error) noexcept {
+  try {
+    if (reporter_) return reporter_->fail(error);
+    // Before there was a command: nothing but the words tells what is wanted.
+    const auto end = std::find(arguments.begin(), arguments.end(), "--");
+    const auto given = [&](const char* option) { return std::find(arguments.begin(), end, option) != end; };
+    auto general = current_ ? current_->general : GeneralOptions();
+    general.json |= given("--json");
+    general.json_lines |= given("--json-lines");
+    const bool named = !arguments.empty() && !arguments.front().starts_with('-');
+    Reporter(named ? arguments.front() : "", general).fail(error);
+  } catch (const std::exception&) {  // out of memory once more: the error itself is still told of
+  }
 }
 
 }  // namespace w2w::cli

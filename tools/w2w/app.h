@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "w2w/base/error.h"
 #include "w2w/general_options.h"
 
 namespace w2w::cli {
@@ -46,6 +47,7 @@ struct Command {
 class App {
  public:
   App();
+  ~App();
 
   /// Adds a command with the general options (-h, -q, -v, --json, ...); its own options go into the returned
   /// parser.
@@ -53,6 +55,9 @@ class App {
 
   /// Parses, fills what was not given from the environment and the configuration file, and runs the command.
   void run(const std::vector<std::string>& arguments);
+
+  /// After run() threw: what was written before is told of, and with --json the error too.
+  void report_failure(const std::vector<std::string>& arguments, const Error& error) noexcept;
 
   const std::vector<std::unique_ptr<Command>>& commands() const { return commands_; }
   std::vector<std::string> command_names() const;
@@ -68,6 +73,8 @@ class App {
   CLI::App root_;
   bool version_wanted_ = false;
   std::vector<std::unique_ptr<Command>> commands_;
+  Command* current_ = nullptr;
+  std::unique_ptr<Reporter> reporter_;  ///< of the command that runs
 };
 
 /// One function a command, each in the file of its name; commands.cpp calls them all in the order help shows.

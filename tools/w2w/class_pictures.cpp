@@ -56,7 +56,7 @@ std::vector<fs::path> make_class_pictures(const TrainOptions& options, TextToIma
     write_image(path, model.run(picture));
     reporter.output(path, "picture", {{"seed", picture.seed}, {"prompt", picture.prompt}});
     found.push_back(path);
-    report(bar, {"drawing class pictures", static_cast<int>(found.size()), static_cast<int>(wanted), {}});
+    report(bar, {"drawing class pictures", static_cast<int64_t>(found.size()), wanted, {}});
   }
   found.resize(static_cast<size_t>(std::min<int64_t>(wanted, static_cast<int64_t>(found.size()))));
   return found;

@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
+#include <set>
+#include <utility>
 
 #include "w2w/base/error.h"
+#include "w2w/base/read_file.h"
 
 namespace w2w::cli {
 namespace {
@@ -17,6 +18,7 @@ class ConfigParser {
 
   std::vector<ConfigEntry> parse() {
     std::vector<ConfigEntry> entries;
+    std::set<std::pair<std::string, std::string>> known;
     std::string section;
     for (skip_blank_lines(); !at_end(); skip_blank_lines()) {
       if (accept('[')) {
@@ -29,11 +31,7 @@ class ConfigParser {
         if (!accept('=')) fail(fmt::format("expected '=' after '{}'", entry.key));
         skip_spaces();
         entry.values = value();
-        if (std::any_of(entries.begin(), entries.end(), [&](const ConfigEntry& other) {
-              return other.section == section && other.key == entry.key;
-            })) {
-          fail(fmt::format("'{}' is set twice", entry.key));
-        }
+        if (!known.emplace(section, entry.key).second) fail(fmt::format("'{}' is set twice", entry.key));
         entries.push_back(std::move(entry));
       }
       end_of_line();
@@ -151,16 +149,7 @@ std::vector<ConfigEntry> parse_config(const std::string& text, const std::string
 }
 
 std::vector<ConfigEntry> read_config_file(const std::filesystem::path& path) {
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) {
-    throw Error(ErrorKind::malformed, fmt::format("the configuration file is a folder ({})", path.string()));
-  }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    throw Error(ErrorKind::not_found, fmt::format("cannot read the configuration file ({})", path.string()));
-  }
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  return parse_config(text, path.string());
+  return parse_config(read_file(path), path.string());
 }
 
 }  // namespace w2w::cli

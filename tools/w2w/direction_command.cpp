@@ -91,6 +91,7 @@ void add_direction(App& app) {
   add_space_option(parser, options->shared);
   add_output_options(parser, options->shared);
   parser.remove_option(parser.get_option("--no-metadata"));  // of pictures
+  add_unused_options(parser, options->shared);
 }
 
 }  // namespace w2w::cli

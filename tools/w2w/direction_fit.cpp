@@ -104,11 +104,12 @@ void run_direction_fit(const DirectionOptions& options, Reporter& reporter) {
   fit.components = direction_components(options.attributes.components, space);
   settle_attributes(fit, options.debias, labels);
   const auto path = plan_outputs(options.shared.output, {{"directions", "directions", ".safetensors"}},
-                                 options.shared.force)
+                                 options.shared.existing())
                         .front();
   const auto scores = test(options, space, labels, fit, reporter);
   const auto directions = fit_directions(space, labels, fit, reporter.progress());
-  write_directions(path, directions);
+  const bool left = options.shared.leaves(path);
+  if (!left) write_directions(path, directions);
   show_attributes(directions, scores, reporter, &Reporter::remark);
   show_cosines(directions, reporter);
   reporter.field("source", labels.origin());
@@ -116,7 +117,7 @@ void run_direction_fit(const DirectionOptions& options, Reporter& reporter) {
   reporter.field("method", directions.method);
   reporter.field("penalty", directions.penalty ? Json(*directions.penalty) : Json());
   reporter.field("without", directions.without);
-  reporter.output(path, "directions");
+  if (!left) reporter.output(path.path, "directions");
 }
 
 }  // namespace w2w::cli

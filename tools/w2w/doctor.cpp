@@ -14,7 +14,7 @@ namespace w2w::cli {
 namespace {
 
 void print_check(Reporter& reporter, const HealthCheck& check, size_t column) {
-  const auto mark = check.ok ? "ok   " : red("WRONG", Stream::out);
+  const auto mark = check.absent ? "-    " : check.ok ? "ok   " : red("WRONG", Stream::out);
   reporter.line(fmt::format("{} {:<{}}  {}", mark, check.name, column, check.found));
 }
 
@@ -33,7 +33,6 @@ void run(const SharedOptions& options, Reporter& reporter) {
   reporter.field("ok", wrong == 0);
   reporter.field("checks", std::move(list));
   if (wrong == 0) return reporter.line("All is well.");
-  reporter.finish();
   throw Error(ErrorKind::failure, fmt::format("{} of {} checks went wrong", wrong, checks.size()));
 }
 

@@ -9,6 +9,7 @@
 #include "w2w/attribute_source.h"
 #include "w2w/base/error.h"
 #include "w2w/edit_plan.h"
+#include "w2w/history.h"
 #include "w2w/identity_source.h"
 #include "w2w/io/picture_sheet.h"
 #include "w2w/io/tensor_file.h"
@@ -72,22 +73,29 @@ class EditRun {
   void run() {
     edit_coefficients();
     plan();
+    if (std::all_of(paths_.begin(), paths_.end(),
+                    [&](const OutputPath& path) { return options_.shared.leaves(path); }))
+      return;
     std::optional<TextToImage> model;
     if (job_ || options_.lora) {
       model.emplace(open_model(options_.shared));
       space_ = open_space_of(*model, space_path_);  // the same, checked against the model
     }
     for (size_t i = 0; i < points_.size(); ++i) {
-      write_identity(*path_, points_[i].identity);
-      reporter_.output(*path_++, "coefficients", people_[i].facts);
+      const auto& path = *path_++;
+      if (options_.shared.leaves(path)) continue;
+      write_identity(path, points_[i].identity);
+      reporter_.output(path.path, "coefficients", people_[i].facts);
     }
     if (!model) return;
     std::vector<Lora> edits;
     for (const auto& point : points_) edits.push_back(space_.lora(point.identity.coefficients));
     for (size_t i = 0; options_.lora && i < points_.size(); ++i) {
-      write_lora(*path_, *options_.lora, edits[i], people_[i].stem, points_[i].identity,
+      const auto& path = *path_++;
+      if (options_.shared.leaves(path)) continue;
+      write_lora(path, *options_.lora, edits[i], people_[i].stem, points_[i].identity,
                  options_.shared.no_metadata);
-      reporter_.output(*path_++, "lora", people_[i].facts);
+      reporter_.output(path.path, "lora", people_[i].facts);
     }
     if (job_) draw(*model, space_.lora(original_.coefficients), edits);
   }
@@ -105,7 +113,7 @@ class EditRun {
     for (auto& point : points_) {
       point.identity = original_;
       point.identity.coefficients = edited(original_.coefficients, point.edit.step(directions));
-      point.identity.space_hash = space_.hash();
+      set_space(point.identity, space_);
       if (point.identity.model.empty()) point.identity.model = space_.data().base_model;
       auto entry = point.edit.history();
       entry["components"] = source.components();
@@ -151,7 +159,7 @@ class EditRun {
       }
       planned.push_back({"sheet", stem, "_edit_sheet.png"});
     }
-    paths_ = plan_outputs(options_.shared.output, planned, options_.shared.force);
+    paths_ = plan_outputs(options_.shared.output, planned, options_.shared.existing());
     path_ = paths_.begin();
   }
 
@@ -167,8 +175,8 @@ class EditRun {
     for (size_t i = 0; i < pictures.size(); ++i) {
       const auto drawn =
           draw_edits(model, original, edits, pictures[i], options_.editing, [&](ProgressEvent event) {
-            event.step += static_cast<int>(i) * event.total;
-            event.total *= static_cast<int>(pictures.size());
+            event.step += static_cast<int64_t>(i) * event.total;
+            event.total *= static_cast<int64_t>(pictures.size());
             report(bar, event);
           });
       job_->write(*path_++, drawn.original, model, before, pictures[i], reporter_);
@@ -211,8 +219,8 @@ class EditRun {
   fs::path space_path_;
   Space space_;
   std::optional<PictureJob> job_;
-  std::vector<fs::path> paths_;
-  std::vector<fs::path>::const_iterator path_;  ///< of the next output
+  std::vector<OutputPath> paths_;
+  std::vector<OutputPath>::const_iterator path_;  ///< of the next output
 };
 
 void run_edit(const EditOptions& options, Reporter& reporter) {

@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
 #include "w2w/option_values.h"
 
 namespace w2w::cli {
@@ -52,7 +52,8 @@ std::vector<AttributeStrength> parse_sweep(const std::string& text) {
   for (int64_t i = 0; i < count; ++i) {
     const double strength = from + (to - from) * static_cast<double>(i) / static_cast<double>(count - 1);
     // 0.3, not 0.30000000000000004; and no minus zero
-    points.push_back({attribute, std::stod(fmt::format("{:.12g}", strength)) + 0.0});
+    points.push_back(
+        {attribute, parse_number("--sweep", fmt::format("{:.12g}", strength), any_strength) + 0.0});
   }
   return points;
 }
@@ -159,16 +160,6 @@ std::string first_names(const std::vector<std::string>& names) {
   constexpr std::ptrdiff_t shown = 6;
   const auto end = names.begin() + std::min(shown, static_cast<std::ptrdiff_t>(names.size()));
   return fmt::format("{}{}", fmt::join(names.begin(), end, ", "), end == names.end() ? "" : ", ...");
-}
-
-std::string longer_history(const std::string& history, const Json& entry) {
-  auto list = Json::parse(history, nullptr, /*allow_exceptions=*/false);
-  if (!list.is_array()) {
-    warn("the identity's history is not a JSON list and is left out");
-    list = Json::array();
-  }
-  list.push_back(entry);
-  return json_text(list);
 }
 
 }  // namespace w2w::cli

@@ -65,7 +65,4 @@ PictureSheet empty_sheet(const std::string& stem, const std::vector<EditPoint>& 
 /// "Male, Young, ..." for messages.
 std::string first_names(const std::vector<std::string>& names);
 
-/// `history`, a JSON list, with one entry more; what is no list is replaced, with a warning.
-std::string longer_history(const std::string& history, const Json& entry);
-
 }  // namespace w2w::cli

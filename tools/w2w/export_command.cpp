@@ -7,6 +7,7 @@
 #include "w2w/app.h"
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
+#include "w2w/base/log.h"
 #include "w2w/identity_source.h"
 #include "w2w/lora/formats.h"
 #include "w2w/lora_output.h"
@@ -40,9 +41,6 @@ void check(const ExportOptions& options) {
   if (options.merge && options.identities.size() > 1) {
     refuse(fmt::format("--merge takes one identity, found {}", options.identities.size()));
   }
-  if (options.as_coefficients() && options.dtype && *options.dtype != "f32") {
-    refuse(fmt::format("--format pt holds f32 coefficients, found --dtype {}", *options.dtype));
-  }
   if (options.name && (options.merge || options.as_coefficients())) {
     refuse("--name is the title of a LoRA, and no LoRA is written");
   }
@@ -63,7 +61,7 @@ std::vector<IdentitySource> open_sources(const ExportOptions& options) {
   return sources;
 }
 
-std::vector<fs::path> plan(const ExportOptions& options, const std::vector<IdentitySource>& sources) {
+std::vector<OutputPath> plan(const ExportOptions& options, const std::vector<IdentitySource>& sources) {
   std::vector<PlannedOutput> planned;
   for (const auto& source : sources) {
     if (options.as_coefficients()) {
@@ -72,7 +70,7 @@ std::vector<fs::path> plan(const ExportOptions& options, const std::vector<Ident
       planned.push_back({"lora", source.person(), lora_suffix(options.chosen_format())});
     }
   }
-  return plan_outputs(options.shared.output, planned, options.shared.force);
+  return plan_outputs(options.shared.output, planned, options.shared.existing());
 }
 
 /// Turns identities into LoRAs; space and model are looked at when the first identity needs them.
@@ -94,7 +92,7 @@ class Converter {
   Identity description(const IdentitySource& source) {
     if (!source.coefficients) return describe_lora(source.path);
     auto identity = *source.coefficients;
-    identity.space_hash = space().hash();
+    set_space(identity, space());
     if (identity.model.empty()) identity.model = space().data().base_model;
     return identity;
   }
@@ -114,8 +112,13 @@ class Converter {
   Targets layers_;
 };
 
-void run_export(const ExportOptions& options, Reporter& reporter) {
+void run_export(const ExportOptions& given, Reporter& reporter) {
+  auto options = given;
+  if (options.dtype == "auto") options.dtype.reset();
   check(options);
+  if (options.as_coefficients() && options.dtype && *options.dtype != "f32") {
+    notice(fmt::format("--format pt holds f32 coefficients: --dtype {} changes nothing", *options.dtype));
+  }
   const auto sources = open_sources(options);
   Converter converter(options.shared);
   if (!options.as_coefficients()) {
@@ -132,14 +135,15 @@ void run_export(const ExportOptions& options, Reporter& reporter) {
   for (size_t i = 0; i < sources.size(); ++i) {
     check_interrupt();
     const auto& source = sources[i];
+    if (options.shared.leaves(paths[i])) continue;
     if (options.as_coefficients()) {
       write_identity(paths[i], *source.coefficients);
-      reporter.output(paths[i], "coefficients", {{"identity", source.path}});
+      reporter.output(paths[i].path, "coefficients", {{"identity", source.path}});
       continue;
     }
     write_lora(paths[i], format, converter.lora(source), options.name.value_or(source.person()),
                converter.description(source), options.shared.no_metadata, parse_dtype(dtype, c10::kCPU));
-    reporter.output(paths[i], "lora", {{"identity", source.path}, {"format", format}, {"dtype", dtype}});
+    reporter.output(paths[i].path, "lora", {{"identity", source.path}, {"format", format}, {"dtype", dtype}});
   }
 }
 
@@ -167,8 +171,10 @@ void add_export(App& app) {
       parser, "--format", options->format, {"kohya", "peft", "diffusers", "pt"},
       "kohya: one file that nearly every tool loads; peft: a folder; diffusers: names of its pipelines; "
       "pt: the coefficients as the reference code saves them; default: kohya");
-  add_choice(parser, "--dtype", options->dtype, {"f16", "bf16", "f32"},
-             "of the LoRA's tensors, by default f16; with --merge of the whole model's, by default its own");
+  add_choice(
+      parser, "--dtype", options->dtype, {"auto", "f16", "bf16", "f32"},
+      "of the file's numbers: auto is f16 for a LoRA, the model's own with --merge; coefficients are f32; "
+      "default: auto");
   add_text(parser, "--name", options->name, "TEXT",
            "the LoRA's title in its metadata; default: the identity's name");
   add_switch(
@@ -178,6 +184,7 @@ void add_export(App& app) {
   add_space_option(parser, options->shared);
   add_output_options(parser, options->shared);
   parser.get_option("--no-metadata")->description("write nothing about the person's making into the files");
+  add_unused_options(parser, options->shared);
 }
 
 }  // namespace w2w::cli

@@ -7,8 +7,11 @@
 
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
+#include "w2w/base/read_file.h"
+#include "w2w/io/json_depth.h"
 #include "w2w/io/mapped_file.h"
 #include "w2w/io/torch_value.h"
+#include "w2w/reporter.h"
 #include "w2w/space/identity.h"
 
 namespace w2w::cli {
@@ -84,7 +87,7 @@ void describe_directions(FileDescription& description, const TensorFile& file) {
   for (const auto& [fact, key] : {std::pair{"attributes", "w2w.attributes"}, {"without", "w2w.without"}}) {
     const auto found = file.metadata.find(key);
     if (found == file.metadata.end()) continue;
-    auto names = nlohmann::ordered_json::parse(found->second, nullptr, /*allow_exceptions=*/false);
+    auto names = parse_json(found->second);
     if (names.is_array()) description.facts[fact] = std::move(names);
   }
   for (const auto* fact : {"method", "penalty", "space"}) {
@@ -113,14 +116,18 @@ FileDescription describe_values(const fs::path& path) {
   if (path.extension() == ".json") {
     const auto file = MappedFile::open(path);
     const auto text = file->bytes();
-    const auto json =
-        nlohmann::ordered_json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+    // Not ordered_json, which looks for each key among all earlier ones.
+    const auto json = is_json_too_deep(text) ? nlohmann::json(nlohmann::json::value_t::discarded)
+                                             : nlohmann::json::parse(text.begin(), text.end(), nullptr,
+                                                                     /*allow_exceptions=*/false);
     if (json.is_discarded()) {
       throw Error(ErrorKind::malformed, fmt::format("JSON file does not parse ({})", path.string()));
     }
     FileDescription description{.kind = "json", .title = "JSON"};
+    constexpr size_t most_facts = 100;  // more are a vocabulary, not a configuration
     for (const auto& [name, value] : json.items()) {
-      if (json.is_object() && value.is_primitive()) description.facts[name] = value;
+      if (json.is_object() && json.size() <= most_facts && value.is_primitive())
+        description.facts[name] = value;
     }
     description.facts["entries"] = json.size();
     return description;
@@ -143,6 +150,7 @@ FileDescription describe_tensors(const fs::path& path) {
     description.title = "an identity: its coefficients in a w2w space";
     description.facts["components"] = identity.coefficients.numel();
     if (!identity.space_hash.empty()) description.facts["space"] = identity.space_hash;
+    if (!identity.basis.empty()) description.facts["basis"] = identity.basis;
     if (!identity.model.empty()) description.facts["model"] = identity.model;
     description.facts["trigger"] = identity.trigger;
   } else if (const auto* row = lora_pattern(file.tensors)) {
@@ -173,6 +181,12 @@ FileDescription describe_file(const fs::path& path) {
     throw Error(ErrorKind::not_found, fmt::format("there is no such file or folder ({})", path.string()));
   }
   if (fs::is_directory(path, error)) return describe_folder(path);
+  if (is_stream(path)) {
+    throw Error(
+        ErrorKind::malformed,
+        fmt::format("cannot inspect ({}): expected a file or folder, found a device or pipe", path.string()),
+        "what it is shows by looking at it several times: save it as a file first");
+  }
   if (is_picture(path)) return describe_picture(path);
   if (path.extension() == ".csv") return describe_csv(path);
   if (path.extension() == ".json") return describe_values(path);

@@ -1,12 +1,12 @@
 #include <fmt/format.h>
 
-#include <fstream>
-#include <nlohmann/json.hpp>
-
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
+#include "w2w/base/read_file.h"
 #include "w2w/file_description.h"
+#include "w2w/io/mapped_file.h"
 #include "w2w/lora/formats.h"
+#include "w2w/reporter.h"
 #include "w2w/sd/checkpoint.h"
 #include "w2w/space/identity.h"
 #include "w2w/space/space.h"
@@ -82,8 +82,7 @@ FileDescription describe_lora_folder(const fs::path& folder) {
   auto description = describe_tensors(fs::exists(safetensors) ? safetensors : folder / (stem + ".bin"));
   description.title += peft ? ", PEFT folder" : ", diffusers folder";
   if (!peft) return description;
-  std::ifstream file(folder / "adapter_config.json");
-  const auto config = nlohmann::json::parse(file, nullptr, false);
+  const auto config = parse_json(read_file(folder / "adapter_config.json"));
   if (!config.is_object()) {
     throw Error(ErrorKind::malformed, fmt::format("adapter_config.json is no JSON object ({})",
                                                   (folder / "adapter_config.json").string()));

@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <fstream>
 #include <functional>
-#include <iterator>
 #include <thread>
 
 #include "w2w/base/accelerator.h"
@@ -21,8 +21,10 @@
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
 #include "w2w/base/generator.h"
+#include "w2w/base/read_file.h"
 #include "w2w/locate.h"
 #include "w2w/lora/target.h"
+#include "w2w/release_table.h"
 #include "w2w/sd/checkpoint.h"
 #include "w2w/space/space.h"
 #include "w2w/text/clip_tokenizer.h"
@@ -59,7 +61,10 @@ std::string processor() {
 
 std::string memory() {
   const auto gigabytes = [](const char* name) {
-    return std::atof(proc_value("/proc/meminfo", name).c_str()) / (1 << 20);
+    const auto text = proc_value("/proc/meminfo", name);  // "16384 kB"
+    double kilobytes = 0;
+    std::from_chars(text.data(), text.data() + text.size(), kilobytes);
+    return kilobytes / (1 << 20);
   };
   return fmt::format("{:.1f} GB free of {:.1f} GB", gigabytes("MemAvailable"), gigabytes("MemTotal"));
 }
@@ -92,6 +97,23 @@ std::string space_found(const SharedOptions& options) {
   const auto space = Space::open(path);
   return fmt::format("{} ({} components, {} parameters)", path.string(), space.components(),
                      space.parameters());
+}
+
+/// The files of a released space, one by one.
+std::vector<HealthCheck> release_checks(const SharedOptions& options) {
+  const auto release = options.space ? release_folder(*options.space) : std::nullopt;
+  if (!release) return {};
+  const auto files = inspect_release(*release);
+  size_t width = 0;
+  for (const auto& file : files) width = std::max(width, size_of(file).size());
+  std::vector<HealthCheck> checks;
+  for (const auto& file : files) {
+    checks.push_back({file.name, file.ok(), fmt::format("{:>{}}  {}", size_of(file), width, file.found),
+                      file.ok() && file.state == ReleaseFile::State::missing});
+  }
+  if (const auto next = fetch_command(files, *release); !next.empty())
+    checks.push_back({"next", true, next, /*absent=*/true});
+  return checks;
 }
 
 std::string fit_of(const SharedOptions& options) {
@@ -143,8 +165,7 @@ std::string files() {
   const auto path = fs::temp_directory_path() / fmt::format("w2w-doctor-{}", getpid());
   const std::string text = "written and read again";
   write_file(path, text);
-  std::ifstream file(path, std::ios::binary);
-  const std::string found{std::istreambuf_iterator<char>(file), {}};
+  const auto found = read_file(path);
   fs::remove(path);
   if (found != text) wrong(fmt::format("a file was not read as written ({})", path.string()));
   return fmt::format("written and read in {}", fs::temp_directory_path().string());
@@ -180,6 +201,10 @@ std::vector<HealthCheck> health_checks(const SharedOptions& options) {
       checked("tokens", tokenizer),
       checked("files", files),
   };
+  const auto space = std::find_if(checks.begin(), checks.end(),
+                                  [](const HealthCheck& check) { return check.name == "space"; });
+  const auto files_of_release = release_checks(options);
+  checks.insert(space + 1, files_of_release.begin(), files_of_release.end());
   const auto is_well = [&](const char* name) {
     return std::any_of(checks.begin(), checks.end(),
                        [&](const HealthCheck& check) { return check.name == name && check.ok; });

@@ -11,6 +11,7 @@ struct HealthCheck {
   std::string name;
   bool ok = true;
   std::string found;
+  bool absent = false;  ///< a file that need not be there, and is not
 };
 
 /// Machine, libraries, model and space, then known answers. A check that throws is wrong and tells why.

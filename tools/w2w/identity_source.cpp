@@ -57,6 +57,7 @@ Identity describe_lora(const std::string& path) {
     if (const auto found = metadata.find(key); found != metadata.end()) value = found->second;
   };
   take("w2w.space", identity.space_hash);
+  take("w2w.basis", identity.basis);
   take("w2w.model", identity.model);
   take("w2w.history", identity.history);
   take("modelspec.trigger_phrase", identity.trigger);

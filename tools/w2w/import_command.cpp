@@ -32,19 +32,20 @@ void run_import(const ImportOptions& options, Reporter& reporter) {
   }
   const auto space = open_fitted_space(options.shared);
   const auto components = space.components(options.components.value_or(space.components())).size(0);
-  const auto paths = plan_outputs(options.shared.output, planned, options.shared.force);
+  const auto paths = plan_outputs(options.shared.output, planned, options.shared.existing());
   for (size_t i = 0; i < sources.size(); ++i) {
     check_interrupt();
+    if (options.shared.leaves(paths[i])) continue;
     if (sources[i].coefficients) {  // of a w2wmodel.pt: the same numbers with the space's hash beside them
       auto identity = coefficients_of(sources[i], space, {});
       if (identity.model.empty()) identity.model = space.data().base_model;
       write_identity(paths[i], identity);
-      reporter.output(paths[i], "coefficients", {{"identity", sources[i].path}});
+      reporter.output(paths[i].path, "coefficients", {{"identity", sources[i].path}});
       continue;
     }
     const auto imported = import_lora(sources[i], space, components, options.partial, reporter.progress());
     write_identity(paths[i], imported.identity);
-    reporter.output(paths[i], "coefficients", imported.facts);
+    reporter.output(paths[i].path, "coefficients", imported.facts);
   }
 }
 
@@ -71,6 +72,7 @@ void add_import(App& app) {
   add_model_option(parser, options->shared);
   add_space_option(parser, options->shared);
   add_output_options(parser, options->shared);
+  add_unused_options(parser, options->shared);
 }
 
 }  // namespace w2w::cli

@@ -8,6 +8,7 @@
 
 #include "w2w/base/error.h"
 #include "w2w/base/sha256.h"
+#include "w2w/history.h"
 #include "w2w/io/mapped_file.h"
 #include "w2w/lora/algebra.h"
 #include "w2w/lora/formats.h"
@@ -58,14 +59,11 @@ int64_t highest_rank(const Lora& lora) {
 }
 
 std::string history_with_import(const std::string& before, const fs::path& file, int64_t components) {
-  auto history = Json::parse(before, nullptr, false);
-  if (!history.is_array()) history = Json::array();
-  history.push_back(
-      {{"command", "import"},
-       {"file", file.filename().string()},
-       {"sha256", Sha256().update(MappedFile::open(file)->bytes().data(), fs::file_size(file)).hex()},
-       {"components", components}});
-  return json_text(history);
+  const auto content = MappedFile::open(file);
+  return longer_history(before, {{"command", "import"},
+                                 {"file", file.filename().string()},
+                                 {"sha256", Sha256().update(content->bytes().data(), content->size()).hex()},
+                                 {"components", components}});
 }
 
 void say(const std::string& path, const Json& facts, int64_t rank) {
@@ -95,7 +93,7 @@ ImportedLora import_lora(const IdentitySource& source, const Space& space, int64
   ImportedLora imported{describe_lora(source.path), {}};
   auto& identity = imported.identity;
   identity.coefficients = projection.coefficients;
-  identity.space_hash = space.hash();
+  set_space(identity, space);
   identity.model = space.data().base_model;
   identity.history = history_with_import(identity.history, lora_file(source.path), components);
 
@@ -118,7 +116,7 @@ Identity coefficients_of(const IdentitySource& source, const Space& space, const
   if (!source.coefficients) return import_lora(source, space, space.components(), false, progress).identity;
   check_identity_fits(*source.coefficients, space, source.path);
   auto identity = *source.coefficients;
-  identity.space_hash = space.hash();
+  set_space(identity, space);
   return identity;
 }
 

@@ -4,8 +4,11 @@
 #include <ATen/ops/constant_pad_nd.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "w2w/app.h"
 #include "w2w/base/error.h"
+#include "w2w/history.h"
 #include "w2w/import_lora.h"
 #include "w2w/io/picture_sheet.h"
 #include "w2w/lora_output.h"
@@ -30,7 +33,7 @@ struct InterpolateOptions {
 struct Point {
   double position;
   Person person;
-  std::vector<fs::path> paths;
+  std::vector<OutputPath> paths;
 };
 
 /// The straight line of the space; of two lengths the shorter is padded with the mean person's values, zeros.
@@ -52,8 +55,11 @@ class InterpolateRun {
 
   void run() {
     plan();
+    if (finished_) return;
     const auto from = coefficients_of(from_, space_, reporter_.progress());
     const auto to = coefficients_of(to_, space_, reporter_.progress());
+    from_history_ = history_list(from.history);
+    to_history_ = history_list(to.history);
     if (from.coefficients.numel() != to.coefficients.numel()) {
       notice(fmt::format("{} has {} coefficients, {} has {}: the missing ones count as 0", from_.path,
                          from.coefficients.numel(), to_.path, to.coefficients.numel()));
@@ -100,44 +106,48 @@ class InterpolateRun {
       points_.push_back(std::move(point));
     }
     if (pictures_) planned.push_back({"sheet", name(), "_sheet.png"});
-    auto paths = plan_outputs(options_.shared.output, planned, options_.shared.force);
+    auto paths = plan_outputs(options_.shared.output, planned, options_.shared.existing());
     const size_t each = paths.size() / points_.size();
     for (size_t i = 0; i < points_.size(); ++i) {
       const auto first = paths.begin() + static_cast<std::ptrdiff_t>(i * each);
       points_[i].paths.assign(first, first + static_cast<std::ptrdiff_t>(each));
     }
     if (pictures_) sheet_path_ = paths.back();
+    finished_ = std::all_of(paths.begin(), paths.end(),
+                            [&](const OutputPath& path) { return options_.shared.leaves(path); });
   }
 
   Identity between(const Identity& from, const Identity& to, double position) const {
     Identity identity = from;
     identity.coefficients = on_line(from.coefficients, to.coefficients, position);
-    const auto past = [](const Identity& one) {
-      const auto history = Json::parse(one.history, nullptr, false);
-      return history.is_array() ? history : Json::array();
-    };
-    identity.space_hash = space_.hash();
+    set_space(identity, space_);
     identity.model = space_.data().base_model;
-    identity.history = json_text(Json::array(
-        {{{"command", "interpolate"}, {"position", position}, {"from", past(from)}, {"to", past(to)}}}));
+    identity.history = json_text(Json::array({{{"command", "interpolate"},
+                                               {"position", position},
+                                               {"from", from_history_},
+                                               {"to", to_history_}}}));
     return identity;
   }
 
   void make(const Point& point, size_t index, const Identity& from, const Identity& to) {
     const auto identity = between(from, to, point.position);
     auto path = point.paths.begin();
-    write_identity(*path, identity);
-    reporter_.output(*path++, "coefficients", point.person.facts);
+    if (!options_.shared.leaves(*path)) {
+      write_identity(*path, identity);
+      reporter_.output(path->path, "coefficients", point.person.facts);
+    }
+    ++path;
     if (!options_.lora && !model_) return;
     const auto lora = space_.lora(identity.coefficients);
-    if (options_.lora) {
+    if (options_.lora && !options_.shared.leaves(*path)) {
       write_lora(*path, *options_.lora, lora, point.person.stem, identity, options_.shared.no_metadata);
-      reporter_.output(*path++, "lora", point.person.facts);
+      reporter_.output(path->path, "lora", point.person.facts);
     }
+    if (options_.lora) ++path;
     if (!model_) return;
     model_->set_person(lora);
-    const auto drawn =
-        pictures_->draw(*model_, point.person, {path, point.paths.end()}, reporter_, index, points_.size());
+    const auto drawn = pictures_->draw(*model_, point.person, {path, point.paths.end()}, reporter_, index,
+                                       points_.size(), /*draw_all=*/true);  // for the sheet
     for (size_t i = 0; i < drawn.size(); ++i) sheet_.cells[i].push_back(drawn[i]);
     sheet_.columns.push_back(index == 0                    ? from_.person()
                              : index + 1 == points_.size() ? to_.person()
@@ -147,10 +157,12 @@ class InterpolateRun {
   const InterpolateOptions& options_;
   Reporter& reporter_;
   IdentitySource from_, to_;
+  Json from_history_, to_history_;
   Space space_;
   std::optional<PictureJob> pictures_;
   std::vector<Point> points_;
-  fs::path sheet_path_;
+  OutputPath sheet_path_;
+  bool finished_ = false;  ///< all of it was there
   PictureSheet sheet_;
   std::optional<TextToImage> model_;
 };

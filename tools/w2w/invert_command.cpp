@@ -43,6 +43,8 @@ class InvertRun {
     description_ = describe_run(inversion_options_, space_, *model_);
     if (!options_.mask_labels.empty())
       description_["--mask-labels"] = fmt::format("{}", fmt::join(options_.mask_labels, ","));
+    description_["--fit"] = options_.fit;
+    description_["--dtype"] = options_.shared.dtype;
     std::vector<std::string> failed;
     for (size_t i = 0; i < tasks_.size(); ++i) {
       try {
@@ -51,7 +53,7 @@ class InvertRun {
         const bool one_of_many = options_.batch_file && error.kind() != ErrorKind::interrupted &&
                                  error.kind() != ErrorKind::out_of_memory;
         if (!one_of_many) throw;
-        warn(fmt::format("{}: {}", tasks_[i].job.name, error.what()));
+        reporter_.failed(tasks_[i].job.name, error);
         failed.push_back(tasks_[i].job.name);
       }
     }
@@ -64,13 +66,18 @@ class InvertRun {
   }
 
  private:
-  std::vector<InversionPicture> read_pictures(const InversionJob& job, std::pair<int64_t, int64_t> size) {
+  std::vector<InversionPicture> read_pictures(const InversionJob& job, std::pair<int64_t, int64_t> size,
+                                              PictureHash& hash) {
     std::vector<InversionPicture> pictures;
     const auto factor = model_->checkpoint().vae_config().down_factor();
     for (size_t i = 0; i < job.images.size(); ++i) {
       std::optional<Image> mask;
       if (job.masks[i]) mask = read_image(*job.masks[i]);
-      pictures.push_back(fit_picture(read_image(job.images[i]), job.images[i].string(), mask,
+      const auto image = read_image(job.images[i]);
+      hash.add(image);
+      hash.add(mask ? "masked" : "");
+      if (mask) hash.add(*mask);
+      pictures.push_back(fit_picture(image, job.images[i].string(), mask,
                                      job.masks[i] ? job.masks[i]->string() : "", parse_fit(options_.fit),
                                      size.first, size.second, factor, options_.mask_labels));
     }
@@ -78,12 +85,13 @@ class InvertRun {
   }
 
   void invert(const InversionTask& task, size_t index) {
-    const auto pictures = read_pictures(task.job, inversion_->picture_size());
+    PictureHash hash;
+    const auto pictures = read_pictures(task.job, inversion_->picture_size(), hash);
     auto run = description_;
-    run["pictures"] = hash_of(pictures);
+    run["pictures"] = hash.hex();
     auto state = inversion_->initial_state();
     if ((options_.resume || options_.batch_file) && fs::exists(task.checkpoint)) {
-      state = read_inversion_checkpoint(task.checkpoint, run);
+      state = read_inversion_checkpoint(task.checkpoint, run, inversion_options_.components);
       notice(fmt::format("going on after step {} ({})", state.steps(), task.checkpoint.string()));
     }
     const int64_t total = inversion_options_.steps;
@@ -97,8 +105,7 @@ class InvertRun {
                           : fmt::format("{} ({} of {})", task.job.name, index + 1, tasks_.size());
     const auto after_step = [&](const InversionState& now) {
       state = now;
-      report(bar, {what, static_cast<int>(now.steps()), static_cast<int>(total),
-                   fmt::format("loss {:.4f}", smoothed(now.losses.back()))});
+      report(bar, {what, now.steps(), total, fmt::format("loss {:.4f}", smoothed(now.losses.back()))});
       if (now.steps() % save_every == 0 || Clock::now() - saved > std::chrono::minutes(1)) {
         write_inversion_checkpoint(task.checkpoint, now, run);
         saved = Clock::now();
@@ -129,21 +136,21 @@ class InvertRun {
       table += fmt::format("{},{:.9g},{:.9g}\n", i + 1, state.losses[i], smoothed(state.losses[i]));
     }
     write_file(task.losses, table);
-    reporter_.output(task.losses, "log", {{"steps", state.steps()}});
+    reporter_.output(task.losses.path, "log", {{"steps", state.steps()}});
 
     Identity identity;
     identity.coefficients = inversion_->coefficients(state);
-    identity.space_hash = space_.hash();
+    set_space(identity, space_);
     identity.model = space_.data().base_model;
     identity.trigger = inversion_options_.prompt;
     identity.history = json_text(Json::array({history(task.job)}));
     if (task.lora) {
       write_lora(*task.lora, *options_.lora, space_.lora(identity.coefficients), task.job.name, identity,
                  options_.shared.no_metadata);
-      reporter_.output(*task.lora, "lora", {{"name", task.job.name}});
+      reporter_.output(task.lora->path, "lora", {{"name", task.job.name}});
     }
     write_identity(task.coefficients, identity);  // last: it marks the person as finished
-    reporter_.output(task.coefficients, "coefficients",
+    reporter_.output(task.coefficients.path, "coefficients",
                      {{"name", task.job.name}, {"seed", inversion_options_.seed}});
   }
 
@@ -167,7 +174,7 @@ class InvertRun {
     }
   }
 
-  void preview(const InversionState& state, const fs::path& path) {
+  void preview(const InversionState& state, const OutputPath& output) {
     model_->set_person(space_.lora(inversion_->coefficients(state)));
     TextToImageOptions picture;
     picture.prompt = inversion_options_.prompt;
@@ -184,8 +191,8 @@ class InvertRun {
       if (error.kind() != ErrorKind::failure) throw;
       return warn(fmt::format("no preview of step {}: {}", state.steps(), error.what()));
     }
-    write_image(path, pixels);
-    reporter_.output(path, "picture", {{"step", state.steps()}, {"seed", picture.seed}});
+    write_image(output, pixels);
+    reporter_.output(output.path, "picture", {{"step", state.steps()}, {"seed", picture.seed}});
   }
 
   const InvertOptions& options_;

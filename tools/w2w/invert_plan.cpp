@@ -51,8 +51,8 @@ std::vector<PlannedOutput> outputs_of(const InvertOptions& options, const std::s
 }
 
 InversionTask task_of(const InvertOptions& options, const InversionJob& job,
-                      const std::vector<int64_t>& previews, std::span<const fs::path> paths) {
-  InversionTask task{job, paths[0], paths[1], paths[0], {}, {}};
+                      const std::vector<int64_t>& previews, std::span<const OutputPath> paths) {
+  InversionTask task{job, paths[0], paths[1], paths[0].path, {}, {}};
   size_t next = 2;
   if (options.lora) task.lora = paths[next++];
   for (const auto step : previews) task.previews.emplace_back(step, paths[next++]);
@@ -73,22 +73,27 @@ std::vector<InversionTask> plan_inversions(const InvertOptions& options, int64_t
     for (auto& output : outputs_of(options, job.name, previews)) outputs.push_back(std::move(output));
   }
   const size_t each = outputs.size() / jobs.size();
-  const bool may_exist = options.shared.force || options.resume || options.batch_file;
-  const auto paths = plan_outputs(options.shared.output, outputs, may_exist);
+  auto existing = options.shared.existing();
+  if (existing == Existing::refuse && (options.resume || options.batch_file)) existing = Existing::keep;
+  auto paths = plan_outputs(options.shared.output, outputs, existing);
+  for (size_t i = 0; i < paths.size(); ++i) {  // what a run that did not come to its end left is replaced
+    if (i % each != 0) paths[i].replace = existing != Existing::refuse;
+  }
 
   std::vector<InversionTask> tasks;
   for (size_t i = 0; i < jobs.size(); ++i) {
     auto task = task_of(options, jobs[i], previews, std::span(paths).subspan(i * each, each));
-    if (fs::exists(task.coefficients) && !options.shared.force) {
-      if (!options.batch_file) {
-        throw Error(ErrorKind::failure, "the output exists already (" + task.coefficients.string() + ")",
+    if (fs::exists(task.coefficients.path) && !options.shared.force) {
+      if (!options.batch_file && !options.shared.skip_existing) {
+        throw Error(ErrorKind::failure, "the output exists already (" + task.coefficients.path.string() + ")",
                     "it is finished; pass --force to replace it");
       }
       notice(fmt::format("{} is finished", task.job.name));
       continue;
     }
     if (!options.resume && !options.batch_file) keep_unfinished(task.checkpoint, options.shared.force);
-    AtomicFile probe(task.checkpoint);  // refuses now what could not be written in an hour
+    check_file_name(task.checkpoint);  // refuses now what could not be written in an hour
+    if (options.checkpoint) AtomicFile probe(task.checkpoint);
     tasks.push_back(std::move(task));
   }
   return tasks;

@@ -12,9 +12,10 @@ namespace w2w::cli {
 /// A person of a run of `invert` and where the files go.
 struct InversionTask {
   InversionJob job;
-  std::filesystem::path coefficients, losses, checkpoint;
-  std::optional<std::filesystem::path> lora;
-  std::vector<std::pair<int64_t, std::filesystem::path>> previews;  ///< after that many steps
+  OutputPath coefficients, losses;
+  std::filesystem::path checkpoint;
+  std::optional<OutputPath> lora;
+  std::vector<std::pair<int64_t, OutputPath>> previews;  ///< after that many steps
 };
 
 /// Everybody to invert in `steps` steps, all files named, before any work: of a table those who are not

@@ -7,6 +7,7 @@
 
 #include "w2w/base/error.h"
 #include "w2w/base/nearest_name.h"
+#include "w2w/base/read_file.h"
 #include "w2w/io/csv_reader.h"
 #include "w2w/option_values.h"
 
@@ -16,12 +17,12 @@ namespace {
 namespace fs = std::filesystem;
 
 fs::path existing(const fs::path& manifest, const std::string& cell, int line) {
-  auto found = manifest.parent_path() / cell;
+  auto found = is_stream(manifest) ? fs::path(cell) : manifest.parent_path() / cell;
   if (!fs::exists(found)) {
     throw Error(
         ErrorKind::not_found,
         fmt::format("no such file ({}), named in line {} of {}", found.string(), line, manifest.string()),
-        "relative paths start at the manifest's folder");
+        "relative paths start at the manifest's folder, of a stream at the current one");
   }
   return found;
 }
@@ -71,7 +72,7 @@ std::optional<fs::path> ManifestLine::file(const std::string& column, const fs::
 }
 
 std::vector<ManifestLine> read_manifest(const fs::path& path, const std::vector<std::string>& more) {
-  const auto file = MappedFile::open(path);
+  const auto file = MappedFile::open_or_read(path);
   CsvReader csv(*file);
   std::vector<std::string> known = {"name", "image"};
   known.insert(known.end(), more.begin(), more.end());

@@ -4,6 +4,8 @@
 
 #include <filesystem>
 
+#include "w2w/base/atomic_file.h"
+#include "w2w/base/atomic_folder.h"
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
 #include "w2w/locate.h"
@@ -15,8 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Where the folder goes; refuses one that exists unless it is empty, or a model and --force is given.
-fs::path plan_folder(const SharedOptions& options, const std::string& name, const fs::path& model) {
+/// Where the folder goes; refuses one that exists unless it is empty, or a model that --force replaces or
+/// --skip-existing leaves.
+OutputPath plan_folder(const SharedOptions& options, const std::string& name, const fs::path& model) {
   fs::path folder = options.output.value_or(name + "_model");
   if (options.output && options.output->empty()) {
     throw Error(ErrorKind::usage, "--output expects a file or folder, found ''");
@@ -26,18 +29,22 @@ fs::path plan_folder(const SharedOptions& options, const std::string& name, cons
   const auto refuse = [&](const std::string& what, const std::string& hint) {
     throw Error(ErrorKind::failure, fmt::format("{} ({})", what, folder.string()), hint);
   };
+  const OutputPath output(folder, options.existing() == Existing::replace);
+  const auto above = folder.parent_path();
+  remove_leftovers(above);
+  check_file_name(folder);
   if (fs::exists(folder, error)) {
     if (fs::equivalent(folder, model, error)) refuse("the output is the model itself", "choose another -o");
     if (!fs::is_directory(folder)) refuse("the output is a file, expected a folder", "choose another -o");
     const bool is_model = fs::exists(folder / "model_index.json", error);
-    if (!fs::is_empty(folder, error) && !(options.force && is_model)) {
+    if (!fs::is_empty(folder, error) && !((options.force || options.skip_existing) && is_model)) {
       refuse("the output exists already", is_model ? "pass --force to replace it, or choose another -o"
                                                    : "--force replaces models only; choose another -o");
     }
   }
-  if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
+  if (!above.empty()) fs::create_directories(above, error);
   if (error) refuse("cannot make the output folder", error.message());
-  return folder;
+  return output;
 }
 
 }  // namespace
@@ -56,16 +63,19 @@ void write_merged(const SharedOptions& options, const std::optional<std::string>
                                                 extension.string(), *options.output));
     }
     const auto folder = plan_folder(options, name, path);
+    if (options.leaves(folder) && !fs::is_empty(folder.path)) return;
     merge_into_folder(model, lora(), dtype, folder);
-    return reporter.output(folder, "model", facts);
+    return reporter.output(folder.path, "model", facts);
   }
   check_single_file_names(model);
-  const auto file = plan_outputs(options.output, {{"model", name, ".safetensors"}}, options.force).front();
+  const auto file =
+      plan_outputs(options.output, {{"model", name, ".safetensors"}}, options.existing()).front();
   std::error_code error;
-  if (fs::equivalent(file, path, error)) {
-    throw Error(ErrorKind::failure, fmt::format("the output is the model itself ({})", file.string()),
+  if (fs::equivalent(file.path, path, error)) {
+    throw Error(ErrorKind::failure, fmt::format("the output is the model itself ({})", file.path.string()),
                 "choose another -o");
   }
+  if (options.leaves(file)) return;
   Metadata metadata = {{"format", "pt"}};
   if (!options.no_metadata) {
     metadata.insert({{"w2w.format", "1"},
@@ -73,9 +83,10 @@ void write_merged(const SharedOptions& options, const std::optional<std::string>
                      {"w2w.model", identity.model},
                      {"w2w.history", identity.history},
                      {"w2w.trigger", identity.trigger}});
+    if (!identity.basis.empty()) metadata["w2w.basis"] = identity.basis;
   }
   merge_into_file(model, lora(), dtype, file, metadata);
-  reporter.output(file, "model", facts);
+  reporter.output(file.path, "model", facts);
 }
 
 }  // namespace w2w::cli

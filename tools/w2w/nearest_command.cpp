@@ -55,7 +55,7 @@ void print(const std::vector<Named>& found, Reporter& reporter) {
 }
 
 /// The person and the neighbours side by side, a row for each prompt and seed.
-void draw(const NearestOptions& options, const PictureJob& job, const std::filesystem::path& path,
+void draw(const NearestOptions& options, const PictureJob& job, const OutputPath& path,
           const std::string& stem, const Identity& person, const std::vector<Named>& found,
           const Space& unfitted, Reporter& reporter) {
   auto model = open_model(options.shared);
@@ -86,16 +86,17 @@ void run_nearest(const NearestOptions& options, Reporter& reporter) {
   const auto source = open_identity(options.identity);
   const auto space = open_space(options.shared, source.coefficients && !options.shared.output);
   std::optional<PictureJob> job;
-  std::vector<std::filesystem::path> paths;
+  std::vector<OutputPath> paths;
   if (options.shared.output) {
     job.emplace(options.shared, space.data().defaults);
     paths = plan_outputs(options.shared.output, {{"sheet", source.person(), "_nearest.png"}},
-                         options.shared.force);
+                         options.shared.existing());
   }
   const auto person = coefficients_of(source, space, reporter.progress());
   const auto found = find(options, space, person);
   print(found, reporter);
-  if (job) draw(options, *job, paths.front(), source.person(), person, found, space, reporter);
+  if (job && !options.shared.leaves(paths.front()))
+    draw(options, *job, paths.front(), source.person(), person, found, space, reporter);
 }
 
 }  // namespace

@@ -4,10 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "w2w/base/atomic_file.h"
+#include "w2w/base/atomic_folder.h"
 #include "w2w/base/error.h"
+#include "w2w/base/progress.h"
+#include "w2w/lora/formats.h"
 
 namespace w2w::cli {
 namespace {
@@ -42,11 +46,10 @@ bool suits(const fs::path& output, const PlannedOutput& planned) {
 /// The planned output that `output` names, if it names one.
 const PlannedOutput* named_output(const fs::path& output, const std::vector<PlannedOutput>& planned) {
   if (output.extension().empty() || !output.has_filename() || is_folder(output)) return nullptr;
+  std::map<std::string_view, int64_t> count;
+  for (const auto& one : planned) ++count[one.kind];
   for (const auto& candidate : planned) {
-    const bool only_one = std::count_if(planned.begin(), planned.end(), [&](const PlannedOutput& other) {
-                            return other.kind == candidate.kind;
-                          }) == 1;
-    if (only_one && suits(output, candidate)) return &candidate;
+    if (count[candidate.kind] == 1 && suits(output, candidate)) return &candidate;
   }
   return nullptr;
 }
@@ -77,42 +80,56 @@ void make_folder(const fs::path& folder) {
   }
 }
 
-void check_writable(const fs::path& path, bool force) {
+void check_existing(const fs::path& path, bool is_file, Existing existing) {
   std::error_code error;
-  const auto status = fs::symlink_status(path, error);
-  if (fs::exists(status) && !force) {
-    throw Error(ErrorKind::failure, fmt::format("the output exists already ({})", path.string()),
-                "pass --force to replace it, or choose another -o");
-  }
-  if (fs::is_directory(fs::status(path, error)) && path.has_extension()) {
-    throw Error(ErrorKind::failure,
-                fmt::format("the output is a folder, expected a file ({})", path.string()));
-  }
-  AtomicFile probe(path);  // makes a temporary file beside it and removes it again
+  if (!fs::exists(fs::symlink_status(path, error))) return;
+  const auto refuse = [&](const std::string& what, const std::string& hint) {
+    throw Error(ErrorKind::failure, fmt::format("{} ({})", what, path.string()), hint);
+  };
+  if (existing == Existing::refuse)
+    refuse("the output exists already", "pass --force to replace it, or choose another -o");
+  if (is_folder(path) && is_file) refuse("the output is a folder, expected a file", "choose another -o");
+  if (existing == Existing::replace && is_folder(path) && !is_peft_folder_alone(path))
+    refuse("the output is a folder that holds other files", "--force replaces LoRAs only; choose another -o");
+}
+
+/// Two of `paths` with one name, if there are.
+void check_different(const std::vector<OutputPath>& paths) {
+  std::vector<const std::string*> names;
+  for (const auto& output : paths) names.push_back(&output.path.native());
+  std::sort(names.begin(), names.end(), [](const auto* a, const auto* b) { return *a < *b; });
+  const auto same =
+      std::adjacent_find(names.begin(), names.end(), [](const auto* a, const auto* b) { return *a == *b; });
+  if (same == names.end()) return;
+  throw Error(ErrorKind::usage, fmt::format("two outputs would have the same name ({})", **same),
+              "give every identity and seed once");
 }
 
 }  // namespace
 
-std::vector<fs::path> plan_outputs(const std::optional<std::string>& output,
-                                   const std::vector<PlannedOutput>& planned, bool force) {
+std::vector<OutputPath> plan_outputs(const std::optional<std::string>& output,
+                                     const std::vector<PlannedOutput>& planned, Existing existing) {
   const fs::path given = output.value_or("");
   if (output && output->empty()) throw Error(ErrorKind::usage, "--output expects a file or folder, found ''");
   const auto* named = named_output(given, planned);
   if (!named) refuse_other_formats(given, planned);
   const fs::path folder = named ? given.parent_path() : given;
-  std::vector<fs::path> paths;
-  std::set<fs::path> seen;
+  std::vector<OutputPath> paths;
+  paths.reserve(planned.size());
   for (const auto& one : planned) {
+    check_interrupt();
     const auto stem = named ? given.stem().string() : one.stem;
-    paths.push_back(&one == named ? given : folder / (stem + one.suffix));
-    if (!seen.insert(paths.back()).second) {
-      throw Error(ErrorKind::usage,
-                  fmt::format("two outputs would have the same name ({})", paths.back().string()),
-                  "give every identity and seed once");
-    }
+    paths.emplace_back(&one == named ? given : folder / (stem + one.suffix), existing == Existing::replace);
   }
+  check_different(paths);
   if (!folder.empty()) make_folder(folder);
-  for (const auto& path : paths) check_writable(path, force);
+  remove_leftovers(folder);
+  for (size_t i = 0; i < paths.size(); ++i) {
+    check_interrupt();
+    check_file_name(paths[i].path);
+    check_existing(paths[i].path, fs::path("x" + planned[i].suffix).has_extension(), existing);
+  }
+  if (!paths.empty()) AtomicFile probe(paths.front());  // all lie in one folder: it can be written into
   return paths;
 }
 

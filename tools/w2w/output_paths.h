@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "w2w/base/output_path.h"
+
 namespace w2w::cli {
 
 /// One file (or PEFT folder) a run is going to write: named STEM + SUFFIX in a folder.
@@ -15,13 +17,21 @@ struct PlannedOutput {
   std::string suffix;  ///< "_p1_s5.png"; its extension is what -o may name
 };
 
+/// What becomes of outputs that exist.
+enum class Existing {
+  refuse,   ///< an error
+  replace,  ///< --force
+  keep,     ///< --skip-existing, and runs that go on: whoever writes leaves what is there
+};
+
 /// The paths of `planned`, in order. Without `output` they lie in the current folder. `output` names the file
 /// itself when its extension is that of exactly one planned output of a kind (.png, .jpg and .jpeg all suit a
 /// picture or sheet, .safetensors and .pt coefficients); the others then lie beside it under its stem.
 /// Otherwise `output` is a folder, made if absent. Errors: usage when two outputs would have one name, or for
-/// a file format that none of them has; failure when one exists (unless `force`) or cannot be written.
-std::vector<std::filesystem::path> plan_outputs(const std::optional<std::string>& output,
-                                                const std::vector<PlannedOutput>& planned, bool force);
+/// a file format that none of them has; failure when one exists (with Existing::refuse), would take the place
+/// of a folder of other things, or cannot be written. What killed runs left half there is removed.
+std::vector<OutputPath> plan_outputs(const std::optional<std::string>& output,
+                                     const std::vector<PlannedOutput>& planned, Existing existing);
 
 /// Error(failure) when an earlier run left its state at `checkpoint`, which `force` allows to write over.
 void keep_unfinished(const std::filesystem::path& checkpoint, bool force);

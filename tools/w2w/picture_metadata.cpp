@@ -100,7 +100,7 @@ Metadata sheet_metadata(const SheetFacts& facts) {
 std::optional<std::string> command_of(const Metadata& metadata) {
   const auto entry = metadata.find("w2w");
   if (entry == metadata.end()) return {};
-  const auto json = Json::parse(entry->second, nullptr, false);
+  const auto json = parse_json(entry->second);
   if (!json.is_object() || !json.contains("arguments") || !json["arguments"].is_array()) return {};
   std::string command = "w2w";
   for (const auto& argument : json["arguments"]) {

@@ -65,45 +65,53 @@ std::string PictureJob::label(size_t index) const {
 }
 
 std::vector<at::Tensor> PictureJob::draw(TextToImage& model, const Person& person,
-                                         const std::vector<std::filesystem::path>& paths, Reporter& reporter,
-                                         size_t index, size_t persons) const {
+                                         std::span<const OutputPath> paths, Reporter& reporter, size_t index,
+                                         size_t persons, bool draw_all) const {
   const size_t total = persons * pictures_per_person();
   size_t done = index * pictures_per_person();
   auto bar = reporter.progress();
   std::vector<at::Tensor> drawn;
   for (const auto& options : pictures()) {
+    if (!draw_all && !paths.empty() && shared_.leaves(paths[drawn.size()])) {
+      drawn.emplace_back();
+      ++done;
+      continue;
+    }
     const auto pixels = model.run(options, [&](ProgressEvent event) {
       event.what = fmt::format("picture {} of {}", done + 1, total);
-      event.step += static_cast<int>(done) * event.total;
-      event.total *= static_cast<int>(total);
+      event.step += static_cast<int64_t>(done) * event.total;
+      event.total *= static_cast<int64_t>(total);
       report(bar, event);
     });
-    if (!paths.empty()) write(paths.at(drawn.size()), pixels, model, person, options, reporter);
+    if (!paths.empty()) write(paths[drawn.size()], pixels, model, person, options, reporter);
     drawn.push_back(pixels);
     ++done;
   }
   return drawn;
 }
 
-void PictureJob::write(const std::filesystem::path& path, const at::Tensor& pixels, const TextToImage& model,
+void PictureJob::write(const OutputPath& output, const at::Tensor& pixels, const TextToImage& model,
                        const Person& person, const TextToImageOptions& picture, Reporter& reporter) const {
+  if (shared_.leaves(output)) return;
   const auto metadata = shared_.no_metadata ? Metadata() : picture_metadata(facts(model, person, picture));
   auto more = person.facts;
   more["prompt"] = picture.prompt;
   more["seed"] = picture.seed;
   more["width"] = pixels.size(1);
   more["height"] = pixels.size(0);
-  reporter.output_later([=] { write_image(path, pixels, metadata); }, path, "picture", std::move(more));
+  reporter.output_later([=] { write_image(output, pixels, metadata); }, output.path, "picture",
+                        std::move(more));
 }
 
-void PictureJob::write_sheet(const std::filesystem::path& path, const at::Tensor& pixels,
-                             const TextToImage& model, const Person& maker, Reporter& reporter) const {
+void PictureJob::write_sheet(const OutputPath& output, const at::Tensor& pixels, const TextToImage& model,
+                             const Person& maker, Reporter& reporter) const {
+  if (shared_.leaves(output)) return;
   const SheetFacts sheet{facts(model, maker, base_), prompts_, negative_prompts_, seeds_};
-  write_image(path, pixels, shared_.no_metadata ? Metadata() : sheet_metadata(sheet));
+  write_image(output, pixels, shared_.no_metadata ? Metadata() : sheet_metadata(sheet));
   auto more = maker.facts;
   more["width"] = pixels.size(1);
   more["height"] = pixels.size(0);
-  reporter.output(path, "sheet", std::move(more));
+  reporter.output(output.path, "sheet", std::move(more));
 }
 
 PictureFacts PictureJob::facts(const TextToImage& model, const Person& person,

@@ -3,6 +3,7 @@
 // picture.
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,17 +40,17 @@ class PictureJob {
   /// What is to be drawn of every person, in the same order.
   std::vector<TextToImageOptions> pictures() const;
   /// Draws them into `paths` with the person that `model` is set to, and reports each; without paths they are
-  /// only returned, u8 [H, W, 3]. `persons` and `index`: for progress over the whole run.
-  std::vector<at::Tensor> draw(TextToImage& model, const Person& person,
-                               const std::vector<std::filesystem::path>& paths, Reporter& reporter,
-                               size_t index, size_t persons) const;
+  /// only returned, u8 [H, W, 3]. `persons` and `index`: for progress over the whole run. What
+  /// --skip-existing leaves is not written, nor drawn unless `draw_all`: then there is no tensor.
+  std::vector<at::Tensor> draw(TextToImage& model, const Person& person, std::span<const OutputPath> paths,
+                               Reporter& reporter, size_t index, size_t persons, bool draw_all = false) const;
 
   /// Writes one picture that was drawn, with its metadata, beside the work that follows, and reports it.
-  void write(const std::filesystem::path& path, const at::Tensor& pixels, const TextToImage& model,
+  void write(const OutputPath& output, const at::Tensor& pixels, const TextToImage& model,
              const Person& person, const TextToImageOptions& picture, Reporter& reporter) const;
   /// Writes a contact sheet of all pictures (io/picture_sheet.h) and reports it; `maker` stands for the
   /// command.
-  void write_sheet(const std::filesystem::path& path, const at::Tensor& pixels, const TextToImage& model,
+  void write_sheet(const OutputPath& output, const at::Tensor& pixels, const TextToImage& model,
                    const Person& maker, Reporter& reporter) const;
   /// What tells pictures()[index] from the others on a sheet: "seed 5", after the prompt if there are
   /// several.

@@ -20,10 +20,14 @@ std::string rate_text(double rate) {
   return rate >= 1 ? fmt::format("{:.1f} it/s", rate) : fmt::format("{:.1f} s/it", 1 / rate);
 }
 
+int64_t percent(const ProgressEvent& event) { return event.step * 100 / event.total; }
+
 /// "1.8 it/s, 0:14 left", then whatever the work itself has to say.
 std::string figures(const ProgressEvent& event, double rate) {
   std::string text;
-  if (rate > 0) text = rate_text(rate) + ", " + clock_time((event.total - event.step) / rate) + " left";
+  if (rate > 0)
+    text =
+        rate_text(rate) + ", " + clock_time(static_cast<double>(event.total - event.step) / rate) + " left";
   if (!event.detail.empty()) text += (text.empty() ? "" : ", ") + event.detail;
   return text;
 }
@@ -44,7 +48,7 @@ void ProgressBar::update(const ProgressEvent& event) {
   last_step_ = event.step;
   const auto now = Clock::now();
   const double seconds = std::chrono::duration<double>(now - stage_start_).count();
-  const double rate = seconds > 0 ? (event.step - first_step_) / seconds : 0;
+  const double rate = seconds > 0 ? static_cast<double>(event.step - first_step_) / seconds : 0;
   const bool done = event.step >= event.total;
   if (can_redraw(Stream::error)) {
     if (done) return clear();
@@ -52,12 +56,12 @@ void ProgressBar::update(const ProgressEvent& event) {
     last_draw_ = now;
     return draw(event, rate);
   }
-  const int tenth = event.total > 0 ? event.step * 10 / event.total : 0;
+  const int64_t tenth = event.total > 0 ? percent(event) / 10 : 0;
   if (tenth == last_tenth_) return;
   last_tenth_ = tenth;
   const auto tail = done ? event.detail : figures(event, rate);
-  tell(fmt::format("w2w: {} {}/{} ({} %){}\n", event.what, event.step, event.total,
-                   event.step * 100 / event.total, tail.empty() ? "" : ", " + tail));
+  tell(fmt::format("w2w: {} {}/{} ({} %){}\n", event.what, event.step, event.total, percent(event),
+                   tail.empty() ? "" : ", " + tail));
 }
 
 void ProgressBar::draw(const ProgressEvent& event, double rate) {
@@ -69,8 +73,7 @@ void ProgressBar::draw(const ProgressEvent& event, double rate) {
   room = std::min(40, room);
   std::string line = left;
   if (room >= 5) {
-    const int filled =
-        event.total > 0 ? static_cast<int>(static_cast<int64_t>(room) * event.step / event.total) : 0;
+    const auto filled = event.total > 0 ? static_cast<int>(room * event.step / event.total) : 0;
     line += "[" + std::string(static_cast<size_t>(filled), '=') +
             std::string(static_cast<size_t>(room - filled), ' ') + "]";
   }

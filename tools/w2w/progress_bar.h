@@ -21,9 +21,9 @@ class ProgressBar {
   void start_stage(const ProgressEvent& event);
   void draw(const ProgressEvent& event, double rate);
 
-  int total_ = 0, last_step_ = 0, last_tenth_ = 0;
+  int64_t total_ = 0, last_step_ = 0, last_tenth_ = 0;
   Clock::time_point stage_start_, last_draw_;
-  int first_step_ = 0;  ///< step of the stage's first event: the rate counts from there
+  int64_t first_step_ = 0;  ///< step of the stage's first event: the rate counts from there
   bool drawn_ = false;
 };
 

@@ -45,7 +45,7 @@ void run_render(const RenderOptions& options, Reporter& reporter) {
   for (const auto& source : sources) {
     for (auto& picture : job.planned(source.stem)) planned.push_back(std::move(picture));
   }
-  const auto paths = plan_outputs(options.shared.output, planned, options.shared.force);
+  const auto paths = plan_outputs(options.shared.output, planned, options.shared.existing());
 
   auto model = open_model(options.shared);
   if (space) space = open_space_of(model, space_path);

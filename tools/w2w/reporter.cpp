@@ -8,13 +8,27 @@
 #include <cstring>
 
 #include "w2w/base/error.h"
+#include "w2w/io/json_depth.h"
 #include "w2w/terminal.h"
 
 namespace w2w::cli {
 
+Json parse_json(std::string_view text) {
+  if (is_json_too_deep(text)) return Json::value_t::discarded;
+  return Json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
 std::string json_text(const Json& value, int indent) {
   return value.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
+
+namespace {
+
+Json json_of(const Error& error) {
+  return {{"kind", kind_name(error.kind())}, {"message", error.what()}, {"hint", error.hint()}};
+}
+
+}  // namespace
 
 Reporter::Reporter(std::string command, const GeneralOptions& options)
     : command_(std::move(command)), options_(options) {
@@ -22,7 +36,13 @@ Reporter::Reporter(std::string command, const GeneralOptions& options)
 }
 
 Reporter::~Reporter() {
-  while (!unwritten_.empty()) {  // after an error: what was drawn before it is kept, and told of
+  settle();
+  set_log_sink({});
+}
+
+/// After an error: what was drawn before it is kept, and told of.
+void Reporter::settle() {
+  while (!unwritten_.empty()) {
     try {
       tell_of_written(0);
     } catch (const std::exception& error) {
@@ -30,7 +50,6 @@ Reporter::~Reporter() {
     }
   }
   clear_bar();
-  set_log_sink({});
 }
 
 void Reporter::message(LogLevel level, std::string_view text) {
@@ -39,7 +58,7 @@ void Reporter::message(LogLevel level, std::string_view text) {
   const std::scoped_lock lock(terminal_);
   bar_.clear();
   const auto kind = level == LogLevel::warning ? yellow("warning:", Stream::error) + " " : "";
-  tell(fmt::format("w2w: {}{}\n", kind, text));
+  tell(fmt::format("w2w: {}{}\n", kind, shortened(text)));
 }
 
 void Reporter::output(const std::filesystem::path& path, std::string_view kind, Json more) {
@@ -67,7 +86,9 @@ void Reporter::tell_of_written(size_t most_unwritten) {
     auto output = std::move(unwritten_.front());
     unwritten_.pop_front();
     if (output.written.valid()) output.written.get();
-    if (options_.json) {
+    if (options_.json_lines) {
+      stream("output", output.entry);
+    } else if (options_.json) {
       outputs_.push_back(std::move(output.entry));
     } else {
       line(output.entry["path"].get<std::string>());
@@ -76,18 +97,27 @@ void Reporter::tell_of_written(size_t most_unwritten) {
 }
 
 void Reporter::field(const std::string& name, Json value) {
-  if (options_.json) fields_[name] = std::move(value);
+  if (json()) fields_[name] = std::move(value);
+}
+
+void Reporter::failed(const std::string& name, const Error& error) {
+  const auto hint = error.hint().empty() ? "" : "\nhint: " + error.hint();
+  warn(fmt::format("{}: {}{}", name, error.what(), hint));
+  if (!json()) return;
+  auto entry = json_of(error);
+  entry["name"] = name;
+  fields_["failed"].push_back(std::move(entry));
 }
 
 void Reporter::line(std::string_view text) {
-  if (options_.json) return;
+  if (json()) return;
   clear_bar();
   fmt::print("{}\n", text);
   std::fflush(stdout);  // a script that reads along sees each result when it exists
 }
 
 void Reporter::remark(std::string_view text) {
-  if (options_.json || options_.quiet) return;
+  if (json() || options_.quiet) return;
   clear_bar();
   tell(fmt::format("{}\n", text));
 }
@@ -100,23 +130,58 @@ void Reporter::clear_bar() {
 Progress Reporter::progress() {
   if (options_.quiet) return {};
   return [this](const ProgressEvent& event) {
+    if (options_.json_lines) return stream_progress(event);
     const std::scoped_lock lock(terminal_);
     bar_.update(event);
   };
 }
 
+/// At most ten a second, and the last of each stage.
+void Reporter::stream_progress(const ProgressEvent& event) {
+  const auto now = std::chrono::steady_clock::now();
+  if (event.step < event.total && now - streamed_ < std::chrono::milliseconds(100)) return;
+  streamed_ = now;
+  Json entry = {{"stage", event.what}, {"step", event.step}, {"total", event.total}};
+  if (!event.detail.empty()) entry["detail"] = event.detail;
+  stream("progress", entry);
+}
+
+void Reporter::stream(const char* what, const Json& value) {
+  fmt::print("{}\n", json_text({{what, value}}));
+  std::fflush(stdout);
+}
+
+void Reporter::print_object(const Error* error) {
+  Json object = {{"command", command_}};
+  if (!options_.json_lines) object["outputs"] = outputs_;
+  object.update(fields_);
+  if (options_.json_lines) {
+    if (!error || !fields_.empty()) stream("result", object);
+    if (error) stream("error", json_of(*error));
+    return;
+  }
+  if (error) object["error"] = json_of(*error);
+  fmt::print("{}\n", json_text(object, is_terminal(Stream::out) ? 2 : -1));
+}
+
 void Reporter::finish() {
   tell_of_written(0);
   clear_bar();
-  if (options_.json) {
-    Json object = {{"command", command_}, {"outputs", outputs_}};
-    object.update(fields_);
-    fmt::print("{}\n", json_text(object, is_terminal(Stream::out) ? 2 : -1));
-  }
+  finished_ = true;
+  if (json()) print_object(nullptr);
   if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
+    if (errno == EINTR) check_interrupt();
     throw Error(ErrorKind::failure,
                 fmt::format("cannot write the results (stdout): {}", std::strerror(errno)));
   }
+}
+
+void Reporter::fail(const Error& error) {
+  settle();
+  if (finished_ || !json()) return;
+  finished_ = true;
+  print_object(&error);
+  std::fflush(stdout);
 }
 
 }  // namespace w2w::cli

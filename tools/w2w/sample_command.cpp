@@ -33,12 +33,13 @@ struct SampleOptions {
   int64_t together = 1;
 };
 
-/// One person of the run and where its files go.
+/// One person of the run and where its files go. Of a million there is no more than this.
 struct Draw {
-  Person person;
   uint64_t seed;
-  std::vector<fs::path> paths;  ///< coefficients, LoRA if asked for, pictures
+  std::span<const OutputPath> paths;  ///< coefficients, LoRA if asked for, pictures
 };
+
+std::string name_of(uint64_t seed) { return fmt::format("person-{}", seed); }
 
 int64_t components_of(const SampleOptions& options, const Space& space) {
   if (options.components) {
@@ -70,6 +71,8 @@ class SampleRun {
     for (size_t i = 0; i < draws_.size(); i += group) {
       check_interrupt();
       const auto some = std::span(draws_).subspan(i, std::min(group, draws_.size() - i));
+      if (std::all_of(some.begin(), some.end(), [&](const Draw& draw) { return is_finished(draw); }))
+        continue;
       some.size() == 1 ? make(some.front(), i) : make_together(some, i);
     }
   }
@@ -86,33 +89,32 @@ class SampleRun {
     }
     std::vector<PlannedOutput> outputs;
     for (int64_t i = 0; i < options_.count; ++i) {
-      const uint64_t seed = first + static_cast<uint64_t>(i);
-      Draw draw{{fmt::format("person-{}", seed),
-                 {"sample", "--identity-seed", std::to_string(seed), "--components",
-                  std::to_string(components_), "--spread", fmt::format("{}", spread_)},
-                 {{"identity_seed", seed}}},
-                seed,
-                {}};
-      outputs.push_back({"coefficients", draw.person.stem, ".safetensors"});
-      if (options_.lora) outputs.push_back({"lora", draw.person.stem, lora_suffix(*options_.lora)});
+      check_interrupt();
+      draws_.push_back({first + static_cast<uint64_t>(i), {}});
+      const auto name = name_of(draws_.back().seed);
+      outputs.push_back({"coefficients", name, ".safetensors"});
+      if (options_.lora) outputs.push_back({"lora", name, lora_suffix(*options_.lora)});
       if (pictures_) {
-        for (auto& picture : pictures_->planned(draw.person.stem)) outputs.push_back(std::move(picture));
+        for (auto& picture : pictures_->planned(name)) outputs.push_back(std::move(picture));
       }
-      draws_.push_back(std::move(draw));
     }
-    const auto paths = plan_outputs(options_.shared.output, outputs, options_.shared.force);
-    const size_t each = paths.size() / draws_.size();
-    for (size_t i = 0; i < draws_.size(); ++i) {
-      draws_[i].paths.assign(paths.begin() + static_cast<std::ptrdiff_t>(i * each),
-                             paths.begin() + static_cast<std::ptrdiff_t>((i + 1) * each));
-    }
+    paths_ = plan_outputs(options_.shared.output, outputs, options_.shared.existing());
+    const size_t each = paths_.size() / draws_.size();
+    for (size_t i = 0; i < draws_.size(); ++i) draws_[i].paths = std::span(paths_).subspan(i * each, each);
+  }
+
+  Person person_of(const Draw& draw) const {
+    return {name_of(draw.seed),
+            {"sample", "--identity-seed", std::to_string(draw.seed), "--components",
+             std::to_string(components_), "--spread", fmt::format("{}", spread_)},
+            {{"identity_seed", draw.seed}}};
   }
 
   void make(const Draw& draw, size_t index) {
     const auto identity = write_person(draw);
     if (!pictures_) return;
     model_->set_person(fitted_space_->lora(identity.coefficients));
-    pictures_->draw(*model_, draw.person, picture_paths(draw), reporter_, index, draws_.size());
+    pictures_->draw(*model_, person_of(draw), picture_paths(draw), reporter_, index, draws_.size());
   }
 
   /// Of several people: each of their pictures in one batch.
@@ -122,28 +124,34 @@ class SampleRun {
     const auto pictures = pictures_->pictures();
     std::vector<std::vector<at::Tensor>> drawn;  // by picture, then by person
     auto bar = reporter_.progress();
-    const auto total = static_cast<int>(draws_.size() * pictures.size());
+    const auto total = static_cast<int64_t>(draws_.size() * pictures.size());
     for (const auto& picture : pictures) {
-      const auto before = static_cast<int>(index * pictures.size() + drawn.size() * draws.size());
+      const auto before = static_cast<int64_t>(index * pictures.size() + drawn.size() * draws.size());
       drawn.push_back(
           model_->run_together(at::stack(thetas), fitted_space_->layout(), picture, [&](ProgressEvent event) {
             event.what = fmt::format("pictures {} to {} of {}", before + 1,
-                                     before + static_cast<int>(draws.size()), total);
-            event.step = before * event.total + event.step * static_cast<int>(draws.size());
+                                     before + static_cast<int64_t>(draws.size()), total);
+            event.step = before * event.total + event.step * static_cast<int64_t>(draws.size());
             event.total *= total;
             report(bar, event);
           }));
     }
     for (size_t person = 0; person < draws.size(); ++person) {
       const auto paths = picture_paths(draws[person]);
+      const auto made = person_of(draws[person]);
       for (size_t i = 0; i < pictures.size(); ++i) {
-        pictures_->write(paths[i], drawn[i][person], *model_, draws[person].person, pictures[i], reporter_);
+        pictures_->write(paths[i], drawn[i][person], *model_, made, pictures[i], reporter_);
       }
     }
   }
 
-  std::vector<fs::path> picture_paths(const Draw& draw) const {
-    return {draw.paths.begin() + (options_.lora ? 2 : 1), draw.paths.end()};
+  bool is_finished(const Draw& draw) const {
+    return std::all_of(draw.paths.begin(), draw.paths.end(),
+                       [&](const OutputPath& path) { return options_.shared.leaves(path); });
+  }
+
+  std::span<const OutputPath> picture_paths(const Draw& draw) const {
+    return draw.paths.subspan(options_.lora ? 2 : 1);
   }
 
   /// Coefficients, and a LoRA if asked for.
@@ -155,13 +163,15 @@ class SampleRun {
                                                {"components", components_},
                                                {"spread", spread_}}}));
     identity.trigger = space_.data().defaults.prompt;
-    auto path = draw.paths.begin();
-    write_identity(*path, identity);
-    reporter_.output(*path++, "coefficients", draw.person.facts);
-    if (options_.lora) {
-      write_lora(*path, *options_.lora, fitted_space_->lora(identity.coefficients), draw.person.stem,
-                 identity, options_.shared.no_metadata);
-      reporter_.output(*path, "lora", draw.person.facts);
+    const Json facts = {{"identity_seed", draw.seed}};
+    if (!options_.shared.leaves(draw.paths[0])) {
+      write_identity(draw.paths[0], identity);
+      reporter_.output(draw.paths[0].path, "coefficients", facts);
+    }
+    if (options_.lora && !options_.shared.leaves(draw.paths[1])) {
+      write_lora(draw.paths[1], *options_.lora, fitted_space_->lora(identity.coefficients),
+                 name_of(draw.seed), identity, options_.shared.no_metadata);
+      reporter_.output(draw.paths[1].path, "lora", facts);
     }
     return identity;
   }
@@ -173,6 +183,7 @@ class SampleRun {
   int64_t components_;
   double spread_;
   std::optional<PictureJob> pictures_;
+  std::vector<OutputPath> paths_;
   std::vector<Draw> draws_;
   std::optional<TextToImage> model_;
   std::optional<Space> fitted_space_;  ///< the same, checked against the model: what makes LoRAs

@@ -5,6 +5,7 @@
 
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
+#include "w2w/lora_output.h"
 #include "w2w/option_groups.h"
 #include "w2w/option_values.h"
 #include "w2w/schedulers/sampler_names.h"
@@ -95,7 +96,29 @@ void add_output_options(CLI::App& parser, SharedOptions& options) {
                  "folder (made if absent), or with an extension the file, if there is one; default: the "
                  "current folder"));
   group(add_switch(parser, "--force", options.force, "replace existing files"));
+  group(add_switch(parser, "--skip-existing", options.skip_existing,
+                   "leave existing files as they are and make the others"));
   group(add_switch(parser, "--no-metadata", options.no_metadata, "write no parameters into pictures"));
+}
+
+void add_unused_options(CLI::App& parser, SharedOptions& options) {
+  const std::string help = "no use here: accepted so that one set of options serves all commands";
+  const auto add = [&](const std::string& names, const auto& option) {
+    if (!parser.get_option_no_throw(names.substr(names.rfind(',') + 1))) option(names)->group(model_group);
+  };
+  add("-m,--model",
+      [&](const std::string& names) { return add_text(parser, names, options.model, "PATH", help); });
+  add("--space",
+      [&](const std::string& names) { return add_text(parser, names, options.space, "FOLDER", help); });
+  add("--device", [&](const std::string& names) {
+    return add_value(parser, names, "auto|cpu|cuda", help, [&options](const std::string& text) {
+      if (!is_device_name(text)) parse_device(text);  // refuses it
+      options.device = text;
+    });
+  });
+  add("--dtype", [&](const std::string& names) {
+    return add_choice(parser, names, options.dtype, {"auto", "f32", "bf16", "f16"}, help);
+  });
 }
 
 void add_drawing_options(CLI::App& parser, SharedOptions& options) {
@@ -105,8 +128,20 @@ void add_drawing_options(CLI::App& parser, SharedOptions& options) {
   add_output_options(parser, options);
 }
 
+Existing SharedOptions::existing() const {
+  if (force && skip_existing)
+    throw Error(ErrorKind::usage, "--force replaces what --skip-existing leaves: expected one of them");
+  return force ? Existing::replace : skip_existing ? Existing::keep : Existing::refuse;
+}
+
+bool SharedOptions::leaves(const OutputPath& one) const {
+  std::error_code error;
+  return skip_existing && std::filesystem::exists(std::filesystem::symlink_status(one.path, error));
+}
+
 void check_shared_options(const SharedOptions& options) {
   parse_dtype(options.dtype, parse_device(options.device));
+  source_date();
   if (options.sampler || options.schedule)
     parse_sampler(options.sampler.value_or(""), options.schedule.value_or(""));
   if (options.negative_prompts.size() > 1 && options.negative_prompts.size() != options.prompts.size()) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "w2w/base/generator.h"
+#include "w2w/output_paths.h"
 
 namespace w2w::cli {
 
@@ -35,12 +36,16 @@ struct SharedOptions {
   bool vae_tiling = false;
 
   std::optional<std::string> output;
-  bool force = false;
+  bool force = false, skip_existing = false;
   bool no_metadata = false;
 
   /// The negative prompt of prompt number `prompt` (from 0), "" without one.
   std::string negative_prompt(size_t prompt) const;
   NoiseSource noise_source() const;
+  /// Error(usage) for --force together with --skip-existing.
+  Existing existing() const;
+  /// Whether --skip-existing leaves this output as it is.
+  bool leaves(const OutputPath& output) const;
 };
 
 /// `options` must live as long as `parser` is used.
@@ -51,6 +56,9 @@ void add_tokenizer_options(CLI::App& parser, SharedOptions& options);  ///< --mo
 void add_space_option(CLI::App& parser, SharedOptions& options);
 void add_picture_options(CLI::App& parser, SharedOptions& options);
 void add_output_options(CLI::App& parser, SharedOptions& options);
+/// Those of --model, --space, --device and --dtype that the command has not added itself: checked, but
+/// without effect, so that a script can give one set of options to all commands. Call it last.
+void add_unused_options(CLI::App& parser, SharedOptions& options);
 /// All of them: for commands that draw people of a space.
 void add_drawing_options(CLI::App& parser, SharedOptions& options);
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "w2w/base/atomic_file.h"
+#include "w2w/base/atomic_folder.h"
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
@@ -56,6 +58,8 @@ void check_weights(const SpaceOptions& options) {
     throw Error(ErrorKind::usage,
                 fmt::format("--weights expects a .safetensors file, found '{}'", *options.weights));
   }
+  remove_leftovers(file.parent_path());
+  AtomicFile probe(file);  // refuses now what could not be written in an hour
   if (fs::exists(file) && !options.shared.force) {
     throw Error(ErrorKind::failure, fmt::format("the output exists already ({})", file.string()),
                 "pass --force to replace it, or choose another --weights");
@@ -83,7 +87,7 @@ void run_space_build(const SpaceOptions& options, Reporter& reporter) {
                 "a LoRA file, a folder of LoRAs, a matrix [n, P] or a space");
   }
   auto build = options.build;
-  build.output = plan_space_folder(options);
+  build.output = plan_space_folder(options).path;
   build.force = options.shared.force;
   build.components = options.components;
   build.method = parse_method(options.method);

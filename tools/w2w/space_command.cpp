@@ -7,6 +7,8 @@
 #include <set>
 
 #include "w2w/app.h"
+#include "w2w/base/atomic_file.h"
+#include "w2w/base/atomic_folder.h"
 #include "w2w/base/error.h"
 #include "w2w/locate.h"
 #include "w2w/option_groups.h"
@@ -38,8 +40,8 @@ const std::map<std::string, Action>& actions() {
         with_defaults({"components", "projections", "dtype", "canonical", "partial", "names", "weights",
                        "method", "oversample", "passes", "seed", "save-every", "alpha", "device"})}},
       {"convert", {run_space_convert, with_defaults({"components", "dtype"})}},
-      {"info", {run_space_info, {"space", "model", "components"}}},
-      {"verify", {run_space_verify, {"space", "model"}}},
+      {"info", {run_space_info, {"space", "model", "components", "dtype"}}},
+      {"verify", {run_space_verify, {"space", "model", "dtype"}}},
   };
   return all;
 }
@@ -80,8 +82,10 @@ void add_build_options(CLI::App& parser, SpaceOptions& options) {
       parser, "--components", options.components, {1, 1'000'000},
       "build: components to keep; default: as many as the models give, at most 1000. convert: only the "
       "first N; default: all. info: how many to describe; default: 10");
-  add_choice(parser, "--dtype", options.dtype, {"f32", "f16", "bf16"},
-             "build, convert: numbers the components are stored as; default: f32, or as they are");
+  add_choice(
+      parser, "--dtype", options.dtype, {"auto", "f32", "f16", "bf16"},
+      "build, convert: numbers the components are stored as, not those computed with; default: auto, f32 "
+      "or as they are; info, verify: no use");
   add_switch(
       parser, "--canonical", build.canonical,
       "build: bring the factors of every LoRA to equal size and one sign first, for LoRAs of different "
@@ -127,7 +131,7 @@ void add_default_options(CLI::App& parser, SpaceOptions& options) {
 
 }  // namespace
 
-fs::path plan_space_folder(const SpaceOptions& options) {
+OutputPath plan_space_folder(const SpaceOptions& options) {
   if (!options.shared.output || options.shared.output->empty()) {
     throw Error(ErrorKind::usage,
                 fmt::format("space {} needs -o, the folder of the new space", options.words[0]),
@@ -139,6 +143,9 @@ fs::path plan_space_folder(const SpaceOptions& options) {
   const auto refuse = [&](const std::string& what, const std::string& hint) {
     throw Error(ErrorKind::failure, fmt::format("{} ({})", what, folder.string()), hint);
   };
+  const auto above = folder.parent_path();
+  remove_leftovers(above);
+  check_file_name(folder.string() + ".building");
   if (fs::exists(folder, error)) {
     if (!fs::is_directory(folder)) refuse("the output is a file, expected a folder", "choose another -o");
     const bool is_space = fs::exists(folder / "space.json", error);
@@ -147,9 +154,9 @@ fs::path plan_space_folder(const SpaceOptions& options) {
                                                    : "--force replaces spaces only; choose another -o");
     }
   }
-  if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
+  if (!above.empty()) fs::create_directories(above, error);
   if (error) refuse("cannot make the output folder", error.message());
-  return folder;
+  return {folder, options.shared.force};
 }
 
 fs::path space_folder(const SpaceOptions& options) {
@@ -191,6 +198,7 @@ void add_space(App& app) {
                        action_names()},
                       [options, own](Reporter& reporter) {
                         const auto& action = action_of(*options);
+                        if (options->dtype == "auto") options->dtype.clear();
                         check_options(**own, options->words[0], action);
                         reporter.field("action", options->words[0]);
                         action.run(*options, reporter);

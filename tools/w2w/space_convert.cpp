@@ -25,15 +25,15 @@ void run_space_convert(const SpaceOptions& options, Reporter& reporter) {
   shared.space = arguments.front();
   const auto space = open_fitted_space(shared);
   std::error_code error;
-  if (std::filesystem::equivalent(convert.output, arguments.front(), error)) {
+  if (std::filesystem::equivalent(convert.output.path, arguments.front(), error)) {
     throw Error(ErrorKind::failure,
-                fmt::format("the output is the space itself ({})", convert.output.string()),
+                fmt::format("the output is the space itself ({})", convert.output.path.string()),
                 "choose another -o");
   }
   convert.base_model = options.base_model.value_or(space.data().base_model);
   convert.defaults = with_options(space.data().defaults, options);
   convert_space(space, convert, reporter.progress());
-  reporter.output(convert.output, "space",
+  reporter.output(convert.output.path, "space",
                   {{"components", options.components.value_or(space.components())},
                    {"parameters", space.parameters()},
                    {"dtype", dtype_name(convert.dtype.value_or(space.data().components.scalar_type()))},

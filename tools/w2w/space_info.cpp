@@ -80,7 +80,7 @@ class SpaceInfo {
       fact("scale", fmt::format("rank {}, alpha {:g}", data_.layout->rank(), data_.layout->alpha()),
            data_.layout->scale());
     }
-    const auto build = Json::parse(data_.build, nullptr, false);
+    const auto build = parse_json(data_.build);
     if (build.is_object() && !build.empty()) fact("built", describe(build), build);
     fact("hash", space_.hash(), space_.hash());
   }

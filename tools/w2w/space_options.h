@@ -33,7 +33,7 @@ void run_space_verify(const SpaceOptions& options, Reporter& reporter);
 
 /// Where a space goes: --output, a folder. Refuses one that exists unless it is empty, or a space and --force
 /// is given; makes the folder it lies in.
-std::filesystem::path plan_space_folder(const SpaceOptions& options);
+OutputPath plan_space_folder(const SpaceOptions& options);
 
 /// `defaults` with what the options say of them.
 SpaceDefaults with_options(SpaceDefaults defaults, const SpaceOptions& options);

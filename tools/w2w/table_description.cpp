@@ -1,10 +1,8 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <fstream>
-
 #include "w2w/base/error.h"
 #include "w2w/file_description.h"
+#include "w2w/io/csv_reader.h"
 #include "w2w/io/data_frame.h"
 
 namespace w2w::cli {
@@ -12,21 +10,15 @@ namespace w2w::cli {
 namespace fs = std::filesystem;
 
 FileDescription describe_csv(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string header, line;
+  const auto file = MappedFile::open(path);
+  CsvReader csv(*file);
+  if (!csv.next()) throw Error(ErrorKind::malformed, fmt::format("the table is empty ({})", path.string()));
+  const auto columns = csv.cells();
   int64_t rows = 0;
-  if (!std::getline(file, header)) {
-    throw Error(ErrorKind::malformed, fmt::format("the table is empty ({})", path.string()));
-  }
-  while (std::getline(file, line)) rows += !line.empty();
-  if (header.ends_with('\r')) header.pop_back();
-  auto columns = nlohmann::ordered_json::array();
-  for (size_t at = 0; at <= header.size(); at = std::min(header.find(',', at), header.size()) + 1) {
-    columns.push_back(header.substr(at, header.find(',', at) - at));
-  }
+  while (csv.next()) ++rows;
   FileDescription description{.kind = "table", .title = "table of labels"};
   description.facts["rows"] = rows;
-  description.facts["columns"] = std::move(columns);
+  description.facts["columns"] = columns;
   return description;
 }
 

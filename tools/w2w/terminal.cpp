@@ -82,6 +82,13 @@ std::string printable(std::string_view text) {
   return result;
 }
 
+std::string shortened(std::string_view text) {
+  constexpr size_t longest = 8000, half = longest / 2;
+  if (text.size() <= longest) return std::string(text);
+  return fmt::format("{} [... {} bytes ...] {}", text.substr(0, half), text.size() - longest,
+                     text.substr(text.size() - half));
+}
+
 size_t display_width(std::string_view text) {
   return static_cast<size_t>(std::count_if(
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));

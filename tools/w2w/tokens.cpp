@@ -1,14 +1,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
-#include <fstream>
-#include <iostream>
-#include <iterator>
+#include <algorithm>
 
 #include "w2w/app.h"
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
 #include "w2w/base/progress.h"
+#include "w2w/base/read_file.h"
 #include "w2w/locate.h"
 #include "w2w/option_values.h"
 #include "w2w/reporter.h"
@@ -28,19 +28,13 @@ struct TokensOptions {
 };
 
 std::vector<std::string> read_lines(const std::string& path) {
-  std::ifstream file;
-  if (path != "-") {
-    file.open(path, std::ios::binary);
-    if (!file || std::filesystem::is_directory(path)) {
-      throw Error(ErrorKind::not_found, fmt::format("cannot read the file of prompts ({})", path));
-    }
-  }
-  std::istream& in = path == "-" ? std::cin : file;
-  in.exceptions(std::ios::badbit);  // otherwise getline ends quietly when it runs out of memory
+  const auto text = path == "-" ? read_descriptor(STDIN_FILENO, "stdin") : read_file(path);
   std::vector<std::string> lines;
-  for (std::string line; std::getline(in, line);) {
-    if (line.ends_with('\r')) line.pop_back();
-    lines.push_back(line);
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    lines.push_back(text.substr(begin, end - begin));
+    if (lines.back().ends_with('\r')) lines.back().pop_back();
+    begin = end + 1;
   }
   return lines;
 }
@@ -107,6 +101,7 @@ void add_tokens(App& app) {
   add_switch(parser, "--prompt-weights", options->shared.prompt_weights,
              "read (word:1.3) and [word] as A1111 does");
   add_tokenizer_options(parser, options->shared);
+  add_unused_options(parser, options->shared);
 }
 
 }  // namespace w2w::cli

@@ -51,6 +51,8 @@ class TrainRun {
     model_.emplace(open_model(options_.shared));
     trainer_.emplace(*model_, options_.training);
     description_ = describe_run(options_.training, *model_);
+    description_["--fit"] = options_.fit;
+    description_["--dtype"] = options_.shared.dtype;
     if (options_.start) start_from(*options_.start);  // a fault of all is told once
     if (options_.training.prior_weight > 0) {
       const auto paths = make_class_pictures(options_, *model_, reporter_);
@@ -69,24 +71,30 @@ class TrainRun {
   }
 
  private:
-  TrainingPicture read_picture(const fs::path& path, const std::string& prompt) {
+  TrainingPicture read_picture(const fs::path& path, const std::string& prompt, PictureHash& hash) {
     const auto [width, height] = trainer_->picture_size();
     const auto factor = model_->checkpoint().vae_config().down_factor();
-    const auto fitted = fit_picture(read_image(path), path.string(), std::nullopt, "",
-                                    parse_fit(options_.fit), width, height, factor);
+    const auto image = read_image(path);
+    hash.add(image);
+    hash.add(prompt);
+    const auto fitted =
+        fit_picture(image, path.string(), std::nullopt, "", parse_fit(options_.fit), width, height, factor);
     return trainer_->encode(fitted.image, prompt);
   }
 
   void read_class_pictures(const std::vector<fs::path>& paths) {
     std::vector<TrainingPicture> pictures;
+    PictureHash hash;
     for (const auto& path : paths) {
       check_interrupt();
-      pictures.push_back(read_picture(path, options_.training.class_prompt));
-      report(
-          bar_,
-          {"encoding class pictures", static_cast<int>(pictures.size()), static_cast<int>(paths.size()), {}});
+      pictures.push_back(read_picture(path, options_.training.class_prompt, hash));
+      report(bar_, {"encoding class pictures",
+                    static_cast<int64_t>(pictures.size()),
+                    static_cast<int64_t>(paths.size()),
+                    {}});
     }
-    description_["class pictures"] = hash_of(pictures);
+    description_["class pictures"] = hash.hex();
+    class_pictures_ = static_cast<int64_t>(pictures.size());
     trainer_->set_class_pictures(std::move(pictures));
   }
 
@@ -130,16 +138,19 @@ class TrainRun {
       Place place;
       place.task = &task;
       place.run = description_;
+      PictureHash hash;
       for (const auto& [path, prompt] : task.pictures) {
         place.trainee.pictures.push_back(
-            read_picture(path, prompt.empty() ? options_.training.prompt : prompt));
+            read_picture(path, prompt.empty() ? options_.training.prompt : prompt, hash));
       }
-      place.run["pictures"] = hash_of(place.trainee.pictures);
+      place.run["pictures"] = hash.hex();
       auto& state = place.trainee.state;
       state = task.start ? start_from(*task.start) : trainer_->initial_state();
       if (task.start) place.run["start"] = safetensors_payload_sha256({{"theta", state.theta}});
       if ((options_.resume || options_.batch_file) && fs::exists(task.checkpoint)) {
-        state = read_training_checkpoint(task.checkpoint, place.run);
+        state = read_training_checkpoint(
+            task.checkpoint, place.run,
+            {trainer_->layout().parameters(), static_cast<int64_t>(task.pictures.size()), class_pictures_});
         notice(
             fmt::format("{} goes on after step {} ({})", task.name, state.steps(), task.checkpoint.string()));
         place.saved_at = state.steps();
@@ -169,7 +180,7 @@ class TrainRun {
     if (save_all) saved_ = Clock::now();
     done_ += static_cast<int64_t>(places.size());
     std::erase_if(places, [&](const Place& place) { return leave(place); });
-    report(bar_, {"training", static_cast<int>(done_), static_cast<int>(total_), detail(smoothed_(loss))});
+    report(bar_, {"training", done_, total_, detail(smoothed_(loss))});
   }
 
   std::string detail(double loss) const {
@@ -199,7 +210,7 @@ class TrainRun {
     if (!options_.batch_file || error.kind() == ErrorKind::interrupted ||
         error.kind() == ErrorKind::out_of_memory)
       throw error;
-    warn(fmt::format("{}: {}", task.name, error.what()));
+    reporter_.failed(task.name, error);
     failed_.push_back(task.name);
   }
 
@@ -216,7 +227,7 @@ class TrainRun {
                            instance + options_.training.prior_weight * prior, instance, prior);
     }
     write_file(task->losses, table);
-    reporter_.output(task->losses, "log", {{"steps", trainee.state.steps()}});
+    reporter_.output(task->losses.path, "log", {{"steps", trainee.state.steps()}});
     Identity made;
     made.model = model_->checkpoint().path().filename().string();
     made.trigger = options_.training.prompt;
@@ -224,7 +235,7 @@ class TrainRun {
     write_lora(task->lora, options_.format, trainer_->lora(trainee.state), task->name, made,
                options_.shared.no_metadata,
                parse_dtype(options_.lora_dtype, at::kCPU));  // last: it marks the end
-    reporter_.output(task->lora, "lora", {{"name", task->name}, {"seed", options_.training.seed}});
+    reporter_.output(task->lora.path, "lora", {{"name", task->name}, {"seed", options_.training.seed}});
     if (options_.checkpoint) {
       save(place);
     } else {
@@ -252,6 +263,7 @@ class TrainRun {
   std::optional<Dreambooth> trainer_;
   RunDescription description_;                   ///< of everybody's run, but for their pictures
   int64_t done_ = 0, total_ = 0, finished_ = 0;  ///< steps, steps, people
+  int64_t class_pictures_ = 0;
   SmoothedLoss smoothed_;
   Clock::time_point saved_ = Clock::now();
   std::vector<std::string> failed_;
@@ -278,6 +290,7 @@ void add_train(App& app) {
   add_train_options(parser, *options);
   add_model_options(parser, options->shared);
   add_output_options(parser, options->shared);
+  add_unused_options(parser, options->shared);
 }
 
 }  // namespace w2w::cli

@@ -109,25 +109,29 @@ std::vector<TrainingTask> plan_trainings(const TrainOptions& options) {
     outputs.push_back({"lora", job.name, options.format == "peft" ? "" : ".safetensors"});
     outputs.push_back({"log", job.name, "_loss.csv"});
   }
-  const bool may_exist = options.shared.force || options.resume || options.batch_file;
-  const auto paths = plan_outputs(options.shared.output, outputs, may_exist);
+  auto existing = options.shared.existing();
+  if (existing == Existing::refuse && (options.resume || options.batch_file)) existing = Existing::keep;
+  const auto paths = plan_outputs(options.shared.output, outputs, existing);
   std::vector<TrainingTask> tasks;
   for (size_t i = 0; i < jobs.size(); ++i) {
     TrainingTask task{
         jobs[i].name, std::move(jobs[i].pictures), jobs[i].start, paths[2 * i], paths[2 * i + 1], {}};
     if (!task.start && options.start) task.start = *options.start;
-    if (fs::exists(task.lora) && !options.shared.force) {
-      if (!options.batch_file) {
-        throw Error(ErrorKind::failure, "the output exists already (" + task.lora.string() + ")",
+    task.losses.replace = existing != Existing::refuse;  // of a run that did not come to its end
+    if (fs::exists(task.lora.path) && !options.shared.force) {
+      if (!options.batch_file && !options.shared.skip_existing) {
+        throw Error(ErrorKind::failure, "the output exists already (" + task.lora.path.string() + ")",
                     "it is finished; pass --force to replace it");
       }
       debug(fmt::format("{} is finished", task.name));
       continue;
     }
-    task.checkpoint = task.losses.parent_path() / (task.lora.stem().string() + "_checkpoint.safetensors");
+    task.checkpoint =
+        task.losses.path.parent_path() / (task.lora.path.stem().string() + "_checkpoint.safetensors");
     if (options.checkpoint) task.checkpoint = *options.checkpoint;
     if (!options.resume && !options.batch_file) keep_unfinished(task.checkpoint, options.shared.force);
-    AtomicFile probe(task.checkpoint);  // refuses now what could not be written in an hour
+    check_file_name(task.checkpoint);  // refuses now what could not be written in an hour
+    if (options.checkpoint) AtomicFile probe(task.checkpoint);
     tasks.push_back(std::move(task));
   }
   if (tasks.size() < jobs.size()) {

@@ -20,7 +20,8 @@ struct TrainingTask {
   std::string name;
   std::vector<PromptedPicture> pictures;
   std::optional<std::filesystem::path> start;  ///< a LoRA in place of random factors
-  std::filesystem::path lora, losses, checkpoint;
+  OutputPath lora, losses;
+  std::filesystem::path checkpoint;
 };
 
 /// The people that are not finished yet. Errors: not_found and malformed for pictures and tables; failure for

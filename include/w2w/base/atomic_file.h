@@ -4,14 +4,17 @@
 #include <string>
 #include <string_view>
 
+#include "w2w/base/output_path.h"
+
 namespace w2w {
 
-/// A file that appears whole or not at all: bytes go to a temporary file beside `path`, `commit` flushes it
-/// to disk (fsync) and renames it. Destroyed without commit, nothing is left. Every failure is Error(failure)
-/// naming `path`.
+/// A file that appears whole or not at all: bytes go to a temporary file beside the output, `commit` flushes
+/// it to disk (fsync) and renames it. Destroyed without commit, nothing is left; what a killed process leaves
+/// is removed by remove_leftovers. Every failure is Error(failure) naming the output, also when it exists by
+/// the time of `commit` and may not be replaced.
 class AtomicFile {
  public:
-  explicit AtomicFile(std::filesystem::path path);
+  explicit AtomicFile(OutputPath output);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
@@ -19,16 +22,24 @@ class AtomicFile {
   void write(const void* bytes, size_t size);
   void write(std::string_view text) { write(text.data(), text.size()); }
   void commit();
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return output_.path; }
 
  private:
-  [[noreturn]] void fail(const char* doing, int error_number);
-
-  std::filesystem::path path_;
-  std::string temporary_;
+  OutputPath output_;
+  std::filesystem::path temporary_;
   int descriptor_ = -1;
 };
 
-void write_file(const std::filesystem::path& path, std::string_view bytes);
+void write_file(const OutputPath& output, std::string_view bytes);
+
+/// Writes all bytes of a file. Hears interrupts; failures of reading name `from`.
+void write_bytes_of(const std::filesystem::path& from, AtomicFile& file);
+/// A copy that appears whole or not at all.
+void copy_whole(const std::filesystem::path& from, const OutputPath& output);
+/// Gives a whole file another name; a copy of it where that is on another file system.
+void move_whole(const std::filesystem::path& from, const OutputPath& output);
+
+/// Error(failure) when the file system has no names as long as that of `path`.
+void check_file_name(const std::filesystem::path& path);
 
 }  // namespace w2w

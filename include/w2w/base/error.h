@@ -17,6 +17,25 @@ enum class ErrorKind {
   interrupted = 130,
 };
 
+/// As --json names it: "failure", "usage", "malformed", "not_found", "out_of_memory", "interrupted".
+inline const char* kind_name(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::usage:
+      return "usage";
+    case ErrorKind::malformed:
+      return "malformed";
+    case ErrorKind::not_found:
+      return "not_found";
+    case ErrorKind::out_of_memory:
+      return "out_of_memory";
+    case ErrorKind::interrupted:
+      return "interrupted";
+    case ErrorKind::failure:
+      break;
+  }
+  return "failure";
+}
+
 /// `message`: what, where (a path or key in parentheses), expected, found. `hint`: the next step, or empty.
 class Error : public std::runtime_error {
  public:

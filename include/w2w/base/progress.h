@@ -2,6 +2,7 @@
 // Progress and interruption: long work calls `report` after each step and `check_interrupt` before the next
 // one.
 
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -11,8 +12,8 @@ namespace w2w {
 /// loss.
 struct ProgressEvent {
   std::string what;
-  int step = 0;  ///< steps done, 1..total
-  int total = 0;
+  int64_t step = 0;  ///< steps done, 1..total
+  int64_t total = 0;
   std::string detail;
 };
 

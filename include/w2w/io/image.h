@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 
+#include "w2w/base/output_path.h"
 #include "w2w/io/tensor_file.h"
 
 namespace w2w {
@@ -21,14 +22,14 @@ Image read_image(const std::filesystem::path& path);
 
 /// `pixels` u8 [H, W, 3]. Each text becomes a tEXt chunk, or iTXt when it is not Latin-1. The same input
 /// gives the same bytes.
-void write_png(const std::filesystem::path& path, const at::Tensor& pixels, const Metadata& text = {});
+void write_png(const OutputPath& output, const at::Tensor& pixels, const Metadata& text = {});
 
 /// `pixels` u8 [H, W, 3], `quality` 1 to 100; `parameters` becomes the EXIF UserComment unless empty. Left
 /// out with a warning when it exceeds the 64 kB of an EXIF block.
-void write_jpeg(const std::filesystem::path& path, const at::Tensor& pixels, int quality = 95,
+void write_jpeg(const OutputPath& output, const at::Tensor& pixels, int quality = 95,
                 const std::string& parameters = {});
 
 /// By extension: .png with all of `text`, .jpg or .jpeg with text["parameters"]; Error(usage) for any other.
-void write_image(const std::filesystem::path& path, const at::Tensor& pixels, const Metadata& text = {});
+void write_image(const OutputPath& output, const at::Tensor& pixels, const Metadata& text = {});
 
 }  // namespace w2w

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 
+#include "w2w/base/file_descriptor.h"
 #include "w2w/io/tensor_file.h"
 
 namespace w2w {
@@ -16,9 +17,9 @@ class MatrixFile {
   /// Makes `path`, or opens it again as it was left when it is such a file of the same size.
   MatrixFile(std::filesystem::path path, const std::string& name, int64_t rows, int64_t columns,
              c10::ScalarType dtype, const Metadata& metadata = {});
-  ~MatrixFile();
-  MatrixFile(const MatrixFile&) = delete;
-  MatrixFile& operator=(const MatrixFile&) = delete;
+
+  /// Whether the file was there, of this size: what had been written into it still is.
+  bool reopened() const { return reopened_; }
 
   /// `block` [r, c] of any floating type goes to rows `row`.. and columns `column`..
   void write(int64_t row, int64_t column, const at::Tensor& block);
@@ -33,7 +34,8 @@ class MatrixFile {
   std::filesystem::path path_;
   int64_t rows_, columns_, start_ = 0;  ///< start: of the first row, bytes
   c10::ScalarType dtype_;
-  int descriptor_ = -1;
+  FileDescriptor descriptor_;
+  bool reopened_ = false;
 };
 
 }  // namespace w2w

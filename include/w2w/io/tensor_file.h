@@ -7,6 +7,8 @@
 #include <map>
 #include <string>
 
+#include "w2w/base/output_path.h"
+
 namespace w2w {
 
 using TensorMap = std::map<std::string, at::Tensor>;
@@ -19,6 +21,12 @@ struct TensorFile {
   Metadata metadata;   ///< safetensors' __metadata__; empty for torch files
   std::string format;  ///< "safetensors" or "torch"
 };
+
+/// The tensor of this name. Error(malformed) that begins with `where` ("damaged checkpoint (a.safetensors)")
+/// unless it is there, of this type and shape (-1: any length), with finite values only.
+const at::Tensor& expect_tensor(const TensorMap& tensors, const std::string& name, c10::ScalarType dtype,
+                                c10::IntArrayRef shape, const std::string& where,
+                                const std::string& hint = {});
 
 /// Reads safetensors or torch (.pt, .bin, .ckpt, zip or legacy) by content, not by name. Of a torch file: a
 /// bare tensor is named "", a state dict keeps its keys, nested dicts ("state_dict") are descended into with
@@ -36,12 +44,12 @@ TensorFile read_safetensors(const std::filesystem::path& path);
 
 /// Writes sorted by name (the bytes by element size first, so that every tensor is aligned), no clock, no
 /// padding beyond the header's, atomically: the same input gives the same bytes.
-void write_safetensors(const std::filesystem::path& path, const TensorMap& tensors, const Metadata& metadata);
+void write_safetensors(const OutputPath& output, const TensorMap& tensors, const Metadata& metadata);
 
 /// SHA-256 of the bytes after the header that write_safetensors would write (sshs_model_hash).
 std::string safetensors_payload_sha256(const TensorMap& tensors);
 
 /// torch.save(tensor, path): readable by torch.load(weights_only=True).
-void write_torch_tensor(const std::filesystem::path& path, const at::Tensor& tensor);
+void write_torch_tensor(const OutputPath& output, const at::Tensor& tensor);
 
 }  // namespace w2w

@@ -73,4 +73,11 @@ Value make_list(List items);
 /// anything but plain data and the names in pickle.cpp's list.
 Value read_torch_file(const std::filesystem::path& path);
 
+/// How far a file of torch.save should reach by its first bytes, for one that cannot be read.
+struct TorchFileExtent {
+  int64_t declared = 0;  ///< bytes, at least; 0: its beginning does not say
+  bool cut = false;      ///< it begins as such a file and has no end
+};
+TorchFileExtent torch_file_extent(const std::filesystem::path& path);
+
 }  // namespace w2w

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "w2w/base/output_path.h"
 #include "w2w/io/tensor_file.h"
 #include "w2w/lora/factors.h"
 #include "w2w/lora/target.h"
@@ -58,14 +59,19 @@ struct LoraFileOptions {
 /// into lora_up and no .alpha is written, because a missing alpha means 1 to all of them, while a present one
 /// is misread by some (formats.md). All three writers: the same input gives the same bytes; Error(failure)
 /// when a value does not fit the dtype.
-void write_kohya(const std::filesystem::path& path, const Lora& lora, const LoraFileOptions& options);
+void write_kohya(const OutputPath& output, const Lora& lora, const LoraFileOptions& options);
 
-/// A folder (made if absent) with adapter_config.json and adapter_model.safetensors; the scale stands in the
-/// configuration as lora_alpha / r when all modules share rank and scale, otherwise it is folded into lora_B.
-void write_peft(const std::filesystem::path& folder, const Lora& lora, const LoraFileOptions& options);
+/// A folder, in the place of what is there if that may be replaced, with adapter_config.json and
+/// adapter_model.safetensors; the scale stands in the configuration as lora_alpha / r when all modules share
+/// rank and scale, otherwise it is folded into lora_B.
+void write_peft(const OutputPath& output, const Lora& lora, const LoraFileOptions& options);
+
+/// Whether a folder holds nothing but what PEFT writes, or nothing: only then write_peft takes its place,
+/// otherwise it is Error(failure).
+bool is_peft_folder_alone(const std::filesystem::path& folder);
 
 /// pytorch_lora_weights.safetensors; the scale is folded into lora_B and no lora_adapter_metadata is written,
 /// so that tools that ignore it agree with those that read it.
-void write_diffusers(const std::filesystem::path& path, const Lora& lora, const LoraFileOptions& options);
+void write_diffusers(const OutputPath& output, const Lora& lora, const LoraFileOptions& options);
 
 }  // namespace w2w

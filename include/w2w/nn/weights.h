@@ -27,7 +27,7 @@ class Weights {
   bool has(const std::string& name) const { return tensors_.contains(name); }
 
   /// Error(malformed) if a key was missing, left over, or of another shape: the first few of each, with the
-  /// nearest names.
+  /// nearest names; also if matrices or kernels end with zeros, as in a file whose download was not finished.
   void finish() const;
 
   /// Everything taken so far, by key. The handles are shared with the layers.
@@ -38,12 +38,14 @@ class Weights {
   const std::map<std::string, std::shared_ptr<LowRankBranch>>& branches() const { return branches_; }
 
  private:
+  void check_whole() const;
+
   std::map<std::string, at::Tensor> tensors_, taken_;
   std::map<std::string, std::shared_ptr<LowRankBranch>> branches_;
   std::string origin_;
   at::TensorOptions options_;
   std::function<void(const at::Tensor&)> release_;
-  std::vector<std::string> missing_, misshapen_;
+  std::vector<std::string> missing_, misshapen_, blank_;
 };
 
 /// A path into the weights: `scope / "attn1" / "to_q"`.

@@ -62,6 +62,7 @@ constexpr int64_t most_automatic_exact = 16'384;
 struct BuildReport {
   int64_t models = 0, parameters = 0, moving = 0, components = 0;
   bool exact = true, canonical = false;
+  int64_t basis = 0;                               ///< randomized: vectors asked of the Krylov basis
   double explained = 0;                            ///< share of the total variance
   double residual_median = 0, residual_worst = 0;  ///< |G u - s^2 u| / s^2 over the components
   std::string hash;

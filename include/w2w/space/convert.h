@@ -6,13 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "w2w/base/output_path.h"
 #include "w2w/base/progress.h"
 #include "w2w/space/space.h"
 
 namespace w2w {
 
 struct ConvertOptions {
-  std::filesystem::path output;          ///< the compact space; replaced when it is there
+  OutputPath output;                     ///< the compact space
   std::optional<int64_t> components;     ///< the first ones; none: all
   std::optional<c10::ScalarType> dtype;  ///< of the components; none: as they are
   std::string base_model;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "w2w/base/output_path.h"
 #include "w2w/space/space.h"
 
 namespace w2w {
@@ -22,7 +23,7 @@ struct Directions {
   at::Tensor largest;     ///< f64 [m]: largest <p_i, d_a> / |d_a|, the paper's unit of strength
   at::Tensor smallest;    ///< f64 [m], likewise; undefined where a file does not say
   at::Tensor counts;      ///< i64 [m, 2]: training models with and without the attribute
-  std::string space_hash;
+  std::string space_hash, basis = {};     ///< of the space
   std::string method = "lstsq";           ///< one of direction_methods()
   std::optional<double> penalty = {};     ///< of methods that have one
   std::vector<std::string> without = {};  ///< taken out jointly of every vector but their own
@@ -63,11 +64,12 @@ EditDirection edit_direction(const Directions& directions, const std::string& at
 at::Tensor edited(const at::Tensor& coefficients, const at::Tensor& step);
 
 /// directions.safetensors: `directions` f32, `covariance` f64, `largest` f64, `smallest` f64 and `counts` i64
-/// as above; metadata w2w.format "1", w2w.space (Space::hash), w2w.attributes, a JSON list of names,
-/// w2w.method, w2w.penalty where the method has one, and w2w.without, a JSON list, where something was taken
-/// out. `smallest` and the last three may be missing. Reading is strict: Error(malformed) for other shapes,
-/// types, names that repeat or values that are not finite, Error(failure) for another space.
-void write_directions(const std::filesystem::path& path, const Directions& directions);
+/// as above; metadata w2w.format "1", w2w.space (Space::hash), w2w.basis (Space::basis) where it has one,
+/// w2w.attributes, a JSON list of names, w2w.method, w2w.penalty where the method has one, and w2w.without, a
+/// JSON list, where something was taken out. `smallest` and the last three may be missing. Reading is strict:
+/// Error(malformed) for other shapes, types, names that repeat or values that are not finite, Error(failure)
+/// for another space.
+void write_directions(const OutputPath& output, const Directions& directions);
 Directions read_directions(const std::filesystem::path& path, const Space& space);
 
 }  // namespace w2w

@@ -72,6 +72,12 @@ class Space {
   /// compact form.
   const std::string& hash() const { return hash_; }
 
+  /// How the components were found ("exact", or "randomized" with all that it depends on), or empty where the
+  /// space does not say: spaces of the same models have one hash, but other components when they were found
+  /// otherwise. Rounding aside, what is found in the same way is the same on every machine, whatever it is
+  /// stored as.
+  const std::string& basis() const { return basis_; }
+
   /// The first k components, a view [k, P] in the dtype of the file. Error(usage) unless 1 <= k <=
   /// components().
   at::Tensor components(int64_t k) const;
@@ -98,7 +104,7 @@ class Space {
   bool is_compact() const { return data_.components.stride(1) == 1; }
 
   SpaceData data_;
-  std::string origin_, hash_;
+  std::string origin_, hash_, basis_;
   std::shared_ptr<Lazy> lazy_;
 };
 

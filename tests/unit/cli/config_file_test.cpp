@@ -67,8 +67,8 @@ TEST(ConfigFile, NamesTheLineThatIsWrong) {
 
 TEST(ConfigFile, MissingFileAndFolder) {
   const test::TemporaryFolder folder;
-  test::expect_error(ErrorKind::not_found, "cannot read", [&] { read_config_file(folder / "none.toml"); });
-  test::expect_error(ErrorKind::malformed, "is a folder", [&] { read_config_file(folder.path()); });
+  test::expect_error(ErrorKind::not_found, "no such file", [&] { read_config_file(folder / "none.toml"); });
+  test::expect_error(ErrorKind::malformed, "found a folder", [&] { read_config_file(folder.path()); });
 }
 
 }  // namespace

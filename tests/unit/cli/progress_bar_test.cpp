@@ -1,5 +1,6 @@
 #include "w2w/progress_bar.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -38,6 +39,20 @@ TEST(ProgressBar, AStageThatStartsAgainCountsAnew) {
   }
   const auto text = testing::internal::GetCapturedStderr();
   EXPECT_EQ(std::ranges::count(text, '\n'), 20);
+}
+
+/// 65,000 people of 800 steps are 52 million.
+TEST(ProgressBar, CountsFurtherThan32Bits) {
+  for (const int64_t total : {int64_t{65'000} * 800, int64_t{65'000} * 800 * 1'000'000}) {
+    testing::internal::CaptureStderr();
+    ProgressBar bar;
+    for (const int64_t part : {3, 5, 9, 10}) bar.update({"training", total / 10 * part, total, ""});
+    const auto text = testing::internal::GetCapturedStderr();
+    EXPECT_EQ(std::ranges::count(text, '\n'), 4) << text;
+    EXPECT_NE(text.find(fmt::format("w2w: training {}/{} (50 %)", total / 2, total)), std::string::npos)
+        << text;
+    EXPECT_NE(text.find(fmt::format("w2w: training {0}/{0} (100 %)", total)), std::string::npos) << text;
+  }
 }
 
 }  // namespace

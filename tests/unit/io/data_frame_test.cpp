@@ -83,7 +83,7 @@ TEST(LabelTable, BadCsvIsRefusedWithTheReason) {
 }
 
 TEST(LabelTable, OtherTorchFilesAreRefused) {
-  expect_error(ErrorKind::malformed, "found a dict of 4, expected a pandas.core.frame.DataFrame",
+  expect_error(ErrorKind::malformed, "expected a pandas.core.frame.DataFrame",
                [] { read_label_table(data / "state.pt"); });
 }
 
@@ -94,6 +94,28 @@ TEST(LabelTable, EveryTruncationIsRefused) {
     overwrite(folder / "x.pt", bytes.substr(0, size));
     expect_error(ErrorKind::malformed, "x.pt", [&] { read_label_table(folder / "x.pt"); });
   }
+}
+
+TEST(LabelTable, EveryDamagedByteIsReadOrRefused) {
+  TemporaryFolder folder;
+  set_log_sink([](LogLevel, std::string_view) {});
+  for (const char* name : {"frame_0.25.pt", "frame_3.1.pt", "series_2.0.pt"}) {
+    const std::string bytes = test::read_bytes(data / "pandas" / name);
+    int refused = 0;
+    for (size_t at = 0; at < bytes.size(); ++at) {
+      std::string damaged = bytes;
+      damaged[at] = static_cast<char>(damaged[at] ^ (at % 2 == 0 ? 0x01 : 0x80));
+      overwrite(folder / "x.pt", damaged);
+      try {
+        read_label_table(folder / "x.pt");
+      } catch (const Error& error) {
+        EXPECT_EQ(error.exit_code(), 3) << error.what();
+        ++refused;
+      }
+    }
+    EXPECT_GT(refused, 0) << name;
+  }
+  set_log_sink({});
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <ATen/ops/arange.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
 
@@ -42,6 +44,30 @@ TEST(MatrixFile, SaysWhatCannotBeWritten) {
   const test::TemporaryFolder folder;
   test::expect_error(ErrorKind::failure, "none/m.safetensors",
                      [&] { MatrixFile(folder / "none/m.safetensors", "m", 2, 2, at::kFloat); });
+}
+
+TEST(MatrixFile, SaysWhetherItWasThere) {
+  const test::TemporaryFolder folder;
+  const auto open = [&](int64_t columns) {
+    return MatrixFile(folder / "m.safetensors", "m", 5, columns, at::kFloat).reopened();
+  };
+  EXPECT_FALSE(open(7));
+  EXPECT_TRUE(open(7));
+  EXPECT_FALSE(open(8));
+}
+
+size_t open_files() {
+  const std::filesystem::directory_iterator all("/proc/self/fd");
+  return static_cast<size_t>(std::distance(begin(all), end(all)));
+}
+
+TEST(MatrixFile, AFileThatCannotBeReservedIsClosed) {
+  const auto before = open_files();
+  for (int i = 0; i < 3; ++i) {
+    test::expect_error(ErrorKind::failure, "/dev/full",
+                       [] { MatrixFile("/dev/full", "m", 2, 2, at::kFloat); });
+  }
+  EXPECT_EQ(open_files(), before);
 }
 
 }  // namespace

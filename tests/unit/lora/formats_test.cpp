@@ -261,6 +261,20 @@ TEST(WriteLora, EveryFormatReadsBackExactly) {
   }
 }
 
+TEST(WriteLora, APeftFolderIsReplacedWholeAndNeverOneOfOtherThings) {
+  test::TemporaryFolder folder;
+  write_peft(folder / "peft", sample_lora(), f32_options());
+  write_file(folder / "peft/README.md", "made by PEFT");
+  write_peft(folder / "peft", sample_lora(), f32_options());
+  EXPECT_FALSE(std::filesystem::exists(folder / "peft/README.md"));
+  test::expect_error(ErrorKind::failure, "the output exists already",
+                     [&] { write_peft(OutputPath(folder / "peft", false), sample_lora(), f32_options()); });
+  write_file(folder / "peft/1.jpg", "mine");
+  test::expect_error(ErrorKind::failure, "holds other files",
+                     [&] { write_peft(folder / "peft", sample_lora(), f32_options()); });
+  EXPECT_EQ(test::read_bytes(folder / "peft/1.jpg"), "mine");
+}
+
 TEST(WriteLora, PeftOfMixedRanksUsesPatterns) {
   test::TemporaryFolder folder;
   auto lora = sample_lora(3);

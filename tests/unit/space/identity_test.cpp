@@ -102,6 +102,50 @@ TEST(Identity, FitsItsSpaceOnly) {
       });
 }
 
+/// Spaces of the same models: one hash, but components that were found in another way.
+TEST(Identity, FitsTheBasisItWasFoundIn) {
+  const auto built = [](const char* build) {
+    SpaceData data = small_space().data();
+    data.build = build;
+    return Space(data, "folder");
+  };
+  const auto exact = built(R"({"method": "exact", "explained": 0.9})");
+  const auto random = built(R"({"method": "randomized", "oversample": 4.0, "passes": 8, "seed": 1})");
+  const auto other = built(R"({"method": "randomized", "oversample": 4.0, "passes": 8, "seed": 2})");
+  const auto unknown = small_space();
+  EXPECT_EQ(exact.hash(), random.hash());
+  EXPECT_EQ(exact.basis(), "exact");
+  EXPECT_EQ(random.basis(), "randomized, oversample 4.0, passes 8, seed 1");
+  EXPECT_EQ(unknown.basis(), "");
+  test::TemporaryFolder folder;
+  const auto person_of = [&](const Space& space) {
+    write_identity(folder / "a.safetensors", draw_identity(space, 3, 1, 5));
+    return read_identity(folder / "a.safetensors");
+  };
+  EXPECT_EQ(person_of(random).basis, random.basis());
+  test::expect_error(ErrorKind::failure,
+                     "identity (a) belongs to another space of the same models: expected components found by "
+                     "exact, as in folder, found randomized, oversample 4.0, passes 8, seed 1",
+                     [&] { check_identity_fits(person_of(random), exact, "a"); });
+  test::expect_error(ErrorKind::failure, "another space of the same models",
+                     [&] { check_identity_fits(person_of(random), other, "a"); });
+  for (const auto* space : {&exact, &random, &unknown}) {
+    EXPECT_NO_THROW(check_identity_fits(person_of(*space), *space, "a"));
+    EXPECT_NO_THROW(check_identity_fits(person_of(unknown), *space, "a"));  // of an older version
+    EXPECT_NO_THROW(check_identity_fits(person_of(*space), unknown, "a"));  // a release, for example
+  }
+}
+
+TEST(Identity, IsNotWrittenUnlessItIsFinite) {
+  test::TemporaryFolder folder;
+  for (const auto* name : {"a.safetensors", "a.pt"}) {
+    test::expect_error(ErrorKind::failure, "coefficients that are not finite", [&] {
+      write_identity(folder / name, {at::full({3}, NAN), "", "", "[]", ""});
+    });
+    EXPECT_FALSE(std::filesystem::exists(folder / name));
+  }
+}
+
 TEST(DrawIdentity, FollowsTheContract) {
   const auto space = small_space();
   const auto& statistics = space.projection_statistics();

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/cosine_similarity.h>
 #include <ATen/ops/diag_embed.h>
 #include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/tensor.h>
@@ -107,6 +108,21 @@ TEST(Neighbours, AreRankedByCosineAroundTheMean) {
                      [&] { nearest_models(space, projections[0], 10); });
   test::expect_error(ErrorKind::failure, "the mean person",
                      [&] { nearest_models(space, space.projection_statistics().mean, 1); });
+  // As in f64 with numpy: the square of the length is beyond f32, the cosine is not.
+  const auto far = nearest_models(space, projections[4] * 1e30, 1);
+  EXPECT_NEAR(far[0].cosine,
+              at::cosine_similarity(projections[far[0].row].to(at::kDouble) -
+                                        space.projection_statistics().mean.to(at::kDouble),
+                                    projections[4].to(at::kDouble), 0)
+                  .item<double>(),
+              1e-6);
+  auto data = space.data();
+  data.projections = projections.clone();
+  data.projections[2][1] = NAN;
+  data.projection_mean = space.projection_statistics().mean;
+  data.projection_std = space.projection_statistics().std;
+  test::expect_error(ErrorKind::malformed, "projections that are not finite",
+                     [&] { nearest_models(Space(data, "folder"), projections[0], 1); });
 }
 
 }  // namespace

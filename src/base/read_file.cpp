@@ -1,0 +1,78 @@
+#include "w2w/base/read_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "w2w/base/error.h"
+#include "w2w/base/progress.h"
+
+namespace w2w {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(const std::string& name, int error_number) {
+  if (error_number == ENOENT || error_number == ENOTDIR)
+    throw Error(ErrorKind::not_found, fmt::format("no such file ({})", name));
+  if (error_number == EISDIR)
+    throw Error(ErrorKind::malformed, fmt::format("cannot read ({}): expected a file, found a folder", name));
+  throw Error(ErrorKind::failure,
+              fmt::format("cannot read file ({}): {}", name, std::strerror(error_number)));
+}
+
+/// Waits until there is something to read, or the end.
+void wait_for_bytes(int descriptor) {
+  constexpr int milliseconds = 100;  // a signal just before poll would not be heard without
+  pollfd wanted{descriptor, POLLIN, 0};
+  do {
+    check_interrupt();
+  } while (poll(&wanted, 1, milliseconds) <= 0);
+}
+
+}  // namespace
+
+std::string read_descriptor(int descriptor, const std::string& name) {
+  constexpr size_t least_room = size_t{1} << 16;
+  std::string bytes;
+  size_t size = 0;
+  while (true) {
+    wait_for_bytes(descriptor);
+    if (bytes.size() - size < least_room) bytes.resize(std::max(2 * bytes.size(), 2 * least_room));
+    const ssize_t count = read(descriptor, bytes.data() + size, bytes.size() - size);
+    if (count == 0) break;
+    if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (count < 0) fail(name, errno);
+    size += static_cast<size_t>(count);
+    if (size <= most_read) continue;
+    throw Error(ErrorKind::malformed,
+                fmt::format("cannot read ({}): expected at most {} MiB, found more", name, most_read >> 20),
+                "it may be a stream without an end");
+  }
+  bytes.resize(size);
+  return bytes;
+}
+
+std::string read_file(const fs::path& path) {
+  // Without O_NONBLOCK a FIFO would make the program wait for a writer.
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) fail(path.string(), errno);
+  struct Closed {
+    int descriptor;
+    ~Closed() { close(descriptor); }
+  } const closed{descriptor};
+  return read_descriptor(descriptor, path.string());
+}
+
+bool is_stream(const fs::path& path) {
+  std::error_code error;
+  const auto status = fs::status(path, error);
+  return fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status);
+}
+
+}  // namespace w2w
