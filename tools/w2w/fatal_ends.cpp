@@ -1,9 +1,11 @@
 #include "w2w/fatal_ends.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -12,8 +14,8 @@
 #include "w2w/base/translated_error.h"
 #include "w2w/io/mapped_file.h"
 
-// Everything here runs where little may be relied upon, in a signal handler or without memory: write(2) and
-// _exit(2) only.
+// Everything here runs where little may be relied upon, in a signal handler or without memory: system calls
+// only.
 
 namespace w2w::cli {
 namespace {
@@ -34,6 +36,13 @@ void write_path(const char* path) {
 
 [[noreturn]] void end(ErrorKind kind) { _exit(static_cast<int>(kind)); }
 
+struct sigaction bus_error_before, segmentation_fault_before;
+
+/// The access is made again, and ends the process as it would have.
+void give_up(int signal_number) {
+  sigaction(signal_number, signal_number == SIGBUS ? &bus_error_before : &segmentation_fault_before, nullptr);
+}
+
 void on_bus_error(int signal_number, siginfo_t* info, void*) {
   if (const char* path = mapped_file_at(info->si_addr)) {
     write_error("\nw2w: error: cannot read on in file (");
@@ -43,7 +52,22 @@ void on_bus_error(int signal_number, siginfo_t* info, void*) {
         "hint: it was cut short or its disk failed while w2w read it; copy it again\n");
     end(ErrorKind::malformed);
   }
-  std::signal(signal_number, SIG_DFL);  // the access is made again and ends the process as it would have
+  give_up(signal_number);
+}
+
+/// oneDNN runs kernels that it could not make (brgemm, LibTorch 2.6): a null pointer where memory is short.
+void on_segmentation_fault(int signal_number, siginfo_t* info, void*) {
+  constexpr uintptr_t first_page = 4096;
+  constexpr size_t little = size_t{64} << 20;
+  if (reinterpret_cast<uintptr_t>(info->si_addr) < first_page) {
+    void* const room = mmap(nullptr, little, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED) {
+      write_error("\nw2w: error: out of memory\nhint: `ulimit -v` tells what the system allows\n");
+      end(ErrorKind::out_of_memory);
+    }
+    munmap(room, little);
+  }
+  give_up(signal_number);
 }
 
 /// Where exceptions end that cross a noexcept function, a destructor or the start of a library.
@@ -82,7 +106,9 @@ void guard_fatal_ends() {
   struct sigaction action {};
   action.sa_sigaction = on_bus_error;
   action.sa_flags = SA_SIGINFO;
-  sigaction(SIGBUS, &action, nullptr);
+  sigaction(SIGBUS, &action, &bus_error_before);
+  action.sa_sigaction = on_segmentation_fault;
+  sigaction(SIGSEGV, &action, &segmentation_fault_before);
   std::atexit(on_exit);
 }
 
