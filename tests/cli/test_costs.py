@@ -138,8 +138,6 @@ def test_tables_prompts_and_settings(bounded, tmp_path):
     bounded(0, "tokens", "--file", "long.txt")
     (tmp_path / "long.toml").write_text("".join(f"key{i} = 1\n" for i in range(300_000)))
     bounded(2, "tokens", "x", "--config", "long.toml")
-    (tmp_path / "list.toml").write_text("prompt = [" + '"a",' * 300_000 + "]\n")
-    bounded(2, "sample", "--config", "list.toml", "--count", "1000")
 
 
 def test_tokenizer_files(bounded, tmp_path):

@@ -1,11 +1,8 @@
 """A short part of the fuzzer, always the same: fuzz.py beside this file is the command for more."""
-import sys
-from pathlib import Path
 
 from conftest import BUILD
 
-sys.path.insert(0, str(Path(__file__).parent))
-from fuzz import fuzz  # noqa: E402
+from fuzz.fuzz import fuzz
 
 
 def test_damaged_files_of_every_kind_end_in_a_sentence():
