@@ -402,12 +402,14 @@ def test_a_closed_pipe_ends_quietly(w2w, tmp_path):
     assert done.stdout.count("\n") == 1 and done.stderr == ""
 
 
+def catches(process, number):
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"SigCgt:\s+(\w+)", status)[1], 16) >> (number - 1) & 1
+
+
 def wait_for_handlers(process, number=signal.SIGHUP):
     """Until the program has its signal handlers in place; that of SIGHUP is the last."""
-    def caught():
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        return int(re.search(r"SigCgt:\s+(\w+)", status)[1], 16) >> (number - 1) & 1
-    while not caught():
+    while not catches(process, number):
         assert process.poll() is None
         time.sleep(0.01)
 
@@ -442,8 +444,8 @@ def test_a_second_interrupt_ends_the_process(w2w):
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        time.sleep(0.2)
-        assert process.poll() is None
+        while catches(process, signal.SIGINT):
+            time.sleep(0.001)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == -signal.SIGINT
 
@@ -458,7 +460,7 @@ def test_what_the_parent_ignores_stays_ignored(w2w, number):
         process.send_signal(number)
         time.sleep(0.3)
         out, _ = process.communicate("a photo\n", timeout=60)
-    assert (process.returncode, out) == (0, "49406 320 1125 49407\n")
+    assert (process.returncode, out) == (0, w2w("tokens", "a photo").stdout)
 
 
 def test_one_interrupt_is_enough_on_a_terminal(w2w):
@@ -493,12 +495,11 @@ def bash(w2w, line, code=0):
 
 
 def test_what_is_read_once_may_be_a_pipe(w2w, tmp_path):
-    ids = "49406 320 1125 49407\n"
+    ids = w2w("tokens", "a photo").stdout
     assert bash(w2w, '"$0" tokens -q --file <(echo a photo)').stdout == ids
     assert bash(w2w, 'echo a photo | "$0" tokens -q --file /dev/stdin').stdout == ids
-    assert bash(w2w, '"$0" tokens a photo --config <(echo "pieces = true")').stdout.endswith("\t<|startoftext|> a</w> <|endoftext|>\n"
-                                                                                           "49406 1125 49407\t"
-                                                                                           "<|startoftext|> photo</w> <|endoftext|>\n")
+    config = bash(w2w, '"$0" tokens "a photo" --config <(printf "[tokens]\\npieces = true\\n")')
+    assert config.stdout == w2w("tokens", "--pieces", "a photo").stdout != ids
     w2w("sample", "-s", 1, "--steps", 1, "--identity-seed", 7)
     bash(w2w, '"$0" invert <(cat person-7_p1_s1.png) --steps 1 --seed 1 --name a -o pipe')
     bash(w2w, '"$0" invert person-7_p1_s1.png --steps 1 --seed 1 --name a -o file')

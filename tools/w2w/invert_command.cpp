@@ -10,6 +10,7 @@
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
+#include "w2w/base/read_file.h"
 #include "w2w/invert_plan.h"
 #include "w2w/io/image.h"
 #include "w2w/locate.h"
@@ -238,7 +239,7 @@ void check(const InvertOptions& options) {
   for (const auto* paths : {&options.images, &options.masks}) {
     for (const auto& path : *paths) {
       if (!fs::exists(path)) throw Error(ErrorKind::not_found, "no such picture (" + path + ")");
-      read_image(path);  // an unreadable one is told of before the model is loaded
+      if (!is_stream(path)) read_image(path);  // an unreadable one is told of before the model is loaded
     }
   }
 }
