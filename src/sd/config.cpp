@@ -167,11 +167,6 @@ VaeConfig read_vae_config(const std::filesystem::path& path) {
   config.latent_channels = fields.positive("latent_channels", config.latent_channels);
   config.block_out_channels = fields.positive_list("block_out_channels");
   const size_t levels = config.block_out_channels.size();
-  constexpr size_t most_levels = 16;  // a latent would be 32768 pixels wide; Stable Diffusion has 4
-  if (levels > most_levels) {
-    fields.fail("block_out_channels", fmt::format("{} levels", levels),
-                fmt::format("{} at most", most_levels));
-  }
   for (const auto& [name, type] : {std::pair("down_block_types", "DownEncoderBlock2D"),
                                    std::pair("up_block_types", "UpDecoderBlock2D")}) {
     const auto types = fields.get<std::vector<std::string>>(name, std::vector<std::string>(levels, type));
