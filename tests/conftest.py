@@ -10,6 +10,7 @@ ROOT = Path(__file__).parent.parent
 BUILD = Path(os.environ.get("W2W_BUILD", ROOT / "build")).resolve()  # W2W_BUILD: test the programs of another build folder
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and so would every program
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and what nohup started ignores this one
 
 
 class Program:

@@ -39,6 +39,7 @@ SingleThreaded::~SingleThreaded() { at::set_num_threads(before_); }
 
 void run_parts(size_t count, const std::function<void(size_t)>& part) {
   if (count == 0) return;
+  [[maybe_unused]] static const bool there_is_room = (expect_threads(1), true);
   const bool gradients = at::GradMode::is_enabled();
   std::vector<std::future<void>> others;
   for (size_t i = 0; i + 1 < count; ++i) {

@@ -409,8 +409,9 @@ def catches(process, number):
 
 def wait_for_handlers(process, number=signal.SIGHUP):
     """Until the program has its signal handlers in place; that of SIGHUP is the last."""
+    deadline = time.monotonic() + 60
     while not catches(process, number):
-        assert process.poll() is None
+        assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
 
 
