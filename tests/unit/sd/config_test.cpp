@@ -22,8 +22,7 @@ TEST(Config, LevelsOfAVaeAreBounded) {
   EXPECT_EQ(read_vae_config(write(4)).down_factor(), 8);
   EXPECT_EQ(read_vae_config(write(16)).down_factor(), 32768);
   for (const int levels : {17, 70}) {
-    test::expect_error(ErrorKind::malformed,
-                       "expected a list of 1 to 16 numbers",
+    test::expect_error(ErrorKind::malformed, "expected a list of 1 to 16 numbers",
                        [&] { read_vae_config(write(levels)); });
   }
 }
