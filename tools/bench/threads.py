@@ -44,7 +44,12 @@ def command_of(work, full_model, folder):
                 (people / name / picture.name).write_bytes(picture.read_bytes())
         return [w2w, "train", "--batch-file", str(people), "--together", "8", "--steps", "6", "--batch", "4", "--prior-weight", "0", "-q"]
     if work == "full":
-        return [w2w, "render", "-m", str(full_model), "-p", "a person", "--steps", "2", "-s", "1", "-q"]
+        import torch
+        from safetensors.torch import save_file
+        layer = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
+        save_file({f"{layer}.lora_down.weight": torch.ones(1, 320), f"{layer}.lora_up.weight": torch.zeros(320, 1),
+                   f"{layer}.alpha": torch.tensor(1.0)}, folder / "nothing.safetensors")
+        return [w2w, "render", str(folder / "nothing.safetensors"), "-m", str(full_model), "-p", "a person", "--steps", "2", "-s", "1", "-q"]
     return [w2w, "sample", "--count", "8", "--identity-seed", "1", "-q"]
 
 
