@@ -189,7 +189,7 @@ FileDescription describe_file(const fs::path& path) {
         "what it is shows by looking at it several times: save it as a file first");
   }
   if (begins_like_picture(path)) return describe_picture(path);
-  if (path.extension() == ".csv") return describe_csv(path);
+  if (path.extension() == ".csv" || path.extension() == ".tsv") return describe_csv(path);
   if (path.extension() == ".json") return describe_values(path);
   try {
     return describe_tensors(path);
