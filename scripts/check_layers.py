@@ -22,7 +22,7 @@ THIRD = {  # header pattern: the rooms whose .cpp files may include it (no publi
     r"fmt/": list(ROOMS),
     r"openssl/": ["base"],
     r"nlohmann/": ["io", "text", "sd", "lora", "space", "pipeline"],
-    r"stb/|stb_|png\.h|jpeglib\.h|jerror\.h|webp/": ["io"],
+    r"stb/|stb_|png\.h|jpeglib\.h|jerror\.h|webp/|libheif/|tiffio\.h": ["io"],
     r"zlib\.h": ["io", "text"],
     r"pcre2\.h": ["lora"],
     r"sentencepiece|utf8proc\.h": ["text"],

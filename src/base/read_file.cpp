@@ -69,6 +69,21 @@ std::string read_file(const fs::path& path) {
   return read_descriptor(descriptor, path.string());
 }
 
+std::string_view without_byte_order_mark(std::string_view text, const std::string& name) {
+  constexpr std::string_view utf8("\xef\xbb\xbf"), utf16[] = {"\xff\xfe", "\xfe\xff"};
+  for (const auto mark : utf16) {
+    if (text.starts_with(mark))
+      throw Error(ErrorKind::malformed,
+                  fmt::format("cannot read ({}): expected text in UTF-8, found UTF-16", name),
+                  "save it as UTF-8, or: iconv -f UTF-16 -t UTF-8");
+  }
+  return text.starts_with(utf8) ? text.substr(utf8.size()) : text;
+}
+
+std::string read_text(const fs::path& path) {
+  return std::string(without_byte_order_mark(read_file(path), path.string()));
+}
+
 bool is_stream(const fs::path& path) {
   std::error_code error;
   const auto status = fs::status(path, error);

@@ -9,8 +9,12 @@
 namespace w2w {
 
 Image decode_png(std::string_view bytes, const std::string& where);
-Image decode_jpeg(std::string_view bytes, const std::string& where);
+/// `wanted_side` as of read_image.
+Image decode_jpeg(std::string_view bytes, const std::string& where, std::optional<int64_t> wanted_side);
 Image decode_webp(std::string_view bytes, const std::string& where);
+Image decode_gif(std::string_view bytes, const std::string& where);
+Image decode_tiff(std::string_view bytes, const std::string& where);
+Image decode_heif(std::string_view bytes, const std::string& where);  ///< HEIC and AVIF
 Image decode_bmp_or_tga(std::string_view bytes, const std::string& where);
 
 std::string encode_png(const at::Tensor& pixels, const Metadata& text);
@@ -18,9 +22,16 @@ std::string encode_jpeg(const at::Tensor& pixels, int quality, const std::string
 
 [[noreturn]] void fail_picture(const std::string& where, const std::string& what);
 
-/// u8 [height, width, channels], not initialised; refuses what is empty or too large before anything is
-/// allocated.
+/// What files claim is refused before anything of that size is allocated: 2^28 pixels are 16384 x 16384, a GB
+/// with alpha. The largest sensors of phones have 200 megapixels.
+inline constexpr int64_t most_pixels = int64_t{1} << 28;
+void check_size(int64_t height, int64_t width, const std::string& where);
+
+/// u8 [height, width, channels], not initialised, of a size that check_size accepts.
 at::Tensor allocate_pixels(int64_t height, int64_t width, int64_t channels, const std::string& where);
+
+/// u8 [H, W, 4] whose colours were multiplied by their alpha, as Pillow divides them again.
+at::Tensor unpremultiplied(const at::Tensor& pixels);
 
 /// u8 [H, W, 3] on the CPU, contiguous; Error(failure) otherwise.
 at::Tensor checked_pixels(const at::Tensor& pixels);

@@ -5,13 +5,36 @@
 #include <algorithm>
 
 #include "w2w/base/error.h"
+#include "w2w/base/read_file.h"
 
 namespace w2w {
 
-CsvReader::CsvReader(const MappedFile& file) : where_(file.path().string()), rest_(file.bytes()) {
-  constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
-  if (rest_.starts_with(byte_order_mark)) rest_.remove_prefix(byte_order_mark.size());
+CsvReader::CsvReader(const MappedFile& file, char separator)
+    : where_(file.path().string()),
+      rest_(without_byte_order_mark(file.bytes(), where_)),
+      separator_(separator) {
   if (rest_.find('\0') != rest_.npos) fail("expected text, found binary data");
+}
+
+CsvReader::CsvReader(const MappedFile& file) : CsvReader(file, ',') {
+  separator_ = separator_in_first_line();
+}
+
+char CsvReader::separator_in_first_line() const {
+  std::string found;
+  bool quoted = false;
+  const size_t start = std::min(rest_.find_first_not_of("\r\n"), rest_.size());
+  for (const char c : rest_.substr(start)) {
+    if (c == '"') quoted = !quoted;
+    if (quoted) continue;
+    if (c == '\r' || c == '\n') break;
+    if ((c == ',' || c == ';' || c == '\t') && found.find(c) == found.npos) found += c;
+  }
+  if (found.size() > 1)
+    fail(
+        "its first line has several of comma, semicolon and tab: expected one of them, and names that hold "
+        "another in double quotes");
+  return found.empty() ? ',' : found.front();
 }
 
 void CsvReader::fail(const std::string& what) const {
@@ -25,7 +48,8 @@ bool CsvReader::next() {
     ++line_;
     while (next_cell()) {
     }
-  } while (cells_.size() == 1 && cells_[0].empty());
+  } while (std::all_of(cells_.begin(), cells_.end(),
+                       [](const std::string& cell) { return cell.find_first_not_of(" \t") == cell.npos; }));
   return true;
 }
 
@@ -36,10 +60,11 @@ bool CsvReader::next_cell() {
     rest_.remove_prefix(1);
     cell = quoted();
   }
-  const size_t length = std::min(rest_.find_first_of(",\r\n"), rest_.size());
+  const char ends[] = {separator_, '\r', '\n', '\0'};
+  const size_t length = std::min(rest_.find_first_of(ends), rest_.size());
   cells_.push_back(cell.append(rest_.substr(0, length)));
   rest_.remove_prefix(length);
-  if (rest_.starts_with(',')) {
+  if (rest_.starts_with(separator_)) {
     rest_.remove_prefix(1);
     return true;
   }

@@ -4,6 +4,7 @@
 
 #include "io/exif.h"
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -101,8 +102,12 @@ Exif read_exif(std::string_view bytes) {
   return exif;
 }
 
-at::Tensor upright(const at::Tensor& pixels, const Exif& exif, std::string_view xmp) {
-  const int orientation = exif.orientation ? exif.orientation : xmp_orientation(xmp);
+int orientation_of(const Exif& exif, std::string_view xmp) {
+  return std::max(1, exif.orientation ? exif.orientation : xmp_orientation(xmp));
+}
+
+at::Tensor upright(const at::Tensor& pixels, int orientation) {
+  if (orientation == 1) return pixels;
   const at::Tensor turned = orientation >= 5 ? pixels.transpose(0, 1) : pixels;
   std::vector<int64_t> flips;
   if (orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8) flips.push_back(0);

@@ -18,9 +18,11 @@ inline constexpr std::string_view exif_signature("Exif\0\0", 6);
 /// skipped: cameras write plenty of them.
 Exif read_exif(std::string_view tiff);
 
-/// `pixels` [H, W, C] as they are to be seen. What EXIF says counts, XMP where EXIF says nothing, as for
-/// Pillow.
-at::Tensor upright(const at::Tensor& pixels, const Exif& exif, std::string_view xmp);
+/// What EXIF says counts, XMP where EXIF says nothing, as for Pillow; 1 where neither does.
+int orientation_of(const Exif& exif, std::string_view xmp);
+
+/// `pixels` [H, W, C] as they are to be seen.
+at::Tensor upright(const at::Tensor& pixels, int orientation);
 
 /// A TIFF structure that holds just this UserComment, as UTF-16 big-endian.
 std::string write_exif(const std::string& comment);

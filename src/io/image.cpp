@@ -1,20 +1,17 @@
 #include "w2w/io/image.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
-#include <stb/stb_image.h>
-#include <webp/decode.h>
-#include <webp/demux.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
-#include <climits>
-#include <cstring>
-#include <memory>
+#include <fstream>
 #include <new>
 
 #include "io/codecs.h"
-#include "io/exif.h"
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/error.h"
 #include "w2w/base/nearest_name.h"
@@ -23,13 +20,67 @@
 namespace w2w {
 namespace {
 
-constexpr int64_t most_pixels = 180'000'000;
-
 std::string extension(const std::filesystem::path& path) {
   std::string text = path.extension().string();
   std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
   return text;
+}
+
+bool is_jpeg(std::string_view head) { return head.starts_with("\xff\xd8\xff"); }
+
+/// The brand of an ISO media file: "heic", "avif", "mp42"; empty for other files.
+std::string_view brand(std::string_view head) {
+  return head.size() >= 12 && head.substr(4, 4) == "ftyp" ? head.substr(8, 4) : std::string_view();
+}
+
+bool is_heif(std::string_view head) {
+  constexpr std::array<std::string_view, 11> brands = {"heic", "heix", "heim", "heis", "hevc", "hevx",
+                                                       "mif1", "mif2", "msf1", "avif", "avis"};
+  return std::find(brands.begin(), brands.end(), brand(head)) != brands.end();
+}
+
+bool is_tiff(std::string_view head) {
+  using namespace std::string_view_literals;
+  return head.starts_with("II*\0"sv) || head.starts_with("MM\0*"sv) || head.starts_with("II+\0"sv) ||
+         head.starts_with("MM\0+"sv);
+}
+
+using Decode = Image (*)(std::string_view bytes, const std::string& where);
+
+/// By a file's first bytes; null for JPEG, whose decoder wants more, and for what is none.
+Decode decoder(std::string_view head) {
+  if (head.starts_with("\x89PNG")) return decode_png;
+  if (head.starts_with("RIFF") && head.substr(0, 12).ends_with("WEBP")) return decode_webp;
+  if (head.starts_with("GIF87a") || head.starts_with("GIF89a")) return decode_gif;
+  if (is_tiff(head)) return decode_tiff;
+  if (is_heif(head)) return decode_heif;
+  if (head.starts_with("BM")) return decode_bmp_or_tga;
+  return nullptr;
+}
+
+/// What lies among pictures without being one of ours.
+std::string kind_of_other(std::string_view bytes) {
+  struct Other {
+    std::string_view begin, name;
+  };
+  constexpr std::array<Other, 10> others = {
+      {{"%PDF", "a PDF"},
+       {"8BPS", "a Photoshop document"},
+       {"\xff\x0a", "JPEG XL"},
+       {{"\0\0\0\x0cJXL ", 8}, "JPEG XL"},
+       {{"\0\0\0\x0cjP  ", 8}, "JPEG 2000"},
+       {"<svg", "SVG"},
+       {"<?xml", "XML, such as SVG"},
+       {"<!DOCTYPE", "a web page"},
+       {"<html", "a web page"},
+       {"version https://git-lfs", "a pointer that git lfs pull replaces"}}};
+  if (bytes.empty()) return "an empty file";
+  if (!brand(bytes).empty()) return fmt::format("a video or an unknown format ({})", brand(bytes));
+  for (const auto& other : others) {
+    if (bytes.starts_with(other.begin)) return std::string(other.name);
+  }
+  return "something else";
 }
 
 }  // namespace
@@ -42,12 +93,23 @@ void fail_picture(const std::string& where, const std::string& what) {
   throw Error(ErrorKind::malformed, "not a readable picture (" + where + "): " + what);
 }
 
-at::Tensor allocate_pixels(int64_t height, int64_t width, int64_t channels, const std::string& where) {
+void check_size(int64_t height, int64_t width, const std::string& where) {
   if (height <= 0 || width <= 0) fail_picture(where, "it has no pixels");
   if (height > most_pixels / width)
     fail_picture(where, fmt::format("it claims {} x {} pixels, expected at most {} megapixels", width, height,
                                     most_pixels / 1'000'000));
+}
+
+at::Tensor allocate_pixels(int64_t height, int64_t width, int64_t channels, const std::string& where) {
+  check_size(height, width, where);
   return at::empty({height, width, channels}, at::kByte);
+}
+
+at::Tensor unpremultiplied(const at::Tensor& pixels) {
+  const auto alpha = pixels.narrow(2, 3, 1);
+  const auto whole = pixels.narrow(2, 0, 3).to(at::kInt).mul_(alpha.gt(0)).mul_(255);
+  const auto colours = whole.div(alpha.to(at::kInt).clamp_min(1), "floor").clamp_max(255);
+  return at::cat({colours.to(at::kByte), alpha}, 2);
 }
 
 at::Tensor checked_pixels(const at::Tensor& pixels) {
@@ -58,67 +120,29 @@ at::Tensor checked_pixels(const at::Tensor& pixels) {
   return pixels.cpu().contiguous();
 }
 
-namespace {
-
-/// The first chunk of this name; empty where there is none.
-std::string webp_chunk(std::string_view bytes, const char* name) {
-  const WebPData data{reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
-  const std::unique_ptr<WebPDemuxer, decltype(&WebPDemuxDelete)> file(WebPDemux(&data), &WebPDemuxDelete);
-  WebPChunkIterator chunk{};
-  if (!file || !WebPDemuxGetChunk(file.get(), name, 1, &chunk)) return {};
-  std::string content(reinterpret_cast<const char*>(chunk.chunk.bytes), chunk.chunk.size);
-  WebPDemuxReleaseChunkIterator(&chunk);
-  return content;
-}
-
-}  // namespace
-
-Image decode_webp(std::string_view bytes, const std::string& where) {
-  const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
-  WebPBitstreamFeatures features{};
-  if (WebPGetFeatures(data, bytes.size(), &features) != VP8_STATUS_OK)
-    fail_picture(where, "WebP: damaged header");
-  if (features.has_animation) fail_picture(where, "WebP: an animation, expected a still picture");
-  const int channels = features.has_alpha ? 4 : 3;
-  Image image{allocate_pixels(features.height, features.width, channels, where), {}};
-  const auto decode = features.has_alpha ? WebPDecodeRGBAInto : WebPDecodeRGBInto;
-  if (!decode(data, bytes.size(), image.pixels.mutable_data_ptr<uint8_t>(), image.pixels.nbytes(),
-              features.width * channels))
-    fail_picture(where, "WebP: damaged or cut short");
-  image.pixels = upright(image.pixels, read_exif(webp_chunk(bytes, "EXIF")), webp_chunk(bytes, "XMP "));
-  return image;
-}
-
-Image decode_bmp_or_tga(std::string_view bytes, const std::string& where) {
-  if (bytes.size() > INT_MAX) fail_picture(where, "it is larger than 2 GB");
-  if (uint32_t size = 0; bytes.starts_with("BM") && bytes.size() >= 6) {
-    std::memcpy(&size, bytes.data() + 2, sizeof(size));  // stb would fill what is missing with black
-    if (size > bytes.size())
-      fail_picture(where, fmt::format("BMP: expected {} bytes, found {}", size, bytes.size()));
-  }
-  const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
-  const int length = static_cast<int>(bytes.size());
-  int width = 0, height = 0, components = 0;
-  if (!stbi_info_from_memory(data, length, &width, &height, &components))
-    fail_picture(where, stbi_failure_reason());
-  const int channels = components == 2 || components == 4 ? 4 : 3;
-  Image image{allocate_pixels(height, width, channels, where), {}};
-  const std::unique_ptr<stbi_uc, decltype(&stbi_image_free)> pixels(
-      stbi_load_from_memory(data, length, &width, &height, &components, channels), stbi_image_free);
-  if (!pixels) fail_picture(where, stbi_failure_reason());
-  std::memcpy(image.pixels.mutable_data_ptr<uint8_t>(), pixels.get(), image.pixels.nbytes());
-  return image;
-}
-
-Image read_image(const std::filesystem::path& path) {
+Image read_image(const std::filesystem::path& path, std::optional<int64_t> wanted_side) {
   const auto file = MappedFile::open_or_read(path);
   const std::string_view bytes = file->bytes();
   const std::string where = path.string();
-  if (bytes.starts_with("\x89PNG")) return decode_png(bytes, where);
-  if (bytes.starts_with("\xff\xd8\xff")) return decode_jpeg(bytes, where);
-  if (bytes.starts_with("RIFF") && bytes.substr(0, 12).ends_with("WEBP")) return decode_webp(bytes, where);
-  if (bytes.starts_with("BM") || extension(path) == ".tga") return decode_bmp_or_tga(bytes, where);
-  fail_picture(where, "expected PNG, JPEG, WebP, BMP or TGA");
+  if (is_jpeg(bytes)) return decode_jpeg(bytes, where, wanted_side);
+  if (const auto decode = decoder(bytes)) return decode(bytes, where);
+  if (extension(path) == ".tga") return decode_bmp_or_tga(bytes, where);
+  fail_picture(where, fmt::format("expected {}, found {}", picture_formats, kind_of_other(bytes)));
+}
+
+bool begins_like_picture(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::array<char, 12> bytes{};
+  file.read(bytes.data(), bytes.size());
+  const std::string_view head(bytes.data(), static_cast<size_t>(file.gcount()));
+  return is_jpeg(head) || decoder(head) || path.extension() == ".tga";
+}
+
+bool is_named_like_picture(const std::filesystem::path& path) {
+  constexpr std::array<std::string_view, 14> known = {".png", ".jpg",  ".jpeg", ".jfif", ".webp",
+                                                      ".gif", ".tif",  ".tiff", ".heic", ".heif",
+                                                      ".hif", ".avif", ".bmp",  ".tga"};
+  return std::find(known.begin(), known.end(), extension(path)) != known.end();
 }
 
 void write_png(const OutputPath& output, const at::Tensor& pixels, const Metadata& text) {

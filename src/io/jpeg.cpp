@@ -9,6 +9,7 @@
 #include <csetjmp>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "io/codecs.h"
 #include "io/exif.h"
@@ -97,6 +98,18 @@ void read_pixels(Decoder& job) {
   jpeg_finish_decompress(&job.codec);
 }
 
+/// How many times smaller each side may be decoded: so that the smaller one keeps twice what is wanted, which
+/// Pillow's thumbnail leaves for its antialiased resize, too (reducing_gap). Pictures of usual sizes are
+/// decoded as they are, as everybody decodes them.
+unsigned reduction(int64_t height, int64_t width, int64_t wanted_side) {
+  constexpr int64_t usual_pixels = 24'000'000;
+  if (height * width <= usual_pixels) return 1;
+  for (const unsigned factor : {8U, 4U, 2U}) {
+    if (std::min(height, width) / factor >= 2 * wanted_side) return factor;
+  }
+  return 1;
+}
+
 /// Inks to light. Files hold inks inverted, as Adobe began it; those without Adobe's marker do so too.
 at::Tensor rgb_of_cmyk(const at::Tensor& inverted_inks) {
   const at::Tensor light = inverted_inks.to(at::kInt);
@@ -155,20 +168,26 @@ void encode(Encoder& job) {
 
 }  // namespace
 
-Image decode_jpeg(std::string_view bytes, const std::string& where) {
+Image decode_jpeg(std::string_view bytes, const std::string& where, std::optional<int64_t> wanted_side) {
   Decoder job(bytes);
   const auto run = [&](void (*step)(Decoder&)) {
     if (!job.failure.guard(step, job)) fail_picture(where, std::string("JPEG: ") + job.failure.message);
   };
   run(read_header);
   const Exif exif = read_exif(marker_content(job.codec, exif_signature));  // finishing frees the markers
-  const auto xmp = marker_content(job.codec, xmp_signature);
+  const int orientation = orientation_of(exif, marker_content(job.codec, xmp_signature));
   const bool inks = job.codec.out_color_space == JCS_CMYK;
-  at::Tensor pixels = allocate_pixels(job.codec.image_height, job.codec.image_width, inks ? 4 : 3, where);
+  int64_t height = job.codec.image_height, width = job.codec.image_width;
+  check_size(height, width, where);
+  job.codec.scale_denom = wanted_side ? reduction(height, width, *wanted_side) : 1;
+  run([](Decoder& self) { jpeg_calc_output_dimensions(&self.codec); });
+  at::Tensor pixels = allocate_pixels(job.codec.output_height, job.codec.output_width, inks ? 4 : 3, where);
   job.pixels = pixels.mutable_data_ptr<uint8_t>();
   run(read_pixels);
   if (inks) pixels = rgb_of_cmyk(pixels);
-  Image image{upright(pixels, exif, xmp), {}};
+  Image image{upright(pixels, orientation), {}};
+  if (orientation >= 5) std::swap(height, width);
+  if (job.codec.scale_denom > 1) image.full_size = {height, width};
   if (!exif.comment.empty()) image.text["parameters"] = exif.comment;
   return image;
 }

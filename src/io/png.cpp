@@ -156,9 +156,9 @@ Image decode_png(std::string_view bytes, const std::string& where) {
   image.text = texts(png);
   const auto xmp = image.text.find("XML:com.adobe.xmp");
   const std::string_view packet = xmp == image.text.end() ? std::string_view() : xmp->second;
-  const auto exif = read_exif(exif_chunk(png));
-  image.pixels = upright(image.pixels, exif, packet);
-  if (palette) image.indices = upright(image.indices, exif, packet).squeeze(2);
+  const int orientation = orientation_of(read_exif(exif_chunk(png)), packet);
+  image.pixels = upright(image.pixels, orientation);
+  if (palette) image.indices = upright(image.indices, orientation).squeeze(2);
   return image;
 }
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
@@ -25,8 +26,8 @@ Tensor resized(const Tensor& x, int64_t height, int64_t width) {
 }
 
 /// The u8 channels [first, first + count) as f32 [count, H, W] in 0..1.
-Tensor channels(const Image& image, int64_t first, int64_t count) {
-  return image.pixels.narrow(2, first, count).permute({2, 0, 1}).to(at::kFloat) / 255;
+Tensor channels(const Tensor& pixels, int64_t first, int64_t count) {
+  return pixels.narrow(2, first, count).permute({2, 0, 1}).to(at::kFloat).div_(255);
 }
 
 /// A region of the picture (left, top, width, height) that is scaled into the middle of the canvas; only with
@@ -54,13 +55,17 @@ Placement place(Fit fit, int64_t width, int64_t height, int64_t to_width, int64_
   return p;
 }
 
-/// x: f32 [C, H, W] of the whole picture -> [C, height, width], borders `fill`.
-Tensor placed(const Tensor& x, const Placement& p, int64_t width, int64_t height, double fill) {
-  const auto part = x.narrow(1, p.top, p.height).narrow(2, p.left, p.width);
-  const auto inner = resized(part, p.inner_height, p.inner_width);
+/// x: f32 [C, H, W], the part of the picture -> [C, height, width], borders `fill`.
+Tensor placed_part(const Tensor& x, const Placement& p, int64_t width, int64_t height, double fill) {
+  const auto inner = resized(x, p.inner_height, p.inner_width);
   const int64_t left = (width - p.inner_width) / 2, top = (height - p.inner_height) / 2;
   return at::constant_pad_nd(inner, {left, width - p.inner_width - left, top, height - p.inner_height - top},
                              fill);
+}
+
+/// The same of the whole picture.
+Tensor placed(const Tensor& x, const Placement& p, int64_t width, int64_t height, double fill) {
+  return placed_part(x.narrow(1, p.top, p.height).narrow(2, p.left, p.width), p, width, height, fill);
 }
 
 }  // namespace
@@ -80,18 +85,23 @@ InversionPicture fit_picture(const Image& picture, const std::string& name, cons
                              const std::string& mask_name, Fit fit, int64_t width, int64_t height,
                              int64_t down_factor, const std::vector<int64_t>& mask_labels) {
   const int64_t from_height = picture.pixels.size(0), from_width = picture.pixels.size(1);
-  const auto placement = place(fit, from_width, from_height, width, height);
+  auto placement = place(fit, from_width, from_height, width, height);
   InversionPicture result;
-  result.image = placed(channels(picture, 0, 3) * 2 - 1, placement, width, height, 0).contiguous();
+  const auto part =
+      picture.pixels.narrow(0, placement.top, placement.height).narrow(1, placement.left, placement.width);
+  result.image = placed_part(channels(part, 0, 3).mul_(2).sub_(1), placement, width, height, 0).contiguous();
 
   const bool padded = placement.inner_width < width || placement.inner_height < height;
   if (!mask && !is_transparent(picture) && !padded) return result;
   Tensor values = mask                      ? mask_weights(*mask, mask_name, mask_labels)
-                  : is_transparent(picture) ? channels(picture, 3, 1)
+                  : is_transparent(picture) ? channels(picture.pixels, 3, 1)
                                             : at::ones({1, from_height, from_width});
-  if (values.size(1) != from_height || values.size(2) != from_width) {
+  const auto [full_height, full_width] = picture.full_size.value_or(std::pair(from_height, from_width));
+  if (mask && values.size(1) == full_height && values.size(2) == full_width) {
+    placement = place(fit, full_width, full_height, width, height);  // of a picture that was reduced, too
+  } else if (values.size(1) != from_height || values.size(2) != from_width) {
     notice(fmt::format("the mask ({}) is {}x{}, its picture {}x{}: the mask is resized", mask_name,
-                       values.size(2), values.size(1), from_width, from_height));
+                       values.size(2), values.size(1), full_width, full_height));
     values = resized(values, from_height, from_width);
   }
   const int64_t columns = width / down_factor, rows = height / down_factor;

@@ -207,8 +207,8 @@ std::vector<std::string> read_model_names(const fs::path& path) {
   if (file->bytes().starts_with("PK\3\4") || file->bytes().starts_with('\x80')) {
     return read_row_names(path);
   }
-  CsvReader reader(*file);
   const bool plain = path.extension() == ".txt";
+  auto reader = plain ? CsvReader(*file, ',') : CsvReader(*file);
   std::vector<std::string> names;
   while (reader.next()) {
     if (plain) {

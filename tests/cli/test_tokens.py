@@ -83,3 +83,18 @@ def test_a_prompt_that_begins_with_a_dash(w2w, reference):
 
 def test_a_folder_without_vocabulary(w2w, tmp_path):
     assert "vocab.json" in w2w("tokens", "-m", tmp_path, "x", code=4).stderr
+
+
+def test_byte_order_marks(w2w, tmp_path):
+    expected = w2w("tokens", "a person", "smiling").stdout
+    for name, text in (("prompts.txt", b"\xef\xbb\xbfa person\r\nsmiling\r\n"), ("plain.txt", b"a person\nsmiling")):
+        (tmp_path / name).write_bytes(text)
+        assert w2w("tokens", "--file", name).stdout == expected
+    assert w2w("tokens", "--file", "-", stdin="\ufeffa person\nsmiling\n").stdout == expected
+    (tmp_path / "wide.txt").write_bytes("a person".encode("utf-16"))
+    error = w2w("tokens", "--file", "wide.txt", code=3).stderr
+    assert "(wide.txt): expected text in UTF-8, found UTF-16" in error and "iconv" in error
+    (tmp_path / "config.toml").write_bytes(b"\xef\xbb\xbf[tokens]\r\npieces = true\r\n")
+    assert w2w("tokens", "a person", "--config", "config.toml").stdout == w2w("tokens", "a person", "--pieces").stdout
+    (tmp_path / "config.toml").write_bytes("[tokens]\n".encode("utf-16"))
+    assert "found UTF-16" in w2w("tokens", "a person", "--config", "config.toml", code=3).stderr

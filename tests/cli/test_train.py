@@ -129,6 +129,33 @@ def test_a_folder_of_people(train, anna, tmp_path):
     assert {p.stem for p in (tmp_path / "out").glob("*.safetensors")} == {"bea", "cid"}
 
 
+def test_what_is_no_picture_is_told(train, anna, tmp_path):
+    (anna / "0.png").rename(anna / "no extension")
+    (anna / ".DS_Store").write_text("x")
+    (anna / "._1.png").write_text("x")
+    (anna / "Thumbs.db").write_text("x")
+    (anna / "clip.mov").write_bytes(b"\0\0\0\x14ftypqt  ")
+    (anna / "old").mkdir()
+    told = train("anna", "-o", "out").stderr
+    assert "skipped 3 files that are no pictures (anna): clip.mov, notes.txt, old/" in told
+    with safe_open(tmp_path / "out/anna.safetensors", "np") as file:
+        assert '"pictures":2' in file.metadata()["w2w.history"].replace(" ", "")
+    (tmp_path / "all").mkdir()
+    anna.rename(tmp_path / "all/anna")
+    (tmp_path / "all/readme.md").write_text("x")
+    told = train("--batch-file", "all", "-o", "many").stderr
+    assert "skipped 1 file that is no folder of a person (all): readme.md" in told
+
+
+def test_tables_of_other_programs(train, people, tmp_path):
+    rows = people.read_text().replace(",", ";").replace("\n", "\r\n")
+    (tmp_path / "excel.csv").write_bytes(b"\xef\xbb\xbf" + rows.encode() + b";;\r\n")
+    train("--batch-file", "excel.csv", "-o", "out")
+    assert len(list((tmp_path / "out").glob("p*[0-9].safetensors"))) == 5
+    (tmp_path / "wide.csv").write_bytes(rows.encode("utf-16"))
+    assert "found UTF-16" in train("--batch-file", "wide.csv", "-o", "other", code=3).stderr
+
+
 def test_shards_are_the_whole(train, people, tmp_path):
     train("--batch-file", people, "-o", "whole")
     for i in (1, 2, 3):

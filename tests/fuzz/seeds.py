@@ -11,8 +11,10 @@ import pandas
 import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from pillow_heif import register_heif_opener
 from safetensors.torch import load_file, save_file
 
+register_heif_opener()
 ROOT = Path(__file__).parent.parent.parent
 DEMO = ROOT / "share/w2w/demo"
 
@@ -111,6 +113,10 @@ def make_kinds(root: Path):
     for form, options in (("PNG", {"pnginfo": info}), ("JPEG", {}), ("WEBP", {})):
         path = place(form.lower(), "a." + form.lower())
         _picture(path, form, **options)
+        kinds[form.lower()] = Kind(path, [["inspect", "FILE"]])
+    for form, options in (("GIF", {}), ("TIFF", {"compression": "tiff_lzw"}), ("HEIF", {}), ("AVIF", {})):
+        path = place(form.lower(), "a." + form.lower())
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 48, 3), dtype=np.uint8)).save(path, form, **options)
         kinds[form.lower()] = Kind(path, [["inspect", "FILE"]])
     path = place("bmp", "a.bmp")
     Image.new("RGB", (9, 7)).save(path)

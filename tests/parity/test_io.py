@@ -175,8 +175,47 @@ def test_data_frames_of_pandas(probe, tmp_path, name, frame):
         torch.save(frame, tmp_path / "x.pt", **options)
         pandas.testing.assert_frame_equal(read_labels(probe, tmp_path / "x.pt", tmp_path), expected)
     frame.to_csv(tmp_path / "x.csv")
-    if frame.dtypes.map(lambda dtype: dtype != bool).all():  # pandas writes bools as True and False
-        pandas.testing.assert_frame_equal(read_labels(probe, tmp_path / "x.csv", tmp_path), expected)
+    pandas.testing.assert_frame_equal(read_labels(probe, tmp_path / "x.csv", tmp_path), expected)
+
+
+TABLES = {  # text, how pandas is asked for it
+    "comma": ("name,a,b\nx,0.5,2\ny,-1,3\n", {}),
+    "crlf": ("name,a,b\r\nx,0.5,2\r\n\r\ny,-1,3\r\n", {}),
+    "byte order mark": ("\ufeffname,a,b\nx,0.5,2\n", {}),
+    "semicolons": ("name;a;b\nx;0.5;2\ny;-1;3\n", {"sep": ";"}),
+    "decimal commas": ("name;a;b\nx;0,5;2\ny;-1,25e1;3\n", {"sep": ";", "decimal": ","}),
+    "tabs": ("name\ta\tb\nx\t0.5\t2\n", {"sep": "\t"}),
+    "quoted names": ("name;\"a, b\";c\nx;1;2\n", {"sep": ";"}),
+    "flags": ("name,a,b\nx,True,2\ny,FALSE,3\nz,tRUE,4\n", {}),
+    "missing": ("name,a,b\nx,NA,2\ny,1,n/a\nz,,nan\n", {}),
+    "blank lines": ("name,a,b\n\nx,1,2\n  \n,,\ny,3,4\n,,\n", {}),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_as_pandas_reads_them(probe, tmp_path, name):
+    text, options = TABLES[name]
+    (tmp_path / "x.csv").write_bytes(text.encode())
+    expected = pandas.read_csv(tmp_path / "x.csv", index_col=0, **options)
+    expected = expected.loc[expected.index.notna()].astype("float32")  # pandas keeps rows of nothing, without a name
+    expected.index.name = None
+    pandas.testing.assert_frame_equal(read_labels(probe, tmp_path / "x.csv", tmp_path), expected)
+
+
+@pytest.mark.parametrize("text, says", [
+    ("name;a\nx;0,5\ny;0.5\n", "expected either decimal points or decimal commas, found '0.5' in line 3 and '0,5' in line 2"),
+    ("name\ta\nx\t0,5\n", "expected a decimal point, found '0,5'"), ('name,a\nx,"0,5"\n', "expected a decimal point, found '0,5'"),
+    ("name,a;b\nx,1\n", "several of comma, semicolon and tab"), ("name,a\nx,True\ny,1\n", "expected True or False, found '1'"),
+    ("name,a\nx,1\ny,True\n", "expected a number, found 'True'"), ("name,a\nx,yes\n", "no column holds numbers")])
+def test_tables_that_could_be_misread(probe, tmp_path, text, says):
+    (tmp_path / "x.csv").write_text(text)
+    assert says in probe("labels", tmp_path / "x.csv", tmp_path / "out", code=3).stderr
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_tables_in_utf16_are_named(probe, tmp_path, encoding):
+    (tmp_path / "x.csv").write_bytes(("" if encoding == "utf-16" else "\ufeff").encode(encoding) + "name,a\nx,1\n".encode(encoding))
+    assert "expected text in UTF-8, found UTF-16" in probe("labels", tmp_path / "x.csv", tmp_path / "out", code=3).stderr
 
 
 # Pictures.

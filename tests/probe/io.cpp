@@ -72,10 +72,15 @@ int labels(std::span<char* const> arguments) {
   return 0;
 }
 
-/// image IN OUT.safetensors: the pixels, with the text as metadata
+/// image IN OUT.safetensors [SIDE]: the pixels and indices, with the text as metadata; SIDE: at least so many
+/// are wanted
 int image(std::span<char* const> arguments) {
-  const Image picture = read_image(argument(arguments, 0));
-  write_safetensors(argument(arguments, 1), {{"pixels", picture.pixels}}, picture.text);
+  std::optional<int64_t> side;
+  if (arguments.size() > 2) side = std::stoll(argument(arguments, 2));
+  const Image picture = read_image(argument(arguments, 0), side);
+  TensorMap tensors = {{"pixels", picture.pixels}};
+  if (picture.indices.defined()) tensors["indices"] = picture.indices;
+  write_safetensors(argument(arguments, 1), tensors, picture.text);
   return 0;
 }
 

@@ -149,7 +149,7 @@ std::vector<ConfigEntry> parse_config(const std::string& text, const std::string
 }
 
 std::vector<ConfigEntry> read_config_file(const std::filesystem::path& path) {
-  return parse_config(read_file(path), path.string());
+  return parse_config(read_text(path), path.string());
 }
 
 }  // namespace w2w::cli

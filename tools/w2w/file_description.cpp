@@ -8,6 +8,7 @@
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
 #include "w2w/base/read_file.h"
+#include "w2w/io/image.h"
 #include "w2w/io/json_depth.h"
 #include "w2w/io/mapped_file.h"
 #include "w2w/io/torch_value.h"
@@ -187,8 +188,8 @@ FileDescription describe_file(const fs::path& path) {
         fmt::format("cannot inspect ({}): expected a file or folder, found a device or pipe", path.string()),
         "what it is shows by looking at it several times: save it as a file first");
   }
-  if (is_picture(path)) return describe_picture(path);
-  if (path.extension() == ".csv") return describe_csv(path);
+  if (begins_like_picture(path)) return describe_picture(path);
+  if (path.extension() == ".csv" || path.extension() == ".tsv") return describe_csv(path);
   if (path.extension() == ".json") return describe_values(path);
   try {
     return describe_tensors(path);

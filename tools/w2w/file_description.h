@@ -37,7 +37,4 @@ FileDescription describe_picture(const std::filesystem::path& path);
 FileDescription describe_csv(const std::filesystem::path& path);
 FileDescription describe_table(const std::filesystem::path& path);  ///< a pickled pandas table
 
-/// Whether a file begins like a picture of a format read_image knows.
-bool is_picture(const std::filesystem::path& path);
-
 }  // namespace w2w::cli

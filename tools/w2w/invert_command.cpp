@@ -74,7 +74,7 @@ class InvertRun {
     for (size_t i = 0; i < job.images.size(); ++i) {
       std::optional<Image> mask;
       if (job.masks[i]) mask = read_image(*job.masks[i]);
-      const auto image = read_image(job.images[i]);
+      const auto image = read_image(job.images[i], std::max(size.first, size.second));
       hash.add(image);
       hash.add(mask ? "masked" : "");
       if (mask) hash.add(*mask);
@@ -239,7 +239,9 @@ void check(const InvertOptions& options) {
   for (const auto* paths : {&options.images, &options.masks}) {
     for (const auto& path : *paths) {
       if (!fs::exists(path)) throw Error(ErrorKind::not_found, "no such picture (" + path + ")");
-      if (!is_stream(path)) read_image(path);  // an unreadable one is told of before the model is loaded
+      if (is_stream(path)) continue;
+      // An unreadable one is told of before the model is loaded; a picture may be reduced, a mask may not.
+      read_image(path, paths == &options.images ? std::optional<int64_t>(1) : std::nullopt);
     }
   }
 }

@@ -4,6 +4,7 @@
 
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
+#include "w2w/io/image.h"
 #include "w2w/lora_output.h"
 #include "w2w/option_values.h"
 #include "w2w/seeds.h"
@@ -54,7 +55,7 @@ InversionOptions resolve(const InvertOptions& options, const Space& space) {
 }
 
 void add_invert_options(CLI::App& parser, InvertOptions& options) {
-  add_arguments(parser, "IMAGE", options.images, "pictures of one person: PNG, JPEG, WebP, BMP or TGA");
+  add_arguments(parser, "IMAGE", options.images, fmt::format("pictures of one person: {}", picture_formats));
   add_list(parser, "--mask", options.masks, "FILE",
            "white where the person is; once per picture; default: the picture's alpha, or all of it");
   add_value(parser, "--mask-labels", "LIST",

@@ -56,8 +56,9 @@ const PlannedOutput* named_output(const fs::path& output, const std::vector<Plan
 
 /// A folder with the name of a picture or of weights that none of the outputs can be is nobody's wish.
 void refuse_other_formats(const fs::path& output, const std::vector<PlannedOutput>& planned) {
-  static const std::set<std::string> of_files = {".png",  ".jpg",  ".webp", ".gif", ".bmp",  ".tif",
-                                                 ".tiff", ".avif", ".pt",   ".bin", ".ckpt", ".safetensors"};
+  static const std::set<std::string> of_files = {".png", ".jpg",  ".webp",       ".gif",  ".bmp",
+                                                 ".tif", ".tiff", ".avif",       ".heic", ".pt",
+                                                 ".bin", ".ckpt", ".safetensors"};
   const auto extension = lower_extension(output);
   if (!of_files.contains(extension) || is_folder(output)) return;
   std::set<std::string> possible;

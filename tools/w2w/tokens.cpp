@@ -28,7 +28,9 @@ struct TokensOptions {
 };
 
 std::vector<std::string> read_lines(const std::string& path) {
-  const auto text = path == "-" ? read_descriptor(STDIN_FILENO, "stdin") : read_file(path);
+  const bool is_stdin = path == "-";
+  const auto bytes = is_stdin ? read_descriptor(STDIN_FILENO, "stdin") : read_file(path);
+  const std::string text(without_byte_order_mark(bytes, is_stdin ? "stdin" : path));
   std::vector<std::string> lines;
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find('\n', begin), text.size());

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -74,7 +75,7 @@ class TrainRun {
   TrainingPicture read_picture(const fs::path& path, const std::string& prompt, PictureHash& hash) {
     const auto [width, height] = trainer_->picture_size();
     const auto factor = model_->checkpoint().vae_config().down_factor();
-    const auto image = read_image(path);
+    const auto image = read_image(path, std::max(width, height));
     hash.add(image);
     hash.add(prompt);
     const auto fitted =

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "w2w/base/error.h"
+#include "w2w/io/image.h"
 #include "w2w/option_groups.h"
 #include "w2w/option_values.h"
 #include "w2w/pipeline/inversion_picture.h"
@@ -84,7 +85,8 @@ void add_class_options(CLI::App& parser, TrainOptions& options) {
 }  // namespace
 
 void add_train_options(CLI::App& parser, TrainOptions& options) {
-  add_arguments(parser, "PICTURE", options.pictures, "pictures of one person, or folders of them");
+  add_arguments(parser, "PICTURE", options.pictures,
+                fmt::format("pictures of one person, or folders of them: {}", picture_formats));
   add_text(
       parser, "--batch-file,--manifest", options.batch_file, "PATH",
       "many people: a CSV table with the columns name, image (a picture or a folder), prompt and start (a "

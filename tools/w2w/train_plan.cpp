@@ -1,12 +1,14 @@
 #include "w2w/train_plan.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
+#include "w2w/io/image.h"
 #include "w2w/manifest.h"
 #include "w2w/output_paths.h"
 
@@ -21,12 +23,23 @@ struct TrainingJob {
   std::optional<fs::path> start;
 };
 
-bool is_picture(const fs::path& path) {
-  auto extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  const std::vector<std::string> known = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tga"};
-  return std::find(known.begin(), known.end(), extension) != known.end();
+/// What systems leave in folders that people look at.
+bool is_hidden(const fs::path& path) {
+  const auto name = path.filename().string();
+  return name.starts_with('.') || name == "Thumbs.db" || name == "desktop.ini";
+}
+
+void tell_skipped(std::vector<std::string> names, const fs::path& folder, const std::string& one,
+                  const std::string& many) {
+  if (names.empty()) return;
+  constexpr size_t most_named = 5;
+  std::sort(names.begin(), names.end());
+  const size_t count = names.size();
+  names.resize(std::min(count, most_named));
+  notice(fmt::format("skipped {} ({}): {}{}",
+                     count == 1 ? fmt::format("1 file that is no {}", one)
+                                : fmt::format("{} files that are no {}", count, many),
+                     folder.string(), fmt::join(names, ", "), count > most_named ? ", ..." : ""));
 }
 
 /// A picture, or all of a folder.
@@ -38,7 +51,7 @@ void add(TrainingJob& job, const fs::path& path, const std::string& prompt = {})
   const auto pictures = pictures_in(path);
   if (pictures.empty()) {
     throw Error(ErrorKind::not_found, fmt::format("no pictures in this folder ({})", path.string()),
-                "expected PNG, JPEG, WebP, BMP or TGA files; folders of many people go to --batch-file");
+                fmt::format("expected {} files; folders of many people go to --batch-file", picture_formats));
   }
   for (const auto& picture : pictures) job.pictures.push_back({picture, prompt});
 }
@@ -46,9 +59,15 @@ void add(TrainingJob& job, const fs::path& path, const std::string& prompt = {})
 /// A folder for each person.
 std::vector<TrainingJob> jobs_in(const fs::path& folder) {
   std::vector<fs::path> people;
+  std::vector<std::string> others;
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.is_directory()) people.push_back(entry.path());
+    if (is_hidden(entry.path())) continue;
+    if (entry.is_directory())
+      people.push_back(entry.path());
+    else
+      others.push_back(entry.path().filename().string());
   }
+  tell_skipped(std::move(others), folder, "folder of a person", "folders of people");
   std::sort(people.begin(), people.end());
   if (people.empty()) {
     throw Error(ErrorKind::not_found,
@@ -94,9 +113,17 @@ std::vector<TrainingJob> jobs_of(const TrainOptions& options) {
 
 std::vector<fs::path> pictures_in(const fs::path& folder) {
   std::vector<fs::path> pictures;
+  std::vector<std::string> others;
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (is_picture(entry.path())) pictures.push_back(entry.path());
+    const auto& path = entry.path();
+    if (is_hidden(path)) continue;
+    const bool file = !entry.is_directory();
+    if (file && (is_named_like_picture(path) || (entry.is_regular_file() && begins_like_picture(path))))
+      pictures.push_back(path);
+    else
+      others.push_back(path.filename().string() + (file ? "" : "/"));
   }
+  tell_skipped(std::move(others), folder, "picture", "pictures");
   std::sort(pictures.begin(), pictures.end());
   return pictures;
 }

@@ -28,7 +28,8 @@ struct TrainingTask {
 /// outputs that exist (of a single person, without --force) or cannot be written.
 std::vector<TrainingTask> plan_trainings(const TrainOptions& options);
 
-/// The pictures in a folder, sorted by name.
+/// The pictures in a folder, sorted by name: what is named or begins like one. Others are told of, hidden
+/// ones are not.
 std::vector<std::filesystem::path> pictures_in(const std::filesystem::path& folder);
 
 }  // namespace w2w::cli

@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace w2w {
 
@@ -12,7 +13,14 @@ constexpr size_t most_read = size_t{256} << 20;
 /// Error(malformed) for a folder and for more than `most_read` bytes, as of a stream without an end.
 std::string read_file(const std::filesystem::path& path);
 
-/// The same of an open descriptor that stays open; `name` is for messages.
+/// What programs write before a text to tell its encoding is left out: the rest of UTF-8 after its byte order
+/// mark; Error(malformed) for UTF-16. `name` is for messages.
+std::string_view without_byte_order_mark(std::string_view text, const std::string& name);
+
+/// read_file of a text, without its byte order mark.
+std::string read_text(const std::filesystem::path& path);
+
+/// read_file of an open descriptor that stays open; `name` is for messages.
 std::string read_descriptor(int descriptor, const std::string& name);
 
 /// Whether `path` is a pipe, a device or a socket, which can be read once only.

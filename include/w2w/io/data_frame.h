@@ -13,7 +13,8 @@ struct LabelTable {
   at::Tensor values;  ///< f32 [rows, columns]
 };
 
-/// Reads CSV (a line of column names, then one line per row whose first cell is its name), or what torch.save
+/// Reads CSV (a line of column names, then one line per row whose first cell is its name; semicolons, decimal
+/// commas and tabs as CsvReader and csv.cpp say; True and False are 1 and 0), or what torch.save
 /// made of a pandas DataFrame (identity_df.pt) or Series of any version since 0.25, of a matrix [rows,
 /// columns] or list of labels, or of a dict of columns or of rows. Rows without names are numbered; a column
 /// "file" of names, as the release describes its table, names them instead. Columns that are not numbers are

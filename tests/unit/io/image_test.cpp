@@ -96,14 +96,15 @@ TEST(Image, BombsAreRefusedBeforeTheyAreAllocated) {
   std::string bytes("\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\xea\x60\0\0\xea\x60\x08\x02\0\0\0", 29);
   bytes.append("\x0f\xb0\xe2\x15").append("\0\0\0\0IDAT", 8);
   overwrite(folder / "bomb.png", bytes);
-  expect_error(ErrorKind::malformed, "60000 x 60000 pixels, expected at most 180 megapixels",
+  expect_error(ErrorKind::malformed, "60000 x 60000 pixels, expected at most 268 megapixels",
                [&] { read_image(folder / "bomb.png"); });
 }
 
 TEST(Image, WhatIsNoPicture) {
   TemporaryFolder folder;
-  overwrite(folder / "x.png", "GIF89a...");
-  expect_error(ErrorKind::malformed, "expected PNG, JPEG, WebP, BMP or TGA",
+  overwrite(folder / "x.png", "%PDF-1.7");
+  expect_error(ErrorKind::malformed,
+               "expected PNG, JPEG, WebP, GIF, TIFF, HEIC, AVIF, BMP or TGA, found a PDF",
                [&] { read_image(folder / "x.png"); });
   overwrite(folder / "x.bmp", std::string("BM\xff\0\0\0", 6));
   expect_error(ErrorKind::malformed, "BMP: expected 255 bytes, found 6",

@@ -83,6 +83,15 @@ TEST(FitPicture, GreyMasksCountPartly) {
   EXPECT_NEAR(fitted(random_image(8, 8), grey(8, 8, 51)).mask.mean().item<float>(), 0.2, 1e-6);
 }
 
+TEST(FitPicture, OfAReducedPictureTheMaskIsOfTheWholeOne) {
+  auto mask = grey(26, 16, 0);
+  mask.pixels.narrow(1, 5, 4).fill_(255);
+  const auto whole = fitted(random_image(26, 16), mask);
+  auto reduced = random_image(13, 8);
+  reduced.full_size = {16, 26};
+  EXPECT_TRUE(fitted(reduced, mask).mask.equal(whole.mask));
+}
+
 TEST(FitPicture, MaskOfAnotherSizeIsResizedWithANotice) {
   std::string said;
   set_log_sink([&](LogLevel, std::string_view text) { said = text; });

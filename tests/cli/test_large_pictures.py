@@ -1,0 +1,56 @@
+"""Pictures of the largest sensors of phones: bounds on memory, read from the operating system."""
+import json
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+
+# A small process between: what its parent has when it is forked counts as a program's own memory.
+LAUNCHER = "import os, sys; _, status, usage = os.wait4(os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:]), 0); " \
+           "print(usage.ru_maxrss, file=sys.stderr); sys.exit(os.waitstatus_to_exitcode(status))"
+
+
+def peak(program, *arguments):
+    """What the program prints, and the most megabytes that it had at a time."""
+    done = subprocess.run([sys.executable, "-S", "-c", LAUNCHER, program.path, *map(str, arguments)], cwd=program.home, text=True,
+                          capture_output=True, env=program.environment(OMP_NUM_THREADS="1"))
+    assert done.returncode == 0, done.stderr
+    megabytes = int(done.stderr.split()[-1]) / 1024
+    print(f"{arguments[0]}: {megabytes:.0f} MB")
+    return done.stdout, megabytes
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    def write(width, height, mode="RGB", **options):
+        Image.linear_gradient("L").convert(mode).resize((width, height)).save(tmp_path / "photo.jpg", quality=85, **options)
+        return tmp_path / "photo.jpg"
+    return write
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_108_megapixels_in_a_gigabyte(w2w, photograph, progressive):
+    picture = photograph(12000, 9000, progressive=progressive)
+    _, megabytes = peak(w2w, "invert", picture, "--steps", 1, "-o", "out")
+    assert megabytes < 1000
+    assert (w2w.home / "out/photo.safetensors").exists()
+
+
+def test_200_megapixels(w2w, photograph, tmp_path):
+    picture = photograph(16320, 12240, "L")
+    _, megabytes = peak(w2w, "invert", picture, "--steps", 1, "-o", "out")
+    assert megabytes < 1000
+    output, megabytes = peak(w2w, "inspect", picture, "--json")
+    assert megabytes < 900  # inspect looks at every pixel: 600 MB
+    assert json.loads(output)["files"][0]["facts"]["width"] == 16320
+
+
+def test_a_mask_of_the_size_of_a_large_picture_fits(w2w, photograph, tmp_path):
+    picture = photograph(8000, 6000)
+    Image.new("L", (8000, 6000), 255).save(tmp_path / "mask.png")
+    assert "mask" not in w2w("invert", picture, "--mask", "mask.png", "--steps", 1, "-o", "out").stderr
+    Image.new("L", (800, 600), 255).save(tmp_path / "small.png")
+    told = w2w("invert", picture, "--mask", "small.png", "--steps", 1, "-o", "other").stderr
+    assert "is 800x600, its picture 8000x6000" in told
