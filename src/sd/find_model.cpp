@@ -14,14 +14,13 @@ std::string read_line(const fs::path& path) {
   return text.substr(0, text.find('\n'));
 }
 
-/// "organisation/name" or "organisation/name@revision"
+}  // namespace
+
 bool looks_like_hub_id(const std::string& model) {
   const auto slash = model.find('/');
   return slash != std::string::npos && slash > 0 && slash + 1 < model.size() &&
          model.find('/', slash + 1) == std::string::npos && model[0] != '.' && model[0] != '~';
 }
-
-}  // namespace
 
 fs::path find_model(const std::string& model, const std::vector<fs::path>& hub_caches) {
   if (fs::exists(model)) return model;

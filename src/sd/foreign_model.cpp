@@ -82,7 +82,7 @@ std::optional<ForeignModel> foreign_model(const TensorMap& tensors) {
   }
   const auto first = tensors.find("model.diffusion_model.input_blocks.0.0.weight");
   if (first != tensors.end() && first->second.dim() == 4) return by_input_channels(first->second.size(1));
-  if (holds_any(tensors, "model.")) return {};
+  if (holds_any(tensors, "model.") || holds_any(tensors, "model_ema.")) return {};
   if (holds_any(tensors, "first_stage_model.") ||
       (holds_any(tensors, "decoder.") && holds_any(tensors, "encoder.")))
     return ForeignModel{"a VAE alone", "give the whole model"};

@@ -60,6 +60,18 @@ fs::path locate_model(const std::optional<std::string>& model) {
   return model ? find_model(*model, hub_caches()) : demo_world("model");
 }
 
+ModelParts locate_parts(const SharedOptions& options) {
+  const auto place = [](const std::optional<std::string>& name) {
+    const bool hub_id = name && !fs::exists(*name) && looks_like_hub_id(*name);
+    return hub_id ? find_model(*name, hub_caches()) : fs::path(name.value_or(""));
+  };
+  return {options.tokenizer.value_or(""), place(options.vae), place(options.text_encoder)};
+}
+
+Checkpoint open_checkpoint(const SharedOptions& options) {
+  return Checkpoint::open(locate_model(options.model), locate_parts(options));
+}
+
 fs::path locate_space(const std::optional<std::string>& space) {
   return space ? fs::path(*space) : demo_world("space");
 }
