@@ -5,6 +5,7 @@
 #include "sd/checkpoint_names.h"
 #include "sd/foreign_model.h"
 #include "sd/part_file.h"
+#include "sd/snapshot.h"
 #include "sd/weight_files.h"
 #include "w2w/base/error.h"
 
@@ -45,6 +46,10 @@ Checkpoint Checkpoint::open(const fs::path& path, const ModelParts& parts) {
   if (!parts.vae.empty()) model.vae_ = open_part(parts.vae, "vae");
   if (!parts.text_encoder.empty()) model.text_encoder_ = open_part(parts.text_encoder, "text_encoder");
   if (fs::is_directory(path)) {
+    std::vector<std::string> own = {"unet"};
+    if (parts.vae.empty()) own.emplace_back("vae");
+    if (parts.text_encoder.empty()) own.emplace_back("text_encoder");
+    check_snapshot(path, own);
     check_folder(path);
   } else {
     model.single_file_ = read_tensor_file(path);

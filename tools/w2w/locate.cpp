@@ -6,6 +6,7 @@
 
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
+#include "w2w/expanded_path.h"
 #include "w2w/sd/checkpoint.h"
 
 namespace w2w::cli {
@@ -15,7 +16,7 @@ namespace fs = std::filesystem;
 
 std::optional<fs::path> environment_path(const char* name) {
   const char* value = std::getenv(name);
-  return value && *value ? std::optional<fs::path>(value) : std::nullopt;
+  return value && *value ? std::optional<fs::path>(expanded_path(value)) : std::nullopt;
 }
 
 fs::path demo_world(const char* part) {
