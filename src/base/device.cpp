@@ -75,6 +75,10 @@ std::string dtype_name(c10::ScalarType dtype) {
       return "f16";
     case c10::kBFloat16:
       return "bf16";
+    case c10::kFloat8_e4m3fn:
+      return "f8 (e4m3)";
+    case c10::kFloat8_e5m2:
+      return "f8 (e5m2)";
     case c10::kLong:
       return "i64";
     case c10::kInt:

@@ -35,11 +35,13 @@ constexpr uint64_t max_header_length = 100'000'000;
 constexpr const char* metadata_key = "__metadata__";
 constexpr const char* cut_hint = "the file is probably cut short: copy or download it again";
 
-constexpr std::array<std::pair<const char*, at::ScalarType>, 13> dtypes{{
+constexpr std::array<std::pair<const char*, at::ScalarType>, 15> dtypes{{
     {"F64", at::kDouble},
     {"F32", at::kFloat},
     {"F16", at::kHalf},
     {"BF16", at::kBFloat16},
+    {"F8_E4M3", at::kFloat8_e4m3fn},
+    {"F8_E5M2", at::kFloat8_e5m2},
     {"I64", at::kLong},
     {"I32", at::kInt},
     {"I16", at::kShort},

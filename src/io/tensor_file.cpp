@@ -5,6 +5,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cctype>
+#include <optional>
+#include <string_view>
+#include <utility>
 
 #include "w2w/base/device.h"
 #include "w2w/base/error.h"
@@ -20,6 +24,11 @@ class Flattener {
   explicit Flattener(const std::filesystem::path& path) : path_(path) {}
 
   TensorMap flatten(const Value& root) {
+    if (root.dict() && root.dict()->find("string_to_param")) {
+      throw Error(ErrorKind::malformed,
+                  "not what is read here (" + path_.string() + "): it is an embedding of textual inversion",
+                  "it is a word for the prompt, neither a model nor a LoRA");
+    }
     collect(unwrap(root), "");
     if (tensors_.empty())
       throw Error(ErrorKind::malformed,
@@ -75,6 +84,37 @@ class Flattener {
   TensorMap tensors_;
 };
 
+/// What came instead of a file of tensors, with the next step.
+std::optional<std::pair<std::string, std::string>> other_than_tensors(std::string_view bytes) {
+  if (bytes.empty()) return {{"empty", "its download or copy failed: fetch it again"}};
+  if (bytes.substr(0, 8).find('\0') != bytes.npos) return {};  // the length of a safetensors header
+  if (bytes.starts_with("version https://git-lfs")) {
+    return {{"a Git LFS pointer to the file's content",
+             "fetch the content with 'git lfs pull', or download the file itself"}};
+  }
+  auto text = bytes.substr(0, 1024);
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
+  text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+  std::string head(text.substr(0, 80));
+  std::replace_if(
+      head.begin(), head.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, ' ');
+  auto lower = head;
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  for (const char* tag : {"<!doctype html", "<html", "<head", "<?xml", "<!--"}) {
+    if (lower.starts_with(tag)) {
+      return {{"a web page",
+               "a download stored the page in place of the file: take the link to the file itself, and log "
+               "in where it asks for that"}};
+    }
+  }
+  if (lower.starts_with("{") || lower.starts_with("[")) {
+    return {
+        {"JSON text, which begins with " + head,
+         "a server's answer in place of the file, or another file of the model: download the file itself"}};
+  }
+  return {};
+}
+
 /// "f32 [3, any]"
 std::string form_text(c10::ScalarType dtype, c10::IntArrayRef shape) {
   std::vector<std::string> lengths;
@@ -105,15 +145,15 @@ const at::Tensor& expect_tensor(const TensorMap& tensors, const std::string& nam
 TensorFile read_tensor_file(const std::filesystem::path& path) {
   const auto file = MappedFile::open(path);
   const std::string_view start = file->bytes().substr(0, 64);
+  if (const auto problem = other_than_tensors(file->bytes())) {
+    throw Error(ErrorKind::malformed, "not a tensor file (" + path.string() + "): it is " + problem->first,
+                problem->second);
+  }
   // First the '{' after safetensors' header length, which may itself look like a zip's or a pickle's first
   // bytes.
   if (start.size() > 8 && start[8] == '{') return read_safetensors(path);
   if (start.starts_with("PK\3\4") || start.starts_with('\x80'))
     return {Flattener(path).flatten(read_torch_file(path)), {}, "torch"};
-  if (start.starts_with("version https://git-lfs"))
-    throw Error(ErrorKind::malformed,
-                "not a tensor file (" + path.string() + "): it is a Git LFS pointer to the file's content",
-                "fetch the content with 'git lfs pull', or download the file itself");
   throw Error(ErrorKind::malformed, "neither a safetensors nor a torch file (" + path.string() + "), of " +
                                         std::to_string(file->size()) + " bytes");
 }

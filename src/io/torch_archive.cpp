@@ -3,6 +3,8 @@
 // Tensors are pickled as _rebuild_tensor_v2(storage, offset, sizes, strides, requires_grad, hooks), storages
 // as the persistent id
 // ("storage", torch.FloatStorage, KEY, location, element count[, view]).
+// Of dtypes without a storage class it is _rebuild_tensor_v3(the same, dtype) over bytes,
+// torch.storage.UntypedStorage.
 
 #include <ATen/ops/as_strided.h>
 #include <ATen/ops/empty.h>
@@ -37,6 +39,14 @@ struct Storage {
 std::optional<at::ScalarType> storage_dtype(const Value& type) {
   for (const auto& [name, dtype] : torch_storages)
     if (type.object() && type.object()->name == std::string("torch.") + name) return dtype;
+  if (type.object() && type.object()->name == "torch.storage.UntypedStorage") return at::kByte;
+  return std::nullopt;
+}
+
+/// Those of one byte that have no storage class.
+std::optional<at::ScalarType> byte_dtype(const Value& name) {
+  if (name.object() && name.object()->name == "torch.float8_e4m3fn") return at::kFloat8_e4m3fn;
+  if (name.object() && name.object()->name == "torch.float8_e5m2") return at::kFloat8_e5m2;
   return std::nullopt;
 }
 
@@ -222,6 +232,14 @@ class Reader {
     if (call.name == "torch._utils._rebuild_tensor_v2" || call.name == "torch._utils._rebuild_tensor") {
       expect(4);
       return Value{tensor(*arguments)};
+    }
+    if (call.name == "torch._utils._rebuild_tensor_v3") {
+      expect(7);
+      const auto dtype = byte_dtype((*arguments)[6]);
+      const auto bytes = tensor(*arguments);
+      if (!dtype || bytes.scalar_type() != at::kByte)
+        fail("a tensor is of " + (*arguments)[6].description() + ", which is not a supported type");
+      return Value{bytes.view(*dtype)};
     }
     if (call.name == "torch._utils._rebuild_parameter" || call.name == "torch.Size" ||
         call.name == "torch._utils._rebuild_parameter_with_state") {

@@ -34,6 +34,16 @@ const std::array signs = {
     Sign{"model.diffusion_model.input_blocks.0.0.weight", {"a whole model", "give it as the model (-m)"}},
 };
 
+/// As diffusers saves them: one tensor, of the width of a text encoder, under the word's name.
+bool is_embedding(const TensorMap& tensors) {
+  if (tensors.size() != 1 || tensors.begin()->second.dim() < 1 || tensors.begin()->second.dim() > 2)
+    return false;
+  const auto width = tensors.begin()->second.size(-1);
+  const auto& name = tensors.begin()->first;
+  const bool fits = width == 768 || width == 1024 || width == 1280;
+  return fits && !name.empty() && name != "coefficients" && name.find('.') == std::string::npos;
+}
+
 }  // namespace
 
 std::optional<ForeignLora> foreign_lora(const TensorMap& tensors) {
@@ -41,6 +51,8 @@ std::optional<ForeignLora> foreign_lora(const TensorMap& tensors) {
     const auto shows = [&](const auto& entry) { return entry.first.find(sign.part) != std::string::npos; };
     if (std::any_of(tensors.begin(), tensors.end(), shows)) return sign.kind;
   }
+  if (is_embedding(tensors))
+    return ForeignLora{"an embedding of textual inversion", "it is a word for the prompt, no LoRA"};
   return {};
 }
 

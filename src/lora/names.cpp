@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "ldm_modules.h"
 #include "w2w/base/nearest_name.h"
 
 namespace w2w {
@@ -22,6 +23,8 @@ constexpr Spelling spellings[] = {
     {LoraDialect::peft, "base_model.model.", ".lora_A", ".lora_B", false},
     {LoraDialect::diffusers, "unet.", ".lora_A", ".lora_B", false},
     {LoraDialect::diffusers, "unet.", ".lora.down", ".lora.up", false},  // diffusers before its PEFT backend
+    {LoraDialect::diffusers, "diffusion_model.", ".lora_A", ".lora_B", false},  // latent diffusion's modules
+    {LoraDialect::diffusers, "diffusion_model.", ".lora_down", ".lora_up", false},
     {LoraDialect::diffusers, "", ".lora_A", ".lora_B", false},      // UNet2DConditionModel.save_lora_adapter
     {LoraDialect::diffusers, "", ".lora.down", ".lora.up", false},  // UNet2DConditionModel.save_attn_procs
 };
@@ -69,6 +72,10 @@ LoraKeyReader::LoraKeyReader(const Targets& modules) {
     underscored_[with_underscores(target.module)] = target.module;
     modules_.push_back(target.module);
   }
+  for (const auto& [name, module] : ldm_modules(modules)) {
+    dotted_.emplace(name, module);
+    underscored_.emplace(with_underscores(name), module);
+  }
 }
 
 std::optional<LoraKey> LoraKeyReader::read(const std::string& raw_key) const {
@@ -95,6 +102,8 @@ std::optional<LoraKey> LoraKeyReader::read(const std::string& raw_key) const {
 std::optional<LoraKey> LoraKeyReader::read_other(const std::string& raw_key) {
   const auto key = without_processor(raw_key);
   for (const auto& row : spellings) {
+    // All others of the text encoder, whose names begin otherwise, are spelt as the UNet's.
+    if (row.dialect == LoraDialect::peft && !key.starts_with(row.prefix)) continue;
     if (auto name = strip_marker(key, row.down)) return LoraKey{row.dialect, *name, LoraPart::down};
     if (auto name = strip_marker(key, row.up)) return LoraKey{row.dialect, *name, LoraPart::up};
   }

@@ -36,7 +36,8 @@ std::string target_name(const std::string& module) {
 
 }  // namespace
 
-PeftConfig::PeftConfig(const std::string& text, const std::string& where) : where_(where) {
+PeftConfig::PeftConfig(const std::string& text, const std::string& where, const std::string& part)
+    : where_(where) {
   try {
     const auto all = parse_json<json>(text);
     if (!all.is_object()) {
@@ -46,7 +47,8 @@ PeftConfig::PeftConfig(const std::string& text, const std::string& where) : wher
     }
     json config = json::object();
     for (const auto& [key, value] : all.items()) {
-      if (!value.is_null()) config[key.starts_with("unet.") ? key.substr(5) : key] = value;
+      const auto own = part + ".";
+      if (!value.is_null()) config[key.starts_with(own) ? key.substr(own.size()) : key] = value;
     }
     if (config.value("peft_type", "LORA") != "LORA" || config.value("use_dora", false)) {
       throw Error(ErrorKind::malformed, fmt::format("{}: expected plain LoRA, found peft_type {}{}", where,
@@ -70,6 +72,10 @@ double PeftConfig::scale(const std::string& module, int64_t rank) const {
     throw Error(ErrorKind::malformed, fmt::format("{}: expected rank {} for {}, found factors of rank {}",
                                                   where_, expected, module, rank));
   }
+  return scale_of_any_rank(module, rank);
+}
+
+double PeftConfig::scale_of_any_rank(const std::string& module, int64_t rank) const {
   const auto r = static_cast<double>(rank);
   return alpha_pattern_.value_of(module, alpha_) / (rslora_ ? std::sqrt(r) : r);
 }

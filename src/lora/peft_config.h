@@ -12,14 +12,16 @@ namespace w2w {
 
 class PeftConfig {
  public:
-  /// `json`: adapter_config.json, or diffusers' lora_adapter_metadata, whose names may start with "unet.".
-  /// `where` is for errors. Error(malformed) when it does not parse or asks for something other than plain
-  /// LoRA.
-  PeftConfig(const std::string& json, const std::string& where);
+  /// `json`: adapter_config.json, or diffusers' lora_adapter_metadata, whose names may start with "unet." or
+  /// "text_encoder.": those of `part` count. `where` is for errors. Error(malformed) when it does not parse
+  /// or asks for something other than plain LoRA.
+  PeftConfig(const std::string& json, const std::string& where, const std::string& part = "unet");
 
   /// alpha / rank, or alpha / sqrt(rank) with use_rslora. Error(malformed) when `rank` is not the configured
   /// one.
   double scale(const std::string& module, int64_t rank) const;
+  /// As scale, with whatever rank there is.
+  double scale_of_any_rank(const std::string& module, int64_t rank) const;
 
   /// The text of an adapter_config.json for `lora`, whose factors are stored divided by lora_alpha / r.
   static std::string write(const Lora& lora);

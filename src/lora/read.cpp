@@ -33,14 +33,15 @@ std::optional<fs::path> file_in(const fs::path& folder) {
   return {};
 }
 
-std::optional<PeftConfig> configuration(const fs::path& path, const TensorFile& file) {
+std::optional<PeftConfig> configuration(const fs::path& path, const TensorFile& file,
+                                        const std::string& part = "unet") {
   const auto beside = path.parent_path() / "adapter_config.json";
   if (path.stem() == "adapter_model" && fs::is_regular_file(beside)) {
-    return PeftConfig(read_file(beside), beside.string());
+    return PeftConfig(read_file(beside), beside.string(), part);
   }
   const auto header = file.metadata.find("lora_adapter_metadata");
   if (header == file.metadata.end()) return {};
-  return PeftConfig(header->second, "lora_adapter_metadata of " + path.string());
+  return PeftConfig(header->second, "lora_adapter_metadata of " + path.string(), part);
 }
 
 /// What a file says about one module.
@@ -108,7 +109,8 @@ void check_shapes(const fs::path& path, const std::string& module, const Target*
     if (!tensor.defined()) continue;
     if (!tensor.is_floating_point() && !tensor.is_same(found.alpha))
       refuse("expected floating-point factors");
-    if (!at::isfinite(tensor).all().item<bool>())
+    const bool narrow = tensor.is_floating_point() && tensor.element_size() == 1;
+    if (!at::isfinite(narrow ? tensor.to(at::kFloat) : tensor).all().item<bool>())
       refuse("holds values that are not finite", "its training went wrong: leave it out, or make it again");
   }
   if (found.alpha.defined() && found.alpha.numel() != 1) {
@@ -134,6 +136,22 @@ Factors factors_of(const fs::path& path, const std::string& module, const Found&
   return factors;
 }
 
+/// What is outside of `modules`, where the scale only serves to say how much is left out.
+Factors other_factors(const std::string& module, const Found& entry, const std::optional<PeftConfig>& unet,
+                      const std::optional<PeftConfig>& text_encoder) {
+  Factors factors{entry.down.to(at::kFloat, false, true), entry.up.to(at::kFloat, false, true), 1.0};
+  const auto rank = factors.rank();
+  const std::string text = "text_encoder.";
+  if (entry.alpha.defined()) {
+    factors.scale = entry.alpha.item<double>() / static_cast<double>(rank);
+  } else if (module.starts_with(text)) {
+    if (text_encoder) factors.scale = text_encoder->scale_of_any_rank(module.substr(text.size()), rank);
+  } else if (unet) {
+    factors.scale = unet->scale_of_any_rank(module, rank);
+  }
+  return factors;
+}
+
 LoraContents read(const fs::path& path_or_folder, const Targets& modules, bool others_allowed) {
   const auto path = lora_file(path_or_folder);
   const auto file = read_tensor_file(path);
@@ -153,12 +171,13 @@ LoraContents read(const fs::path& path_or_folder, const Targets& modules, bool o
     check_shapes(path, target.module, &target, at->second);
     contents.lora[target.module] = factors_of(path, target.module, at->second, config);
   }
+  const auto text_config = others.empty() ? std::nullopt : configuration(path, file, "text_encoder");
   for (auto& [module, entry] : others) {
     for (auto* factor : {&entry.down, &entry.up}) {
       if (factor->defined() && factor->dim() == 4) *factor = factor->flatten(1);
     }
     check_shapes(path, module, nullptr, entry);
-    contents.others[module] = factors_of(path, module, entry, config);
+    contents.others[module] = other_factors(module, entry, config, text_config);
   }
   return contents;
 }
@@ -182,8 +201,10 @@ Lora read_lora(const fs::path& path, const Targets& modules) { return read(path,
 int64_t largest_rank(const TensorMap& tensors) {
   int64_t rank = 0;
   for (const auto& [name, tensor] : tensors) {
+    const bool linear = tensor.dim() == 2;
+    if (!linear || name.starts_with("lora_te") || name.starts_with("text_encoder")) continue;
     const auto key = LoraKeyReader::read_other(name);
-    if (key && key->part == LoraPart::down && tensor.dim() > 0) rank = std::max(rank, tensor.size(0));
+    if (key && key->part == LoraPart::down) rank = std::max(rank, tensor.size(0));
   }
   return rank;
 }

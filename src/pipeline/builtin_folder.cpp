@@ -67,6 +67,8 @@ Json vae_json(const VaeConfig& config) {
           {"out_channels", config.out_channels},
           {"sample_size", 512},
           {"scaling_factor", config.scaling_factor},
+          {"use_quant_conv", config.use_quant_conv},
+          {"use_post_quant_conv", config.use_post_quant_conv},
           {"up_block_types", std::vector<std::string>(levels, "UpDecoderBlock2D")}};
 }
 
@@ -128,24 +130,32 @@ void write_tokenizer(const fs::path& folder, const ClipTextConfig& config) {
 
 }  // namespace
 
+void write_builtin_config(const Checkpoint& model, const std::string& part, const fs::path& folder) {
+  write_json(folder / "config.json", part == "unet"  ? unet_json(model.unet_config())
+                                     : part == "vae" ? vae_json(model.vae_config())
+                                                     : text_encoder_json(model.text_config()));
+}
+
+TensorMap saved_part(const Checkpoint& model, const std::string& part) {
+  if (part != "text_encoder") return model.part(part);
+  TensorMap tensors;  // transformers before version 5 knows them with this beginning only
+  for (const auto& [name, tensor] : model.part(part)) tensors.emplace("text_model." + name, tensor);
+  return tensors;
+}
+
 void write_builtin_folder(const Checkpoint& model, const TensorMap& changed,
                           std::optional<at::ScalarType> dtype, const fs::path& folder) {
   for (const char* part : {"unet", "vae", "text_encoder", "tokenizer", "scheduler"})
     fs::create_directory(folder / part);
   write_json(folder / "model_index.json", model_index());
-  write_json(folder / "unet" / "config.json", unet_json(model.unet_config()));
-  write_json(folder / "vae" / "config.json", vae_json(model.vae_config()));
-  write_json(folder / "text_encoder" / "config.json", text_encoder_json(model.text_config()));
   write_json(folder / "scheduler" / "scheduler_config.json", scheduler_json());
   write_tokenizer(folder / "tokenizer", model.text_config());
   for (const std::string part : {"unet", "vae", "text_encoder"}) {
     check_interrupt();
-    TensorMap tensors;
-    for (const auto& [name, tensor] : model.part(part)) {
-      const auto new_weight = part == "unet" ? changed.find(name) : changed.end();
-      // transformers before version 5 knows the text encoder's names with this beginning only
-      tensors.emplace(part == "text_encoder" ? "text_model." + name : name,
-                      new_weight == changed.end() ? tensor : new_weight->second);
+    write_builtin_config(model, part, folder / part);
+    auto tensors = saved_part(model, part);
+    if (part == "unet") {
+      for (const auto& [name, weight] : changed) tensors.at(name) = weight;
     }
     write_safetensors(folder / part / weight_file_name(part), in_dtype(std::move(tensors), dtype),
                       {{"format", "pt"}});

@@ -46,12 +46,23 @@ void add_ldm_part(TensorMap& tensors, const TensorMap& part, const char* prefix,
 }
 
 TensorMap single_file_tensors(const Checkpoint& model) {
-  if (model.is_single_file()) return model.single_file_tensors();
   TensorMap tensors;
-  add_ldm_part(tensors, model.part("unet"), ldm_unet_prefix, ldm_unet_names(model.unet_config()));
-  add_ldm_part(tensors, model.part("vae"), ldm_vae_prefix, ldm_vae_names(model.vae_config()));
-  for (const auto& [name, tensor] : model.part("text_encoder")) {
-    tensors.emplace(fmt::format("{}text_model.{}", ldm_text_prefix, name), tensor);
+  const bool file = model.is_single_file();
+  const auto to_add = [&](const std::string& part) { return !file || model.is_replaced(part); };
+  if (file) {
+    for (const auto& [name, tensor] : model.single_file_tensors()) {
+      const bool other = (to_add("vae") && name.starts_with(ldm_vae_prefix)) ||
+                         (to_add("text_encoder") && name.starts_with(ldm_text_prefix));
+      if (!other) tensors.emplace(name, tensor);
+    }
+  } else {
+    add_ldm_part(tensors, model.part("unet"), ldm_unet_prefix, ldm_unet_names(model.unet_config()));
+  }
+  if (to_add("vae"))
+    add_ldm_part(tensors, model.part("vae"), ldm_vae_prefix, ldm_vae_names(model.vae_config()));
+  if (to_add("text_encoder")) {
+    for (const auto& [name, tensor] : model.part("text_encoder"))
+      tensors.emplace(fmt::format("{}text_model.{}", ldm_text_prefix, name), tensor);
   }
   return tensors;
 }
@@ -59,7 +70,7 @@ TensorMap single_file_tensors(const Checkpoint& model) {
 }  // namespace
 
 void check_single_file_names(const Checkpoint& model) {
-  if (model.is_single_file()) return;
+  if (model.is_single_file() && !model.is_replaced("vae")) return;
   const auto expect = [&](const char* what, const auto& found, const auto& expected) {
     if (found == expected) return;
     throw Error(
@@ -88,7 +99,7 @@ void merge_into_folder(const Checkpoint& model, const Lora& lora, std::optional<
   if (model.is_single_file()) {
     write_builtin_folder(model, changed, dtype, folder.temporary());
   } else {
-    copy_model_folder(model.path(), changed, dtype, folder.temporary());
+    copy_model_folder(model, changed, dtype, folder.temporary());
   }
   folder.commit();
 }

@@ -62,6 +62,17 @@ void strike_missing_parts(const fs::path& folder) {
   if (changed) write_file(path, index.dump(2) + "\n");
 }
 
+/// A part that is not the model's own: its config.json and weights, whatever else is in the folder.
+void copy_replaced(const Checkpoint& model, const std::string& part, std::optional<at::ScalarType> dtype,
+                   const fs::path& folder) {
+  fs::create_directories(folder);
+  if (const auto config = model.config_path(part); !config.empty())
+    copy_whole(config, folder / "config.json");
+  else
+    write_builtin_config(model, part, folder);
+  write_safetensors(folder / weight_file_name(part), in_dtype(saved_part(model, part), dtype), framework);
+}
+
 }  // namespace
 
 TensorMap in_dtype(TensorMap tensors, std::optional<at::ScalarType> dtype) {
@@ -71,17 +82,21 @@ TensorMap in_dtype(TensorMap tensors, std::optional<at::ScalarType> dtype) {
   return tensors;
 }
 
-void copy_model_folder(const fs::path& source, const TensorMap& changed, std::optional<at::ScalarType> dtype,
+void copy_model_folder(const Checkpoint& model, const TensorMap& changed, std::optional<at::ScalarType> dtype,
                        const fs::path& folder) {
+  const auto& source = model.path();
   try {
     copy_files(source, folder);
+    for (const auto* part : {"vae", "text_encoder"}) {
+      if (model.is_replaced(part)) copy_replaced(model, part, dtype, folder / part);
+    }
   } catch (const fs::filesystem_error& error) {
     throw Error(ErrorKind::failure, std::string("cannot copy the model's files: ") + error.what());
   }
   strike_missing_parts(folder);
   for (const auto& entry : fs::directory_iterator(source)) {
     const auto part = entry.path().filename().string();
-    if (part.starts_with('.') || !fs::is_directory(entry.path())) continue;
+    if (part.starts_with('.') || !fs::is_directory(entry.path()) || model.is_replaced(part)) continue;
     const bool required = part == "unet" || part == "vae" || part == "text_encoder";
     if (!required && !has_weights(entry.path())) continue;
     check_interrupt();

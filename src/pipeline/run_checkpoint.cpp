@@ -28,6 +28,13 @@ std::string hash_of(const TextToImage& model) {
     const auto values = weights.at(name).contiguous();
     hash.update(values.data_ptr(), values.nbytes());
   }
+  for (const auto* part : {"vae", "text_encoder"}) {
+    if (!model.checkpoint().is_replaced(part)) continue;
+    for (const auto& [name, tensor] : model.checkpoint().part(part)) {
+      const auto values = tensor.contiguous();
+      hash.update(values.data_ptr(), values.nbytes());
+    }
+  }
   return hash.hex();
 }
 

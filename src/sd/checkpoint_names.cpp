@@ -30,6 +30,31 @@ at::Tensor as_linear(const std::string& name, const at::Tensor& tensor) {
   return attention && tensor.dim() == 4 ? tensor.flatten(1) : tensor;
 }
 
+bool begins_any(const TensorMap& tensors, const std::string& beginning) {
+  const auto at = tensors.lower_bound(beginning);
+  return at != tensors.end() && at->first.starts_with(beginning);
+}
+
+/// The loss a VAE was trained with, its discriminator among it, and averages of its weights.
+bool is_left_by_training(const std::string& name) {
+  return name.starts_with("loss.") || name.starts_with("model_ema.") || name.starts_with("discriminator.");
+}
+
+/// Gives the averaged weights of a UNet the names of the weights: latent diffusion (LitEma) keeps them under
+/// these names without dots.
+void name_averages(TensorMap& tensors) {
+  constexpr const char* averages = "model_ema.diffusion_model";
+  if (!begins_any(tensors, averages)) return;
+  for (const auto& name : ldm_unet_weights(sd15_unet_config())) {
+    auto flat = name;
+    std::erase(flat, '.');
+    auto entry = tensors.extract(averages + flat);
+    if (entry.empty()) continue;
+    entry.key() = ldm_unet_prefix + name;
+    tensors.insert(std::move(entry));
+  }
+}
+
 }  // namespace
 
 TensorMap canonical_names(TensorMap tensors, const std::string& part) {
@@ -51,23 +76,42 @@ TensorMap canonical_names(TensorMap tensors, const std::string& part) {
   return renamed;
 }
 
-TensorMap ldm_tensors(TensorMap tensors, const std::filesystem::path& path) {
+TensorMap without_wrapping(const TensorMap& tensors) {
   TensorMap unwrapped;
-  for (auto& [name, tensor] : tensors) unwrapped.emplace(replace_head(name, {{"state_dict.", ""}}), tensor);
+  for (const auto& [name, tensor] : tensors)
+    unwrapped.emplace(replace_head(name, {{"state_dict.", ""}}), tensor);
+  return unwrapped;
+}
+
+TensorMap ldm_tensors(TensorMap tensors, const std::filesystem::path& path, NeededParts needed) {
+  auto unwrapped = without_wrapping(tensors);
+  if (!begins_any(unwrapped, ldm_unet_prefix)) name_averages(unwrapped);
   if (const auto foreign = foreign_model(unwrapped)) {
     throw Error(ErrorKind::malformed,
                 fmt::format("not a Stable Diffusion 1.x model ({}): it is {}", path.string(), foreign->what),
                 foreign->hint);
   }
-  for (const auto& [prefix, part] : {std::pair(ldm_unet_prefix, "UNet"), std::pair(ldm_vae_prefix, "VAE"),
-                                     std::pair(ldm_text_prefix, "text encoder")}) {
-    const auto at = unwrapped.lower_bound(prefix);
-    if (at != unwrapped.end() && at->first.starts_with(prefix)) continue;
+  const auto require = [&](const char* prefix, const char* part, const std::string& hint) {
+    if (begins_any(unwrapped, prefix)) return;
     throw Error(ErrorKind::malformed,
                 fmt::format("not a whole Stable Diffusion 1.x model ({}): it has no {} (weights named {}*)",
                             path.string(), part, prefix),
-                "w2w inspect says what it holds");
+                hint);
+  };
+  require(ldm_unet_prefix, "UNet", "w2w inspect says what it holds");
+  const bool no_vae = needed.vae && !begins_any(unwrapped, ldm_vae_prefix);
+  const bool no_text = needed.text_encoder && !begins_any(unwrapped, ldm_text_prefix);
+  const std::string values = "PATH: a folder, a file, or another model that has one";
+  if (no_vae && no_text) {
+    throw Error(ErrorKind::malformed,
+                fmt::format("not a whole Stable Diffusion 1.x model ({}): it has no VAE and no text encoder "
+                            "(weights named {}* and {}*)",
+                            path.string(), ldm_vae_prefix, ldm_text_prefix),
+                "give them with --vae PATH and --text-encoder PATH: folders, files, or another model that "
+                "has them");
   }
+  if (needed.vae) require(ldm_vae_prefix, "VAE", "give one with --vae " + values);
+  if (needed.text_encoder) require(ldm_text_prefix, "text encoder", "give one with --text-encoder " + values);
   return unwrapped;
 }
 
@@ -81,7 +125,19 @@ TensorMap ldm_part(const TensorMap& tensors, const std::string& part, const UNet
   TensorMap renamed;
   for (auto entry = tensors.lower_bound(prefix); entry != tensors.end() && entry->first.starts_with(prefix);
        ++entry) {
-    renamed.emplace(from_ldm(entry->first.substr(prefix.size()), pairs), entry->second);
+    const auto name = entry->first.substr(prefix.size());
+    if (part == "vae" && is_left_by_training(name)) continue;
+    renamed.emplace(from_ldm(name, pairs), entry->second);
+  }
+  return renamed;
+}
+
+TensorMap diffusers_vae(const TensorMap& tensors, const VaeConfig& config) {
+  const bool ldm = begins_any(tensors, "encoder.down.") || begins_any(tensors, "decoder.up.");
+  const auto pairs = ldm ? ldm_vae_names(config) : NamePairs();
+  TensorMap renamed;
+  for (const auto& [name, tensor] : tensors) {
+    if (!is_left_by_training(name)) renamed.emplace(from_ldm(name, pairs), tensor);
   }
   return renamed;
 }

@@ -1,4 +1,8 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <optional>
 
 #include "w2w/base/error.h"
 #include "w2w/base/read_file.h"
@@ -14,14 +18,34 @@ std::string read_line(const fs::path& path) {
   return text.substr(0, text.find('\n'));
 }
 
-/// "organisation/name" or "organisation/name@revision"
+/// `revision`: "" for main, or for the only snapshot where no reference says which that is.
+std::optional<fs::path> snapshot_in(const fs::path& repository, const std::string& id,
+                                    const std::string& revision) {
+  const auto reference = repository / "refs" / (revision.empty() ? "main" : revision);
+  const auto commit = fs::exists(reference) ? read_line(reference) : revision;
+  if (!commit.empty() && fs::is_directory(repository / "snapshots" / commit))
+    return repository / "snapshots" / commit;
+  if (!commit.empty() || !fs::is_directory(repository / "snapshots")) return {};
+  std::vector<std::string> commits;
+  for (const auto& entry : fs::directory_iterator(repository / "snapshots")) {
+    if (entry.is_directory()) commits.push_back(entry.path().filename().string());
+  }
+  if (commits.empty()) return {};
+  if (commits.size() == 1) return repository / "snapshots" / commits.front();
+  std::sort(commits.begin(), commits.end());
+  throw Error(ErrorKind::not_found,
+              fmt::format("model {} is here in {} revisions, and none is called main ({}): {}", id,
+                          commits.size(), repository.string(), fmt::join(commits, ", ")),
+              fmt::format("name one: {}@{}", id, commits.front()));
+}
+
+}  // namespace
+
 bool looks_like_hub_id(const std::string& model) {
   const auto slash = model.find('/');
   return slash != std::string::npos && slash > 0 && slash + 1 < model.size() &&
          model.find('/', slash + 1) == std::string::npos && model[0] != '.' && model[0] != '~';
 }
-
-}  // namespace
 
 fs::path find_model(const std::string& model, const std::vector<fs::path>& hub_caches) {
   if (fs::exists(model)) return model;
@@ -38,10 +62,8 @@ fs::path find_model(const std::string& model, const std::vector<fs::path>& hub_c
   std::string looked;
   for (const auto& cache : hub_caches) {
     const auto repository = cache / folder;
-    const auto reference = repository / "refs" / revision;
-    const auto commit = fs::exists(reference) ? read_line(reference) : revision;
-    const auto snapshot = repository / "snapshots" / commit;
-    if (!commit.empty() && fs::is_directory(snapshot)) return snapshot;
+    if (const auto snapshot = snapshot_in(repository, id, at == std::string::npos ? "" : revision))
+      return *snapshot;
     looked += (looked.empty() ? "" : ", ") + repository.string();
   }
   throw Error(ErrorKind::not_found,

@@ -72,6 +72,16 @@ std::optional<ForeignModel> by_input_channels(int64_t channels) {
   return {};
 }
 
+/// As diffusers saves them: one tensor, of the width of a text encoder, under the word's name.
+bool is_embedding(const TensorMap& tensors) {
+  if (tensors.size() != 1 || tensors.begin()->second.dim() < 1 || tensors.begin()->second.dim() > 2)
+    return false;
+  const auto width = tensors.begin()->second.size(-1);
+  const auto& name = tensors.begin()->first;
+  const bool fits = width == 768 || width == 1024 || width == 1280;
+  return fits && !name.empty() && name != "coefficients" && name.find('.') == std::string::npos;
+}
+
 }  // namespace
 
 std::optional<ForeignModel> foreign_model(const TensorMap& tensors) {
@@ -80,9 +90,11 @@ std::optional<ForeignModel> foreign_model(const TensorMap& tensors) {
                     [&](const auto& entry) { return shows(sign, entry.first); }))
       return sign.kind;
   }
+  if (is_embedding(tensors))
+    return ForeignModel{"an embedding of textual inversion", "give the model it was trained with"};
   const auto first = tensors.find("model.diffusion_model.input_blocks.0.0.weight");
   if (first != tensors.end() && first->second.dim() == 4) return by_input_channels(first->second.size(1));
-  if (holds_any(tensors, "model.")) return {};
+  if (holds_any(tensors, "model.") || holds_any(tensors, "model_ema.")) return {};
   if (holds_any(tensors, "first_stage_model.") ||
       (holds_any(tensors, "decoder.") && holds_any(tensors, "encoder.")))
     return ForeignModel{"a VAE alone", "give the whole model"};

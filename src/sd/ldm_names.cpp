@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace w2w {
 namespace {
 
@@ -65,6 +67,38 @@ NamePairs ldm_unet_names(const UNetConfig& config) {
     }
   }
   return pairs;
+}
+
+std::vector<std::string> ldm_unet_weights(const UNetConfig& config) {
+  std::vector<std::string> members;  // of a transformer block
+  for (const char* layer :
+       {"norm1", "norm2", "norm3", "attn1.to_q", "attn1.to_k", "attn1.to_v", "attn1.to_out.0", "attn2.to_q",
+        "attn2.to_k", "attn2.to_v", "attn2.to_out.0", "ff.net.0.proj", "ff.net.2"})
+    members.emplace_back(layer);
+  const auto depth = *std::max_element(config.transformer_layers.begin(), config.transformer_layers.end());
+  std::vector<std::string> names;
+  const auto add = [&](const std::string& module) {
+    names.push_back(module + "weight");
+    names.push_back(module + "bias");
+  };
+  const auto add_transformers = [&](const std::string& head) {
+    for (int64_t i = 0; i < depth; ++i) {
+      for (const auto& member : members) add(fmt::format("{}{}.{}.", head, i, member));
+    }
+  };
+  for (const auto& [ldm, diffusers] : ldm_unet_names(config)) {
+    if (ldm.ends_with(".transformer_blocks.")) {
+      add_transformers(ldm);
+    } else if (ldm.ends_with(".proj_")) {
+      for (const char* side : {"in.", "out."}) add(ldm + side);
+    } else if (ldm == "middle_block.1.") {
+      for (const char* layer : {"norm.", "proj_in.", "proj_out."}) add(ldm + layer);
+      add_transformers(ldm + "transformer_blocks.");
+    } else {
+      add(ldm);
+    }
+  }
+  return names;
 }
 
 /// The decoder's levels are numbered from the picture, diffusers' from the latents.

@@ -15,6 +15,8 @@ namespace w2w {
 using NamePairs = std::vector<std::pair<std::string, std::string>>;
 
 NamePairs ldm_unet_names(const UNetConfig& config);
+/// Every weight that a UNet may have under a single file's name, and some that none has.
+std::vector<std::string> ldm_unet_weights(const UNetConfig& config);
 NamePairs ldm_vae_names(const VaeConfig& config);
 
 /// `name` with its beginning replaced, to diffusers' or to the single file's spelling.

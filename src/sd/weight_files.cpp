@@ -42,7 +42,7 @@ std::vector<std::string> variants(const fs::path& folder, const Naming& naming) 
   return found;
 }
 
-TensorMap read_shards(const fs::path& index_path) {
+std::set<std::string> shards_of(const fs::path& index_path) {
   const auto index = read_json_object(index_path);
   const auto map = index.find("weight_map");
   if (map == index.end() || !map->is_object()) {
@@ -57,9 +57,35 @@ TensorMap read_shards(const fs::path& index_path) {
     }
     files.insert(text);
   }
+  return files;
+}
+
+TensorMap read_shards(const fs::path& index_path) {
   TensorMap tensors;
-  for (const auto& file : files) tensors.merge(read_tensor_file(index_path.parent_path() / file).tensors);
+  for (const auto& file : shards_of(index_path))
+    tensors.merge(read_tensor_file(index_path.parent_path() / file).tensors);
   return tensors;
+}
+
+bool is_index(const fs::path& path) { return path.extension() == ".json"; }
+
+/// The weights or their index; empty where there are none, with the names looked for in `tried`.
+fs::path find_weights(const fs::path& folder, const std::string& part, std::vector<std::string>& tried) {
+  for (const auto& naming : namings(part)) {
+    for (const auto& variant : variants(folder, naming)) {
+      const auto file = folder / (naming.stem + variant + naming.extension);
+      if (fs::exists(file)) return file;
+      const auto index = folder / (naming.stem + naming.extension + ".index" + variant + ".json");
+      if (fs::exists(index)) return index;
+      tried.push_back(file.filename().string());
+    }
+    for (const auto& entry : fs::directory_iterator(folder)) {  // shards that exist only as a variant
+      const auto name = entry.path().filename().string();
+      if (name.starts_with(naming.stem + naming.extension + ".index.") && name.ends_with(".json"))
+        return entry.path();
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -74,25 +100,31 @@ TensorMap read_weight_files(const fs::path& folder, const std::string& part) {
     throw Error(ErrorKind::not_found, fmt::format("model has no {} folder ({})", part, folder.string()));
   }
   std::vector<std::string> tried;
-  for (const auto& naming : namings(part)) {
-    for (const auto& variant : variants(folder, naming)) {
-      const auto file = folder / (naming.stem + variant + naming.extension);
-      if (fs::exists(file)) return read_tensor_file(file).tensors;
-      const auto index = folder / (naming.stem + naming.extension + ".index" + variant + ".json");
-      if (fs::exists(index)) return read_shards(index);
-      tried.push_back(file.filename().string());
-    }
-    for (const auto& entry : fs::directory_iterator(folder)) {  // shards that exist only as a variant
-      const auto name = entry.path().filename().string();
-      if (name.starts_with(naming.stem + naming.extension + ".index.") && name.ends_with(".json")) {
-        return read_shards(entry.path());
-      }
-    }
+  const auto found = find_weights(folder, part, tried);
+  if (found.empty()) {
+    throw Error(ErrorKind::not_found,
+                fmt::format("no weights in {} ({}): expected {} or {}", part, folder.string(), tried.front(),
+                            tried.back()),
+                "if the model was fetched only in part, fetch it again");
   }
-  throw Error(ErrorKind::not_found,
-              fmt::format("no weights in {} ({}): expected {} or {}", part, folder.string(), tried.front(),
-                          tried.back()),
-              "if the model was fetched only in part, fetch it again");
+  return is_index(found) ? read_shards(found) : read_tensor_file(found).tensors;
+}
+
+std::vector<std::string> missing_weight_files(const fs::path& folder, const std::string& part) {
+  std::vector<std::string> tried, missing;
+  const auto found = fs::is_directory(folder) ? find_weights(folder, part, tried) : fs::path();
+  if (found.empty()) {
+    // A link whose blob is gone tells which file there was.
+    for (const auto& name : tried) {
+      if (fs::is_symlink(folder / name)) return {name};
+    }
+    return {weight_file_name(part)};
+  }
+  if (!is_index(found)) return {};
+  for (const auto& shard : shards_of(found)) {
+    if (!fs::exists(folder / shard)) missing.push_back(shard);
+  }
+  return missing;
 }
 
 }  // namespace w2w

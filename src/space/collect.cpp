@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
+#include <utility>
 
 #include "io/json_file.h"
 #include "w2w/base/error.h"
@@ -116,7 +117,7 @@ class RowReader {
                     space_->origin(), data.projections.size(0), data.projections.size(1), share));
   }
 
-  Targets first_targets(const ModelSource& source) const {
+  Targets first_targets(const ModelSource& source) {
     if (source.kind == ModelSource::Kind::space) return space_->layout().targets();
     if (source.kind == ModelSource::Kind::matrix) {
       const Layout layout(attention_targets(options_.linears));
@@ -150,9 +151,25 @@ class RowReader {
     }
   }
 
-  Lora read(const fs::path& path) const {
-    auto lora = options_.partial ? read_lora_contents(path, options_.linears).lora
-                                 : read_lora(path, options_.linears);
+  Lora read(const fs::path& path) {
+    if (!options_.partial) return expect_some(path, read_lora(path, options_.linears));
+    auto contents = read_lora_contents(path, options_.linears);
+    if (!contents.others.empty() && !std::exchange(said_left_out_, true)) say_left_out(path, contents.others);
+    return expect_some(path, std::move(contents.lora));
+  }
+
+  static void say_left_out(const fs::path& path, const Lora& others) {
+    std::vector<std::string> shown;
+    for (const auto& [module, factors] : others) {
+      if (shown.size() < 3) shown.push_back(module);
+    }
+    warn(fmt::format(
+        "LoRAs are taken in part: of {}, {} matrices are left out that are no linear layers of "
+        "the UNet: {}{}",
+        path.string(), others.size(), fmt::join(shown, ", "), shown.size() < others.size() ? ", ..." : ""));
+  }
+
+  static Lora expect_some(const fs::path& path, Lora lora) {
     if (!lora.empty()) return lora;
     throw Error(
         ErrorKind::malformed,
@@ -228,6 +245,7 @@ class RowReader {
   at::Tensor matrix_;
   std::optional<Space> space_;
   std::map<std::string, at::Tensor> like_;
+  bool said_left_out_ = false;
 };
 
 /// A matrix that needs no change is used where it lies; one that lies column by column is copied, as the

@@ -74,3 +74,44 @@ def test_other_algebras_as_peft_saves_them(w2w, tmp_path, config, what):
     unet.save_pretrained(tmp_path / "theirs")
     done = w2w("import", "theirs", code=3)
     assert f"it is {what}" in done.stderr and "only plain LoRA is read" in done.stderr
+
+
+WRONG = {  # what comes in place of a file: its content, what is said
+    "web page": (b"\xef\xbb\xbf\n<!DOCTYPE html><html><body>Log in</body></html>", "it is a web page"),
+    "bare page": (b"<html><head><title>404</title></head></html>" * 100, "it is a web page"),
+    "answer": (b'{"error": {"message": "Invalid username or password."}}', 'it is JSON text, which begins with {"error"'),
+    "list": (b"[1, 2, 3, 4, 5, 6, 7, 8, 9]", "it is JSON text"),
+    "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 4265146304\n", "it is a Git LFS pointer"),
+    "empty": (b"", "it is empty"),
+}
+
+
+@pytest.mark.parametrize("extension", ["safetensors", "ckpt", "pt", "bin"])
+@pytest.mark.parametrize("what", WRONG)
+def test_what_came_instead_of_a_file(w2w, tmp_path, what, extension):
+    content, said = WRONG[what]
+    (tmp_path / f"x.{extension}").write_bytes(content)
+    save(tmp_path / "person.safetensors", {"coefficients": (40,)})
+    for arguments in (("render", "-m", f"x.{extension}", "-s", 1, "person.safetensors"), ("import", f"x.{extension}", "-o", "out"), ("inspect", f"x.{extension}")):
+        if what == "list" and arguments[0] == "inspect":
+            continue  # reads it as a table
+        done = w2w(*arguments, code=3)
+        assert said in done.stderr and f"(x.{extension})" in done.stderr and "hint: " in done.stderr, arguments
+
+
+@pytest.mark.parametrize("kind", ["A1111", "diffusers", "kohya"])
+def test_embeddings_as_they_are_saved(w2w, tmp_path, kind):
+    """A1111's own pickle, and the files of diffusers' and kohya's trainings."""
+    vectors = torch.randn(2, 768)
+    if kind == "A1111":
+        torch.save({"string_to_token": {"*": torch.tensor(265)}, "string_to_param": torch.nn.ParameterDict({"*": torch.nn.Parameter(vectors)}),
+                    "name": "x", "step": 10}, tmp_path / "x.pt")
+    elif kind == "diffusers":
+        torch.save({"<cat>": vectors[0]}, tmp_path / "x.pt")
+    else:
+        save_file({"emb_params": vectors}, tmp_path / "x.pt")
+    for arguments in (("render", "-m", "x.pt", "-s", 1, "nobody.safetensors"), ("import", "x.pt")):
+        if arguments[0] == "render":
+            save(tmp_path / "nobody.safetensors", {"coefficients": (40,)})
+        done = w2w(*arguments, code=3)
+        assert "it is an embedding of textual inversion" in done.stderr and "(x.pt)" in done.stderr and "hint: " in done.stderr

@@ -9,6 +9,7 @@
 #include "w2w/base/error.h"
 #include "w2w/base/nearest_name.h"
 #include "w2w/config_file.h"
+#include "w2w/expanded_path.h"
 #include "w2w/option_groups.h"
 #include "w2w/option_values.h"
 
@@ -18,6 +19,11 @@ namespace {
 bool given(const CLI::Option& option) { return option.count() > 0; }
 
 bool is_switch(const CLI::Option& option) { return option.get_items_expected_max() == 0; }
+
+bool is_path(const CLI::Option& option) {
+  const auto value = option.get_type_name();
+  return value == "PATH" || value == "FILE" || value == "FOLDER";
+}
 
 /// Sets `option` as if `values` had been given; an error names `source` as well.
 void set_option(CLI::Option& option, std::vector<std::string> values, const std::string& source) {
@@ -29,6 +35,7 @@ void set_option(CLI::Option& option, std::vector<std::string> values, const std:
     if (is_switch(option))
       values = {parse_switch(name, values.empty() ? "" : values.front()) ? "true" : "false"};
     if (values.empty()) return;
+    if (is_path(option)) std::transform(values.begin(), values.end(), values.begin(), expanded_path);
     for (const auto& value : values) option.add_result(value);
     option.run_callback();
   } catch (const Error& error) {

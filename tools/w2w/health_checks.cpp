@@ -87,7 +87,7 @@ std::string devices(const SharedOptions& options) {
 
 std::string model_found(const SharedOptions& options) {
   const auto path = locate_model(options.model);
-  const auto checkpoint = Checkpoint::open(path);
+  const auto checkpoint = Checkpoint::open(path, locate_parts(options));
   const auto side = checkpoint.unet_config().sample_size * checkpoint.vae_config().down_factor();
   return fmt::format("{} ({} x {} pixels)", path.string(), side, side);
 }
@@ -117,7 +117,7 @@ std::vector<HealthCheck> release_checks(const SharedOptions& options) {
 }
 
 std::string fit_of(const SharedOptions& options) {
-  const auto linears = linear_layers(Checkpoint::open(locate_model(options.model)).part("unet"));
+  const auto linears = linear_layers(open_checkpoint(options).part("unet"));
   Space::open(locate_space(options.space), &linears);
   return "the space is one of this model";
 }

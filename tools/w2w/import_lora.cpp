@@ -38,17 +38,21 @@ double share_of_change(const Lora& part, const Lora& rest) {
   return whole > 0 ? std::sqrt(own / whole) : 0;
 }
 
-[[noreturn]] void refuse_others(const std::string& path, const LoraContents& contents) {
+/// "a, b, c, ..."
+std::string first_few(const Lora& lora) {
   std::vector<std::string> shown;
-  for (const auto& [module, factors] : contents.others) {
+  for (const auto& [module, factors] : lora) {
     if (shown.size() < 3) shown.push_back(module);
   }
+  return fmt::format("{}{}", fmt::join(shown, ", "), shown.size() < lora.size() ? ", ..." : "");
+}
+
+[[noreturn]] void refuse_others(const std::string& path, const LoraContents& contents) {
   throw Error(
       ErrorKind::failure,
-      fmt::format(
-          "LoRA ({}) changes {} matrices that are not part of the space, {} of its whole change: {}{}", path,
-          contents.others.size(), percent(share_of_change(contents.others, contents.lora)),
-          fmt::join(shown, ", "), shown.size() < contents.others.size() ? ", ..." : ""),
+      fmt::format("LoRA ({}) changes {} matrices that are not part of the space, {} of its whole change: {}",
+                  path, contents.others.size(), percent(share_of_change(contents.others, contents.lora)),
+                  first_few(contents.others)),
       "--partial leaves them out");
 }
 
@@ -66,11 +70,11 @@ std::string history_with_import(const std::string& before, const fs::path& file,
                                  {"components", components}});
 }
 
-void say(const std::string& path, const Json& facts, int64_t rank) {
+void say(const std::string& path, const Json& facts, const Lora& others, int64_t rank) {
   const auto fact = [&](const char* name) { return percent(facts[name].get<double>()); };
   if (facts.contains("left_out")) {
-    warn(fmt::format("{}: {} matrices outside the space are left out, {} of the whole change", path,
-                     facts["left_out_matrices"].get<size_t>(), fact("left_out")));
+    warn(fmt::format("{}: {} matrices outside the space are left out, {} of the whole change: {}", path,
+                     others.size(), fact("left_out"), first_few(others)));
   }
   if (rank > 1) {
     notice(fmt::format("{}: reduced from rank {} to 1, which changes its weights by {}", path, rank,
@@ -108,7 +112,7 @@ ImportedLora import_lora(const IdentitySource& source, const Space& space, int64
     imported.facts["left_out_matrices"] = contents.others.size();
     imported.facts["left_out"] = share_of_change(contents.others, contents.lora);
   }
-  say(source.path, imported.facts, rank);
+  say(source.path, imported.facts, contents.others, rank);
   return imported;
 }
 

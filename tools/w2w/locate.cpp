@@ -6,6 +6,7 @@
 
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
+#include "w2w/expanded_path.h"
 #include "w2w/sd/checkpoint.h"
 
 namespace w2w::cli {
@@ -15,7 +16,7 @@ namespace fs = std::filesystem;
 
 std::optional<fs::path> environment_path(const char* name) {
   const char* value = std::getenv(name);
-  return value && *value ? std::optional<fs::path>(value) : std::nullopt;
+  return value && *value ? std::optional<fs::path>(expanded_path(value)) : std::nullopt;
 }
 
 fs::path demo_world(const char* part) {
@@ -58,6 +59,18 @@ std::vector<fs::path> hub_caches() {
 
 fs::path locate_model(const std::optional<std::string>& model) {
   return model ? find_model(*model, hub_caches()) : demo_world("model");
+}
+
+ModelParts locate_parts(const SharedOptions& options) {
+  const auto place = [](const std::optional<std::string>& name) {
+    const bool hub_id = name && !fs::exists(*name) && looks_like_hub_id(*name);
+    return hub_id ? find_model(*name, hub_caches()) : fs::path(name.value_or(""));
+  };
+  return {options.tokenizer.value_or(""), place(options.vae), place(options.text_encoder)};
+}
+
+Checkpoint open_checkpoint(const SharedOptions& options) {
+  return Checkpoint::open(locate_model(options.model), locate_parts(options));
 }
 
 fs::path locate_space(const std::optional<std::string>& space) {

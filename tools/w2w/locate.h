@@ -6,6 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "w2w/sd/checkpoint.h"
+#include "w2w/shared_options.h"
+
 namespace w2w::cli {
 
 /// The folder with the demo world: $W2W_SHARE, ../share/w2w beside the binary's folder, or the source tree's.
@@ -18,6 +21,12 @@ std::vector<std::filesystem::path> hub_caches();
 /// The model a user named (path or hub id), or the demo world's, which is said once as a notice.
 /// Error(not_found).
 std::filesystem::path locate_model(const std::optional<std::string>& model);
+
+/// What a user named to be part of a model (path or hub id).
+ModelParts locate_parts(const SharedOptions& options);
+
+/// The model that the options name, opened with its parts.
+Checkpoint open_checkpoint(const SharedOptions& options);
 
 /// The space a user named, or the demo world's.
 std::filesystem::path locate_space(const std::optional<std::string>& space);

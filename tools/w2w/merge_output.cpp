@@ -54,7 +54,7 @@ void write_merged(const SharedOptions& options, const std::optional<std::string>
                   Reporter& reporter) {
   const auto dtype = dtype_name ? std::optional(parse_dtype(*dtype_name, at::kCPU)) : std::nullopt;
   const auto path = locate_model(options.model);
-  const auto model = Checkpoint::open(path);
+  const auto model = Checkpoint::open(path, locate_parts(options));
   const Json facts = {{"identity", name}, {"model", path.filename().string()}};
   const auto extension = fs::path(options.output.value_or("")).extension();
   if (extension != ".safetensors") {

@@ -12,8 +12,7 @@ namespace w2w::cli {
 TextToImage open_model(const SharedOptions& options) {
   const auto device = parse_device(options.device);
   const auto dtype = parse_dtype(options.dtype, device);
-  return TextToImage(Checkpoint::open(locate_model(options.model), options.tokenizer.value_or("")),
-                     at::TensorOptions(dtype).device(device));
+  return TextToImage(open_checkpoint(options), at::TensorOptions(dtype).device(device));
 }
 
 PictureJob::PictureJob(const SharedOptions& options, const SpaceDefaults& defaults)
@@ -124,6 +123,9 @@ PictureFacts PictureJob::facts(const TextToImage& model, const Person& person,
   facts.arguments = person.arguments;
   facts.more = person.facts;
   if (shared_.model) facts.arguments.insert(facts.arguments.end(), {"--model", *shared_.model});
+  if (shared_.vae) facts.arguments.insert(facts.arguments.end(), {"--vae", *shared_.vae});
+  if (shared_.text_encoder)
+    facts.arguments.insert(facts.arguments.end(), {"--text-encoder", *shared_.text_encoder});
   if (shared_.space) facts.arguments.insert(facts.arguments.end(), {"--space", *shared_.space});
   if (shared_.dtype != "auto") facts.arguments.insert(facts.arguments.end(), {"--dtype", shared_.dtype});
   return facts;

@@ -33,6 +33,12 @@ void add_model_option(CLI::App& parser, SharedOptions& options) {
       "diffusers folder, single file (.safetensors, .ckpt), or hub id from the Hugging Face cache; default: "
       "the demo world")
       ->group(model_group);
+  add_text(parser, "--vae", options.vae, "PATH",
+           "VAE in place of the model's, or of none: a folder, a file, or a model or hub id that has one")
+      ->group(model_group);
+  add_text(parser, "--text-encoder", options.text_encoder, "PATH",
+           "text encoder in place of the model's, or of none, as --vae")
+      ->group(model_group);
 }
 
 void add_tokenizer_options(CLI::App& parser, SharedOptions& options) {
@@ -108,6 +114,12 @@ void add_unused_options(CLI::App& parser, SharedOptions& options) {
   };
   add("-m,--model",
       [&](const std::string& names) { return add_text(parser, names, options.model, "PATH", help); });
+  for (auto [name, value] :
+       {std::pair("--vae", &options.vae), std::pair("--text-encoder", &options.text_encoder)}) {
+    add(name, [&, value = value](const std::string& names) {
+      return add_text(parser, names, *value, "PATH", help);
+    });
+  }
   add("--space",
       [&](const std::string& names) { return add_text(parser, names, options.space, "FOLDER", help); });
   add("--device", [&](const std::string& names) {

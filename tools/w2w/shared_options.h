@@ -16,9 +16,10 @@ namespace w2w::cli {
 /// An empty optional was not given: then the model or the space decides, or the default of cli.md where they
 /// are silent.
 struct SharedOptions {
-  std::optional<std::string> model;      ///< folder, file or hub id; the demo world
-  std::optional<std::string> space;      ///< folder; the demo world
-  std::optional<std::string> tokenizer;  ///< folder with vocab.json and merges.txt
+  std::optional<std::string> model;              ///< folder, file or hub id; the demo world
+  std::optional<std::string> space;              ///< folder; the demo world
+  std::optional<std::string> tokenizer;          ///< folder with vocab.json and merges.txt
+  std::optional<std::string> vae, text_encoder;  ///< folder, file, or hub id; the model's own
   std::string device = "auto";
   std::string dtype = "auto";
 
@@ -51,13 +52,14 @@ struct SharedOptions {
 /// `options` must live as long as `parser` is used.
 void add_model_options(CLI::App& parser, SharedOptions& options);
 void add_device_option(CLI::App& parser, SharedOptions& options, const std::string& help);  ///< --device only
-void add_model_option(CLI::App& parser, SharedOptions& options);                            ///< --model only
-void add_tokenizer_options(CLI::App& parser, SharedOptions& options);  ///< --model and --tokenizer only
+void add_model_option(CLI::App& parser, SharedOptions& options);       ///< --model, --vae, --text-encoder
+void add_tokenizer_options(CLI::App& parser, SharedOptions& options);  ///< those and --tokenizer
 void add_space_option(CLI::App& parser, SharedOptions& options);
 void add_picture_options(CLI::App& parser, SharedOptions& options);
 void add_output_options(CLI::App& parser, SharedOptions& options);
-/// Those of --model, --space, --device and --dtype that the command has not added itself: checked, but
-/// without effect, so that a script can give one set of options to all commands. Call it last.
+/// Those of --model, --vae, --text-encoder, --space, --device and --dtype that the command has not added
+/// itself: checked, but without effect, so that a script can give one set of options to all commands. Call it
+/// last.
 void add_unused_options(CLI::App& parser, SharedOptions& options);
 /// All of them: for commands that draw people of a space.
 void add_drawing_options(CLI::App& parser, SharedOptions& options);

@@ -11,7 +11,7 @@
 namespace w2w::cli {
 
 Targets model_layers(const SharedOptions& options) {
-  return linear_layers(Checkpoint::open(locate_model(options.model)).part("unet"));
+  return linear_layers(open_checkpoint(options).part("unet"));
 }
 
 Space open_fitted_space(const SharedOptions& options) {

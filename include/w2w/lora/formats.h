@@ -35,7 +35,8 @@ struct LoraContents {
 /// As read_lora, but a low-rank change of another matrix is no error.
 LoraContents read_lora_contents(const std::filesystem::path& path, const Targets& modules);
 
-/// The largest rank among a LoRA file's factors, told by their names; 0 where it has none.
+/// The largest rank among the factors of a LoRA file's linear layers, less those of a text encoder, told by
+/// their names; 0 where it has none.
 int64_t largest_rank(const TensorMap& tensors);
 
 /// The file of tensors that read_lora reads: `path` itself, or the one in that folder. Error(not_found).

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace w2w {
 namespace {
 
@@ -49,6 +51,17 @@ TEST(LdmNames, NoBeginningIsOneOfAnother) {
       }
     }
   }
+}
+
+TEST(LdmNames, WeightsWithoutDotsStayApart) {
+  const auto names = ldm_unet_weights(sd15_unet_config());
+  std::set<std::string> flat;
+  for (auto name : names) {
+    std::erase(name, '.');
+    EXPECT_TRUE(flat.insert(name).second) << name;
+  }
+  EXPECT_TRUE(flat.contains("input_blocks11transformer_blocks0attn1to_out0bias"));
+  EXPECT_TRUE(flat.contains("output_blocks110skip_connectionweight"));
 }
 
 }  // namespace
