@@ -172,8 +172,10 @@ TEST(Torch, WhatIsNoTorchFile) {
   overwrite(folder / "lfs", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n");
   expect_error(ErrorKind::malformed, "Git LFS pointer", [&] { read_tensor_file(folder / "lfs"); });
   overwrite(folder / "html", "<!DOCTYPE html><html></html>");
+  expect_error(ErrorKind::malformed, "it is a web page", [&] { read_tensor_file(folder / "html"); });
+  overwrite(folder / "text", "nothing that anybody knows");
   expect_error(ErrorKind::malformed, "neither a safetensors nor a torch file",
-               [&] { read_tensor_file(folder / "html"); });
+               [&] { read_tensor_file(folder / "text"); });
   expect_error(ErrorKind::not_found, "no such file", [&] { read_torch_file(folder / "none"); });
 }
 
