@@ -1,7 +1,6 @@
 """Files and options that ask for more than anybody has: refused, or read in time that grows with their size."""
 import io
 import json
-import os
 import pickle
 import struct
 import subprocess
@@ -11,9 +10,10 @@ import zlib
 import pytest
 
 from conftest import ROOT
+from measured import cost, measured
 
 DEMO = ROOT / "share/w2w/demo"
-SECONDS, MEGABYTES = 10, 1500  # of the processor; several times what was measured
+SECONDS, MEGABYTES = 10, 800  # of the processor; several times what was measured
 
 
 @pytest.fixture
@@ -21,14 +21,13 @@ def bounded(w2w, tmp_path):
     """bounded(code, *arguments): the messages of a run that ended with this code within time and memory."""
     def run(code, *arguments, **environment):
         with open(tmp_path / "messages", "wb") as stream:
-            process = subprocess.Popen([w2w.path, *map(str, arguments)], cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                       stderr=stream, env=w2w.environment(**environment))
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
+            subprocess.run(measured([w2w.path, *arguments], tmp_path / "figures"), cwd=tmp_path, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.DEVNULL, stderr=stream, env=w2w.environment(**environment), check=True)
         error = (tmp_path / "messages").read_bytes().decode(errors="replace")
-        print(f"{usage.ru_utime + usage.ru_stime:.1f} s, {usage.ru_maxrss / 1024:.0f} MB")
-        assert process.returncode == code, error[-2000:]
-        assert usage.ru_utime + usage.ru_stime < SECONDS and usage.ru_maxrss < MEGABYTES << 10, (usage, error[-500:])
+        found = cost(tmp_path / "figures")
+        print(f"{found.seconds:.1f} s, {found.megabytes:.0f} MB")
+        assert found.code == code, error[-2000:]
+        assert found.seconds < SECONDS and found.megabytes < MEGABYTES, (found, error[-500:])
         assert len(error) < 20_000, "a message as long as the input"
         return error
     return run

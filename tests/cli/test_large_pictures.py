@@ -1,25 +1,21 @@
 """Pictures of the largest sensors of phones: bounds on memory, read from the operating system."""
 import json
 import subprocess
-import sys
 
 import pytest
 from PIL import Image
 
-
-# A small process between: what its parent has when it is forked counts as a program's own memory.
-LAUNCHER = "import os, sys; _, status, usage = os.wait4(os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:]), 0); " \
-           "print(usage.ru_maxrss, file=sys.stderr); sys.exit(os.waitstatus_to_exitcode(status))"
+from measured import cost, measured
 
 
 def peak(program, *arguments):
     """What the program prints, and the most megabytes that it had at a time."""
-    done = subprocess.run([sys.executable, "-S", "-c", LAUNCHER, program.path, *map(str, arguments)], cwd=program.home, text=True,
-                          capture_output=True, env=program.environment(OMP_NUM_THREADS="1"))
-    assert done.returncode == 0, done.stderr
-    megabytes = int(done.stderr.split()[-1]) / 1024
-    print(f"{arguments[0]}: {megabytes:.0f} MB")
-    return done.stdout, megabytes
+    figures = program.home / "figures"
+    done = subprocess.run(measured([program.path, *arguments], figures), cwd=program.home, text=True, capture_output=True,
+                          env=program.environment(OMP_NUM_THREADS="1"))
+    assert cost(figures).code == 0, done.stderr
+    print(f"{arguments[0]}: {cost(figures).megabytes:.0f} MB")
+    return done.stdout, cost(figures).megabytes
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+from measured import Cost, cost, measured  # noqa: E402
 from mutate import mutated  # noqa: E402
 from seeds import ROOT, make_kinds  # noqa: E402
 
@@ -50,17 +51,19 @@ def environment(home):
 
 
 def run(command, folder, errors):
+    figures = Path(errors).with_suffix(".figures")
+    figures.unlink(missing_ok=True)
     with open(errors, "wb") as stream:
         start = time.monotonic()
-        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stream,
-                                   env=environment(folder))
-        timer = threading.Timer(MOST_SECONDS, process.kill)
+        process = subprocess.Popen(measured(command, figures), cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=stream, env=environment(folder), start_new_session=True)
+        timer = threading.Timer(MOST_SECONDS, os.killpg, (process.pid, signal.SIGKILL))
         timer.start()
-        _, status, usage = os.wait4(process.pid, 0)
+        process.wait()
         timer.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
     error = Path(errors).read_bytes()[-20000:].decode(errors="replace")
-    return Run(process.returncode, error, time.monotonic() - start, usage.ru_maxrss / 1024)
+    found = cost(figures) if figures.exists() else Cost(process.returncode, 0, 0)
+    return Run(found.code, error, time.monotonic() - start, found.megabytes)
 
 
 def complaint(done, folder):
