@@ -24,7 +24,7 @@ ARGUMENTS = {"render": [], "invert": ["--steps", "1"], "edit": ["--add", "none=1
              "inspect": [], "train": ["--steps", "1", "--prior-weight", "0"], "space build": [], "space convert": [], "space info": [], "space verify": []}
 PATHS = ["loop", "n" * 300 + ".png", "closed/x", "file/x.csv", "folder", "/dev/null", "/proc/self/mem", ""]
 # Read by one function each, so that one command will do; what is written is another matter in every command.
-COMMAND_OF = {"--model": "edit", "--space": "edit", "--tokenizer": "tokens", "--config": "tokens", "--labels": "direction fit",
+COMMAND_OF = {"--model": "edit", "--vae": "edit", "--text-encoder": "edit", "--space": "edit", "--tokenizer": "tokens", "--config": "tokens", "--labels": "direction fit",
               "--directions": "edit", "--names": "space build", "--weights": "space build", "--checkpoint": "invert", "--batch-file": "train"}
 
 
