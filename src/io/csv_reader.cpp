@@ -14,6 +14,7 @@ CsvReader::CsvReader(const MappedFile& file, char separator)
       rest_(without_byte_order_mark(file.bytes(), where_)),
       separator_(separator) {
   if (rest_.find('\0') != rest_.npos) fail("expected text, found binary data");
+  expect_utf8(rest_, where_);
 }
 
 CsvReader::CsvReader(const MappedFile& file) : CsvReader(file, ',') {

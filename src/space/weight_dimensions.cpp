@@ -116,8 +116,8 @@ std::vector<FactorCount> read_weight_dimensions(const fs::path& path) {
   for (const auto& [key, value] : root.dict()->items) {
     const auto count = count_of(value);
     if (!count || *count < 1)
-      throw not_understood(fmt::format("expected a count and its shape for '{}', found {}", key_text(key),
-                                       value.description()));
+      throw not_understood(fmt::format("expected a count and a shape of as many values for '{}', found {}",
+                                       key_text(key), value.description()));
     entries.push_back({key_text(key), *count});
   }
   return entries;

@@ -17,12 +17,10 @@ namespace {
 
 /// The special tokens matched at one stage, in parallel.
 struct Matcher {
-  std::vector<std::string> contents;
+  std::vector<MatchedToken> tokens;
   std::vector<int64_t> ids;
 
-  std::vector<TextPart> split(std::string_view text) const {
-    return split_at_tokens(text, {contents.begin(), contents.end()});
-  }
+  std::vector<TextPart> split(std::string_view text) const { return split_at_tokens(text, tokens); }
 };
 
 /// Every word of `text` as SentencePiece symbols. No separator is needed: the last symbol of a word is of a
@@ -61,7 +59,8 @@ struct ClipTokenizer::Parts {
     pad = id_of(tokens.pad, "pad_token");
     for (const auto& token : tokens.matched()) {
       auto& stage = token.normalized ? in_normalized : in_raw;
-      stage.contents.push_back(token.normalized ? normalize_text(token.content) : token.content);
+      stage.tokens.push_back(
+          {token.normalized ? normalize_text(token.content) : token.content, token.single_word});
       stage.ids.push_back(id_of(token, "special token"));
     }
     // SentencePiece knows the trained vocabulary: added words are matched before it splits anything.

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/json_file.h"
+#include "text/words.h"
 #include "w2w/base/error.h"
 #include "w2w/io/mapped_file.h"
 
@@ -45,9 +46,11 @@ SpecialToken parse_token(const fs::path& path, const std::string& role, const js
   if (!value.is_object() || !value.contains("content") || !value["content"].is_string()) {
     malformed(path, fmt::format("{}: expected a string or an object with \"content\"", role));
   }
-  const auto normalized = value.find("normalized");
-  return {value["content"].get<std::string>(),
-          normalized != value.end() && normalized->is_boolean() && normalized->get<bool>()};
+  const auto flag = [&](const char* name) {
+    const auto found = value.find(name);
+    return found != value.end() && found->is_boolean() && found->get<bool>();
+  };
+  return {value["content"].get<std::string>(), flag("normalized"), flag("single_word")};
 }
 
 struct Configuration {
@@ -167,6 +170,7 @@ SpecialTokens read_special_tokens(const fs::path& folder) {
     for (auto* token : {&tokens.bos, &tokens.eos, &tokens.unknown, &tokens.pad}) {
       if (token->content != declared.content) continue;
       token->normalized = declared.normalized;
+      token->single_word = declared.single_word;
       is_role = true;
     }
     if (!is_role) tokens.added.push_back(std::move(declared));
@@ -181,23 +185,28 @@ SpecialTokens read_special_tokens(const fs::path& folder) {
   return tokens;
 }
 
-std::vector<TextPart> split_at_tokens(std::string_view text, const std::vector<std::string_view>& contents) {
+std::vector<TextPart> split_at_tokens(std::string_view text, const std::vector<MatchedToken>& tokens) {
   std::vector<TextPart> parts;
   size_t begin = 0;
   for (size_t at = 0; at < text.size();) {
     int found = -1;
-    for (size_t i = 0; i < contents.size(); ++i) {
-      const bool longer = found < 0 || contents[i].size() > contents[static_cast<size_t>(found)].size();
-      if (longer && text.substr(at).starts_with(contents[i])) found = static_cast<int>(i);
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      const bool longer =
+          found < 0 || tokens[i].content.size() > tokens[static_cast<size_t>(found)].content.size();
+      if (longer && text.substr(at).starts_with(tokens[i].content)) found = static_cast<int>(i);
     }
     if (found < 0) {
       ++at;
       continue;
     }
-    if (at > begin) parts.push_back({text.substr(begin, at - begin)});
-    const size_t size = contents[static_cast<size_t>(found)].size();
-    parts.push_back({text.substr(at, size), found});
-    begin = at += size;
+    const auto& token = tokens[static_cast<size_t>(found)];
+    const size_t end = at + token.content.size();
+    if (!token.single_word || !(ends_with_word(text.substr(0, at)) || starts_with_word(text.substr(end)))) {
+      if (at > begin) parts.push_back({text.substr(begin, at - begin)});
+      parts.push_back({text.substr(at, end - at), found});
+      begin = end;
+    }
+    at = end;
   }
   if (begin < text.size()) parts.push_back({text.substr(begin)});
   return parts;

@@ -12,6 +12,7 @@ namespace w2w {
 struct SpecialToken {
   std::string content;
   bool normalized = false;
+  bool single_word = false;  ///< not where a letter, digit or underscore stands beside it
   bool operator==(const SpecialToken&) const = default;
 };
 
@@ -30,8 +31,7 @@ struct SpecialTokens {
 /// What the configuration files of a tokenizer folder say, read as transformers 5 reads them:
 /// special_tokens_map.json goes before tokenizer_config.json unless the latter has added_tokens_decoder.
 /// Added tokens stand in added_tokens_decoder, or else in added_tokens.json, tokenizer.json and as
-/// additional_special_tokens. The flags lstrip and rstrip change no ids of CLIP; single_word is not
-/// supported.
+/// additional_special_tokens. The flags lstrip and rstrip change no ids of CLIP.
 SpecialTokens read_special_tokens(const std::filesystem::path& folder);
 
 /// Part of a text: a special token (its position in the list), or, with token -1, the text between.
@@ -40,7 +40,13 @@ struct TextPart {
   int token = -1;
 };
 
-/// Splits at every occurrence of `contents`, from the left, the longest first. No empty parts.
-std::vector<TextPart> split_at_tokens(std::string_view text, const std::vector<std::string_view>& contents);
+struct MatchedToken {
+  std::string content;
+  bool single_word = false;
+};
+
+/// Splits at every occurrence of `tokens`, from the left, the longest first; as in transformers one that has
+/// to be a word of its own and is none hides what it is longer than. No empty parts.
+std::vector<TextPart> split_at_tokens(std::string_view text, const std::vector<MatchedToken>& tokens);
 
 }  // namespace w2w

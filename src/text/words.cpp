@@ -91,6 +91,29 @@ size_t run_size(std::string_view text, CharacterClass wanted) {
   return run;
 }
 
+bool is_word_character(int32_t character) {
+  const auto within = [&](int32_t first, int32_t last) { return character >= first && character <= last; };
+  if (within(0x24B6, 0x24E9) || within(0x1F130, 0x1F149) || within(0x1F150, 0x1F169) ||
+      within(0x1F170, 0x1F189) || within(0x200C, 0x200D))
+    return true;  // letters in circles and squares count as alphabetic; joiners
+  switch (utf8proc_category(character)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_PC:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 std::string normalize_text(std::string_view text) {
@@ -134,6 +157,16 @@ void for_each_word(std::string_view text, const std::function<void(std::string_v
       }
     }
   }
+}
+
+bool starts_with_word(std::string_view text) {
+  return !text.empty() && is_word_character(front_character(text).first);
+}
+
+bool ends_with_word(std::string_view text) {
+  size_t at = text.size();
+  while (at > 0 && (static_cast<unsigned char>(text[--at]) & 0xC0) == 0x80) continue;
+  return starts_with_word(text.substr(at));
 }
 
 }  // namespace w2w

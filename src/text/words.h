@@ -16,4 +16,9 @@ std::string normalize_text(std::string_view text);
 /// where white space lies between. The first two are cut once more, at their bars, as transformers does.
 void for_each_word(std::string_view text, const std::function<void(std::string_view)>& word);
 
+/// Whether a character of words stands at the text's beginning or end: regular expressions' \w by Unicode,
+/// which is what is alphabetic, a mark, a decimal digit, a connector or a joiner.
+bool starts_with_word(std::string_view text);
+bool ends_with_word(std::string_view text);
+
 }  // namespace w2w

@@ -24,6 +24,7 @@ MODELS = {  # names as published files have them; shapes only where they tell
     "a UNet alone": {"input_blocks.0.0.weight": (320, 4, 3, 3)},
     "an embedding of textual inversion": {"emb_params": (4, 768)},
     "a LoRA, a small change of some model": {"lora_unet_mid_block_attentions_0_proj_in.lora_down.weight": (4, 1280)},
+    "a LoRA, a small": {"transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight": (4, 3072)},  # Flux's
     "a person's coefficients in a space": {"coefficients": (40,)},
     "no VAE (weights named first_stage_model.*)": {PIXELS: (320, 4, 3, 3), TEXT: (2,)},
     "no text encoder (weights named cond_stage_model.transformer.*)": {PIXELS: (320, 4, 3, 3), VAE: (2,)},

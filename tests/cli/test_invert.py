@@ -305,6 +305,7 @@ def test_two_values_and_classes_are_masks(invert, picture, tmp_path):
         assert "map of 4 classes, 0 to 18" in done.stderr and "--mask-labels 1-13,17" in done.stderr
     assert "none of the classes 5" in invert(picture, "--mask", "grey.png", "--mask-labels", "5", "-o", "refused", code=3).stderr
     assert "found '-1'" in invert(picture, "--mask", "grey.png", "--mask-labels=-1", "-o", "refused", code=2).stderr
+    assert "found no --mask" in invert(picture, "--mask-labels", "5", "-o", "refused", code=2).stderr
 
 
 def test_what_the_mask_hides_does_not_count_for_the_loss(invert, tmp_path):

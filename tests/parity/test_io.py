@@ -212,6 +212,18 @@ def test_tables_that_could_be_misread(probe, tmp_path, text, says):
     assert says in probe("labels", tmp_path / "x.csv", tmp_path / "out", code=3).stderr
 
 
+@pytest.mark.parametrize("line", [b"\xc4", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\xf0\x8f\xbf\xbf", "ä€\U0010ffff\ud7ff\ue000".encode()])
+def test_tables_are_utf8_where_pandas_says_so(probe, tmp_path, line):
+    (tmp_path / "x.csv").write_bytes(b"name,a\n" + line + b",1\n")
+    try:
+        pandas.read_csv(tmp_path / "x.csv")
+        code = 0
+    except UnicodeDecodeError:
+        code = 3
+    error = probe("labels", tmp_path / "x.csv", tmp_path / "out", code=code).stderr
+    assert code == 0 or "expected text in UTF-8, found other bytes in line 2" in error
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
 def test_tables_in_utf16_are_named(probe, tmp_path, encoding):
     (tmp_path / "x.csv").write_bytes(("" if encoding == "utf-16" else "\ufeff").encode(encoding) + "name,a\nx,1\n".encode(encoding))

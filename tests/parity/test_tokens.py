@@ -8,7 +8,7 @@ from pathlib import Path
 
 import open_clip
 import pytest
-from transformers import CLIPTokenizer
+from transformers import AddedToken, CLIPTokenizer
 
 PROBE = Path(os.environ.get("W2W_BUILD", Path(__file__).parents[2] / "build")) / "w2w_probe"
 BOS, EOS = "<|startoftext|>", "<|endoftext|>"
@@ -253,4 +253,20 @@ def test_added_words_of_a_folder_saved_by_transformers_5(tmp_path):
     tokenizer.save_pretrained(tmp_path / "new")
     tokenizer = CLIPTokenizer.from_pretrained(tmp_path / "new")
     texts = make_texts(500, seed=7) + ["a photo of <cat>", "MY-DOG and my-dogs", "<CAT><cat>"]
+    assert differences(tmp_path / "new", tokenizer, texts, tmp_path) == []
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+def test_words_that_stand_alone(normalized, tmp_path):
+    """A token with single_word is none inside other words, in whatever letters."""
+    entries, merges = clip_entries()
+    tokenizer = CLIPTokenizer.from_pretrained(write_folder(tmp_path / "old", entries, merges, SD_1_CONFIG, SD_1_MAP))
+    tokenizer.add_tokens([AddedToken("sw", single_word=True, normalized=normalized), AddedToken("swan", normalized=normalized),
+                          AddedToken("w", single_word=True, normalized=normalized)])
+    tokenizer.save_pretrained(tmp_path / "new")
+    tokenizer = CLIPTokenizer.from_pretrained(tmp_path / "new")
+    rng = random.Random(8)
+    beside = [" ", ".", "-", "_", "a", "7", "é", "\u0301", "中", "\u200d", "Ⓐ", "Ⅷ", "½", "²", "ª", "€", "<", "an", "\u203f", "🄰"]
+    texts = ["swim", "asw", "sw", "a sw.", "swan swans", "sw_", "swsw"]
+    texts += ["".join(rng.choices(["sw", "w", "SW"] + beside, k=rng.randint(1, 7))) for _ in range(2000)]
     assert differences(tmp_path / "new", tokenizer, texts, tmp_path) == []

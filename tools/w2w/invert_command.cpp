@@ -236,6 +236,10 @@ void check(const InvertOptions& options) {
                        options.images.size()),
            "an all-white picture masks nothing");
   }
+  if (!options.mask_labels.empty() && options.masks.empty() && !options.batch_file) {
+    refuse("--mask-labels chooses among the classes of a mask, found no --mask",
+           "give the map of classes as --mask");
+  }
   for (const auto* paths : {&options.images, &options.masks}) {
     for (const auto& path : *paths) {
       if (!fs::exists(path)) throw Error(ErrorKind::not_found, "no such picture (" + path + ")");

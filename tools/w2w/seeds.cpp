@@ -43,7 +43,9 @@ std::vector<uint64_t> parse_seeds(std::string_view text, const std::function<uin
                                   std::string_view option) {
   const auto fail = [&](const std::string& what) {
     throw Error(ErrorKind::usage, fmt::format("{} {}, found '{}'", option, what, text),
-                fmt::format("for example {0} 7, {0} 1,2,5-8, or {0} -1 for a random one", option));
+                option.ends_with("seed")
+                    ? fmt::format("for example {0} 7, {0} 1,2,5-8, or {0} -1 for a random one", option)
+                    : fmt::format("for example {0} 7, or {0} 1,2,5-8", option));
   };
   std::vector<uint64_t> seeds;
   for (std::string_view rest = text;; rest.remove_prefix(rest.find(',') + 1)) {
@@ -56,7 +58,7 @@ std::vector<uint64_t> parse_seeds(std::string_view text, const std::function<uin
       if (!last) fail("expects whole numbers and ranges");
       if (*last < *first) fail("expects ranges from low to high");
       if (*last - *first >= most_seeds - seeds.size())
-        fail(fmt::format("expects at most {} seeds", most_seeds));
+        fail(fmt::format("expects at most {} numbers", most_seeds));
       for (uint64_t seed = *first;; ++seed) {
         seeds.push_back(seed);
         if (seed == *last) break;
@@ -64,7 +66,7 @@ std::vector<uint64_t> parse_seeds(std::string_view text, const std::function<uin
     } else {
       fail("expects whole numbers and ranges");
     }
-    if (seeds.size() > most_seeds) fail(fmt::format("expects at most {} seeds", most_seeds));
+    if (seeds.size() > most_seeds) fail(fmt::format("expects at most {} numbers", most_seeds));
     if (rest.find(',') == std::string_view::npos) return seeds;
   }
 }

@@ -49,9 +49,9 @@ TEST(Seeds, RefusesWhatIsNoSeed) {
 TEST(Seeds, RefusesRangesThatAreReversedOrEndless) {
   test::expect_error(ErrorKind::usage, "from low to high, found '8-5'", [] { parse_seeds("8-5"); });
   EXPECT_EQ(parse_seeds("1-10000").size(), 10'000U);
-  test::expect_error(ErrorKind::usage, "at most 10000 seeds", [] { parse_seeds("0-10000"); });
-  test::expect_error(ErrorKind::usage, "at most 10000 seeds", [] { parse_seeds("1-10000,3"); });
-  test::expect_error(ErrorKind::usage, "at most 10000 seeds", [] { parse_seeds("0-9223372036854775807"); });
+  test::expect_error(ErrorKind::usage, "at most 10000 numbers", [] { parse_seeds("0-10000"); });
+  test::expect_error(ErrorKind::usage, "at most 10000 numbers", [] { parse_seeds("1-10000,3"); });
+  test::expect_error(ErrorKind::usage, "at most 10000 numbers", [] { parse_seeds("0-9223372036854775807"); });
 }
 
 TEST(OneSeed, IsOneNumberOrDrawn) {
