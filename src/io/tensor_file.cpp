@@ -8,6 +8,7 @@
 #include <cctype>
 #include <optional>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "w2w/base/device.h"
@@ -87,6 +88,22 @@ class Flattener {
 /// What came instead of a file of tensors, with the next step.
 std::optional<std::pair<std::string, std::string>> other_than_tensors(std::string_view bytes) {
   if (bytes.empty()) return {{"empty", "its download or copy failed: fetch it again"}};
+  constexpr const char *other_file = "give the model's or LoRA's .safetensors, .ckpt, .bin or .pt file",
+                       *unpack = "unpack it and give the file inside";
+  constexpr std::tuple<std::string_view, const char*, const char*> kinds[] = {
+      {"GGUF", "a GGUF file", "w2w reads the same model as .safetensors, .ckpt or a diffusers folder"},
+      {"\x89PNG", "a PNG picture", other_file},
+      {"\xff\xd8\xff", "a JPEG picture", other_file},
+      {"RIFF", "a picture or sound (RIFF)", other_file},
+      {"\x1f\x8b", "a gzip archive", unpack},
+      {"7z\xbc\xaf", "a 7-Zip archive", unpack},
+      {"Rar!", "a RAR archive", unpack},
+  };
+  const bool header = bytes.size() > 8 && bytes[8] == '{';  // of safetensors, whatever its length looks like
+  for (const auto& [beginning, what, hint] : kinds)
+    if (!header && bytes.starts_with(beginning)) return {{what, hint}};
+  if (bytes.size() >= 64 && bytes.substr(0, 64).find_first_not_of('\0') == bytes.npos)
+    return {{"nothing but zeros where it begins", "its download did not finish: fetch it again"}};
   if (bytes.substr(0, 8).find('\0') != bytes.npos) return {};  // the length of a safetensors header
   if (bytes.starts_with("version https://git-lfs")) {
     return {{"a Git LFS pointer to the file's content",
@@ -154,8 +171,10 @@ TensorFile read_tensor_file(const std::filesystem::path& path) {
   if (start.size() > 8 && start[8] == '{') return read_safetensors(path);
   if (start.starts_with("PK\3\4") || start.starts_with('\x80'))
     return {Flattener(path).flatten(read_torch_file(path)), {}, "torch"};
-  throw Error(ErrorKind::malformed, "neither a safetensors nor a torch file (" + path.string() + "), of " +
-                                        std::to_string(file->size()) + " bytes");
+  throw Error(ErrorKind::malformed,
+              "neither a safetensors nor a torch file (" + path.string() + "), of " +
+                  std::to_string(file->size()) + " bytes",
+              "models and LoRAs are .safetensors, .ckpt, .bin or .pt files");
 }
 
 }  // namespace w2w

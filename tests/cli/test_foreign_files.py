@@ -1,4 +1,5 @@
 """Files that are something else than they are taken for: named for what they are, from their headers, with the next step."""
+import gzip
 import json
 
 import pytest
@@ -81,9 +82,13 @@ WRONG = {  # what comes in place of a file: its content, what is said
     "web page": (b"\xef\xbb\xbf\n<!DOCTYPE html><html><body>Log in</body></html>", "it is a web page"),
     "bare page": (b"<html><head><title>404</title></head></html>" * 100, "it is a web page"),
     "answer": (b'{"error": {"message": "Invalid username or password."}}', 'it is JSON text, which begins with {"error"'),
+    "short key": (b'{"abcd":{"e": "no such file here"}}', "it is JSON text"),
     "list": (b"[1, 2, 3, 4, 5, 6, 7, 8, 9]", "it is JSON text"),
     "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 4265146304\n", "it is a Git LFS pointer"),
     "empty": (b"", "it is empty"),
+    "GGUF": (b"GGUF\3\0\0\0" + b"\0" * 100, "it is a GGUF file"),
+    "archive": (gzip.compress(b"weights"), "it is a gzip archive"),
+    "reserved": (b"\0" * 4096, "it is nothing but zeros where it begins"),
 }
 
 
