@@ -100,10 +100,11 @@ void check_shapes(const fs::path& path, const std::string& module, const Target*
   const auto &down = found.down, &up = found.up;
   const bool pair = down.dim() == 2 && up.dim() == 2 && down.size(0) >= 1 && down.size(0) == up.size(1);
   if (!pair || (target && (down.size(1) != target->in || up.size(0) != target->out))) {
-    refuse(fmt::format("expected down [r, {}] and up [{}, r], found down [{}] and up [{}]",
-                       target ? std::to_string(target->in) : "in",
-                       target ? std::to_string(target->out) : "out", fmt::join(down.sizes(), ", "),
-                       fmt::join(up.sizes(), ", ")));
+    refuse(
+        fmt::format("expected down [r, {}] and up [{}, r], found down [{}] and up [{}]",
+                    target ? std::to_string(target->in) : "in", target ? std::to_string(target->out) : "out",
+                    fmt::join(down.sizes(), ", "), fmt::join(up.sizes(), ", ")),
+        pair ? "it was made for another model: give that model, and a space of it" : "");
   }
   for (const auto& tensor : {down, up, found.alpha}) {
     if (!tensor.defined()) continue;
