@@ -35,18 +35,6 @@ void wait_for_bytes(int descriptor) {
   } while (poll(&wanted, 1, milliseconds) <= 0);
 }
 
-/// The bytes of the character at the beginning of `text`, which is not empty; 0 where there is none.
-size_t character_size(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const size_t size = byte(0) < 0x80 ? 1 : byte(0) < 0xC2 ? 0 : byte(0) < 0xE0 ? 2 : byte(0) < 0xF0 ? 3 : 4;
-  if (size == 0 || byte(0) > 0xF4 || size > text.size()) return 0;
-  for (size_t i = 1; i < size; ++i)
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  const bool overlong = (byte(0) == 0xE0 && byte(1) < 0xA0) || (byte(0) == 0xF0 && byte(1) < 0x90);
-  const bool surrogate = byte(0) == 0xED && byte(1) >= 0xA0, beyond = byte(0) == 0xF4 && byte(1) >= 0x90;
-  return overlong || surrogate || beyond ? 0 : size;
-}
-
 }  // namespace
 
 std::string read_descriptor(int descriptor, const std::string& name) {
@@ -94,20 +82,6 @@ std::string_view without_byte_order_mark(std::string_view text, const std::strin
 
 std::string read_text(const fs::path& path) {
   return std::string(without_byte_order_mark(read_file(path), path.string()));
-}
-
-void expect_utf8(std::string_view text, const std::string& name) {
-  for (size_t at = 0; at < text.size();) {
-    const size_t size = character_size(text.substr(at));
-    if (size == 0) {
-      const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
-      throw Error(
-          ErrorKind::malformed,
-          fmt::format("cannot read ({}): expected text in UTF-8, found other bytes in line {}", name, line),
-          "save it as UTF-8, or: iconv -f WINDOWS-1252 -t UTF-8");
-    }
-    at += size;
-  }
 }
 
 bool is_stream(const fs::path& path) {

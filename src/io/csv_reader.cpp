@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "io/text_encoding.h"
 #include "w2w/base/error.h"
 #include "w2w/base/read_file.h"
 
@@ -14,7 +15,13 @@ CsvReader::CsvReader(const MappedFile& file, char separator)
       rest_(without_byte_order_mark(file.bytes(), where_)),
       separator_(separator) {
   if (rest_.find('\0') != rest_.npos) fail("expected text, found binary data");
-  expect_utf8(rest_, where_);
+  if (const size_t size = utf8_size(rest_); size < rest_.size()) {
+    const auto line = 1 + std::count(rest_.begin(), rest_.begin() + static_cast<std::ptrdiff_t>(size), '\n');
+    throw Error(ErrorKind::malformed,
+                fmt::format("cannot read ({}): expected text in UTF-8, found other bytes in line {}", where_,
+                            line),
+                "save it as UTF-8, or: iconv -f WINDOWS-1252 -t UTF-8");
+  }
 }
 
 CsvReader::CsvReader(const MappedFile& file) : CsvReader(file, ',') {

@@ -65,11 +65,15 @@ std::optional<std::string> utf8_to_latin1(std::string_view text) {
   return bytes;
 }
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty())
-    if (!next_code_point(text)) return false;
-  return true;
+size_t utf8_size(std::string_view text) {
+  for (auto rest = text; !rest.empty();) {
+    const size_t at = text.size() - rest.size();
+    if (!next_code_point(rest)) return at;
+  }
+  return text.size();
 }
+
+bool is_utf8(std::string_view text) { return utf8_size(text) == text.size(); }
 
 std::string valid_utf8(std::string_view text) {
   std::string valid;

@@ -26,7 +26,4 @@ std::string read_descriptor(int descriptor, const std::string& name);
 /// Whether `path` is a pipe, a device or a socket, which can be read once only.
 bool is_stream(const std::filesystem::path& path);
 
-/// Error(malformed) with the line where `text` is no UTF-8 (RFC 3629).
-void expect_utf8(std::string_view text, const std::string& name);
-
 }  // namespace w2w
