@@ -9,6 +9,7 @@
 
 #include "base/temporary.h"
 #include "w2w/base/error.h"
+#include "w2w/base/file_descriptor.h"
 #include "w2w/base/progress.h"
 
 namespace w2w {
@@ -57,18 +58,12 @@ void write_bytes_of(const std::filesystem::path& from, AtomicFile& file) {
   const auto fail = [&] {
     throw Error(ErrorKind::failure, "cannot read file (" + from.string() + "): " + std::strerror(errno));
   };
-  struct Source {
-    int descriptor;
-    ~Source() {
-      if (descriptor >= 0) close(descriptor);
-    }
-  };
-  const Source source{open(from.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (source.descriptor < 0) fail();
+  const FileDescriptor source(open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!source.is_open()) fail();
   std::vector<char> block(size_t{1} << 22);
   while (true) {
     check_interrupt();
-    const ssize_t count = read(source.descriptor, block.data(), block.size());
+    const ssize_t count = read(source.number(), block.data(), block.size());
     if (count == 0) return;
     if (count > 0) file.write(block.data(), static_cast<size_t>(count));
     if (count < 0 && errno != EINTR) fail();

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "w2w/base/error.h"
+#include "w2w/base/file_descriptor.h"
 #include "w2w/base/progress.h"
 
 namespace w2w {
@@ -60,13 +61,9 @@ std::string read_descriptor(int descriptor, const std::string& name) {
 
 std::string read_file(const fs::path& path) {
   // Without O_NONBLOCK a FIFO would make the program wait for a writer.
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) fail(path.string(), errno);
-  struct Closed {
-    int descriptor;
-    ~Closed() { close(descriptor); }
-  } const closed{descriptor};
-  return read_descriptor(descriptor, path.string());
+  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file.is_open()) fail(path.string(), errno);
+  return read_descriptor(file.number(), path.string());
 }
 
 std::string_view without_byte_order_mark(std::string_view text, const std::string& name) {

@@ -17,10 +17,10 @@ CsvReader::CsvReader(const MappedFile& file, char separator)
   if (rest_.find('\0') != rest_.npos) fail("expected text, found binary data");
   if (const size_t size = utf8_size(rest_); size < rest_.size()) {
     const auto line = 1 + std::count(rest_.begin(), rest_.begin() + static_cast<std::ptrdiff_t>(size), '\n');
-    throw Error(ErrorKind::malformed,
-                fmt::format("cannot read ({}): expected text in UTF-8, found other bytes in line {}", where_,
-                            line),
-                "save it as UTF-8, or: iconv -f WINDOWS-1252 -t UTF-8");
+    throw Error(
+        ErrorKind::malformed,
+        fmt::format("cannot read ({}): expected text in UTF-8, found other bytes in line {}", where_, line),
+        "save it as UTF-8, or: iconv -f WINDOWS-1252 -t UTF-8");
   }
 }
 

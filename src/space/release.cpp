@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "readers.h"
+#include "w2w/base/device.h"
 #include "w2w/base/error.h"
 #include "w2w/io/data_frame.h"
 #include "w2w/io/tensor_file.h"
@@ -130,7 +131,7 @@ class Inspector {
     if (file.name == "V.pt") {
       const auto components = read_released_components(path, parameters_);
       return fmt::format("{} components of {} parameters, {}", grouped(components.size(0)),
-                         grouped(components.size(1)), name_of(components));
+                         grouped(components.size(1)), dtype_name(components.scalar_type()));
     }
     if (file.name == "mean.pt" || file.name == "std.pt") {
       const auto values = read_released_vector(path);
@@ -144,19 +145,12 @@ class Inspector {
       const auto projections = read_released_projections(path);
       if (models_ == 0) models_ = projections.size(0);
       return fmt::format("{} models, {} components, {}", grouped(projections.size(0)),
-                         grouped(projections.size(1)), name_of(projections));
+                         grouped(projections.size(1)), dtype_name(projections.scalar_type()));
     }
     if (file.name == "identity_df.pt") return table(path);
     if (file.name == "weight_dimensions.pt") return dimensions(path);
     const auto file_tensors = read_tensor_file(path).tensors;
     return fmt::format("[{}], not needed", fmt::join(file_tensors.begin()->second.sizes(), ", "));
-  }
-
-  static std::string name_of(const at::Tensor& tensor) {
-    return tensor.scalar_type() == at::kFloat      ? "f32"
-           : tensor.scalar_type() == at::kHalf     ? "f16"
-           : tensor.scalar_type() == at::kBFloat16 ? "bf16"
-                                                   : "f64";
   }
 
   std::string table(const fs::path& path) {
@@ -191,18 +185,6 @@ class Inspector {
   int64_t parameters_ = 0, models_ = 0, labelled_ = 0;
 };
 
-/// As a POSIX shell takes it.
-std::string quoted(const std::string& text) {
-  const auto plain = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) ||
-           std::string_view("/._-+=:,@%").find(c) != std::string_view::npos;
-  };
-  if (!text.empty() && std::all_of(text.begin(), text.end(), plain)) return text;
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
 }  // namespace
 
 std::optional<fs::path> release_folder(const fs::path& folder) {
@@ -217,29 +199,5 @@ std::optional<fs::path> release_folder(const fs::path& folder) {
 }
 
 std::vector<ReleaseFile> inspect_release(const fs::path& folder) { return Inspector(folder).run(); }
-
-std::string fetch_command(const std::vector<ReleaseFile>& files, const fs::path& folder) {
-  std::string names;
-  bool again = false;
-  for (const auto& file : files) {
-    if (file.state == State::whole || (file.state == State::missing && file.needed_for.empty())) continue;
-    names += " files/" + file.name;
-    again |= file.state != State::missing;
-  }
-  if (names.empty()) return {};
-  auto place = fs::absolute(folder).lexically_normal();
-  if (!place.has_filename()) place = place.parent_path();
-  // The release keeps its files in a folder of this name.
-  const bool own_name = place.filename() == "files";
-  auto target = folder.lexically_normal();
-  if (!target.has_filename()) target = target.parent_path();
-  target = own_name
-               ? (target.has_parent_path() ? target.parent_path() : fs::path(target == "files" ? "." : ".."))
-               : target;
-  auto command = fmt::format("hf download snap-research/weights2weights{}{} --local-dir {}", names,
-                             again ? " --force-download" : "", quoted(target.string()));
-  if (!own_name) command += fmt::format(" && mv {0}/files/* {0}", quoted(target.string()));
-  return command;
-}
 
 }  // namespace w2w

@@ -4,10 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
-#include <cstring>
 #include <map>
 
+#include "w2w/terminal.h"
 #include "w2w/version.h"
 
 namespace w2w::cli {
@@ -62,16 +61,6 @@ Json making(const SheetFacts& facts) {
   auto arguments = facts.common.arguments;
   for (auto& argument : option_arguments(facts)) arguments.push_back(std::move(argument));
   return {{"format", 1}, {"version", version()}, {"arguments", arguments}, {"model", facts.common.model}};
-}
-
-std::string shell_quoted(const std::string& word) {
-  const auto plain = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) || std::strchr("-_./:=,@%+", c);
-  };
-  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
 }
 
 }  // namespace

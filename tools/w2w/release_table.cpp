@@ -4,9 +4,12 @@
 
 #include <cmath>
 
+#include "w2w/terminal.h"
+
 namespace w2w::cli {
 namespace {
 
+namespace fs = std::filesystem;
 using State = ReleaseFile::State;
 
 struct Amount {
@@ -67,6 +70,30 @@ Json json_of(const ReleaseFile& file) {
           {"size", file.size},
           {"expected_size", file.expected_size > 0 ? Json(file.expected_size) : Json()},
           {"found", file.found}};
+}
+
+std::string fetch_command(const std::vector<ReleaseFile>& files, const fs::path& folder) {
+  std::string names;
+  bool again = false;
+  for (const auto& file : files) {
+    if (file.state == State::whole || (file.state == State::missing && file.needed_for.empty())) continue;
+    names += " files/" + file.name;
+    again |= file.state != State::missing;
+  }
+  if (names.empty()) return {};
+  auto place = fs::absolute(folder).lexically_normal();
+  if (!place.has_filename()) place = place.parent_path();
+  // The release keeps its files in a folder of this name.
+  const bool own_name = place.filename() == "files";
+  auto target = folder.lexically_normal();
+  if (!target.has_filename()) target = target.parent_path();
+  target = own_name
+               ? (target.has_parent_path() ? target.parent_path() : fs::path(target == "files" ? "." : ".."))
+               : target;
+  auto command = fmt::format("hf download snap-research/weights2weights{}{} --local-dir {}", names,
+                             again ? " --force-download" : "", shell_quoted(target.string()));
+  if (!own_name) command += fmt::format(" && mv {0}/files/* {0}", shell_quoted(target.string()));
+  return command;
 }
 
 }  // namespace w2w::cli

@@ -20,4 +20,8 @@ std::string size_of(const ReleaseFile& file);
 
 Json json_of(const ReleaseFile& file);
 
+/// The command that fetches what is missing, cut short or wrong and is needed for something, into the
+/// folder's place; empty when there is nothing to fetch.
+std::string fetch_command(const std::vector<ReleaseFile>& files, const std::filesystem::path& folder);
+
 }  // namespace w2w::cli

@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 namespace w2w::cli {
 namespace {
@@ -87,6 +89,16 @@ std::string shortened(std::string_view text) {
   if (text.size() <= longest) return std::string(text);
   return fmt::format("{} [... {} bytes ...] {}", text.substr(0, half), text.size() - longest,
                      text.substr(text.size() - half));
+}
+
+std::string shell_quoted(const std::string& word) {
+  const auto plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || std::strchr("-_./:=,@%+", c);
+  };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
 }
 
 size_t display_width(std::string_view text) {

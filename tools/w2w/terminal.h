@@ -35,6 +35,9 @@ std::string yellow(std::string_view text, Stream stream);
 /// ends and tabs stay.
 std::string printable(std::string_view text);
 
+/// A word of a command, for a POSIX shell.
+std::string shell_quoted(const std::string& word);
+
 /// A message that quotes what it found may be as long as a file: without its middle then.
 std::string shortened(std::string_view text);
 

@@ -36,8 +36,4 @@ std::optional<std::filesystem::path> release_folder(const std::filesystem::path&
 /// shapes are read; a file cut short is known by what its first bytes declare.
 std::vector<ReleaseFile> inspect_release(const std::filesystem::path& folder);
 
-/// The command that fetches what is missing, cut short or wrong and is needed for something, into the
-/// folder's place; empty when there is nothing to fetch.
-std::string fetch_command(const std::vector<ReleaseFile>& files, const std::filesystem::path& folder);
-
 }  // namespace w2w
