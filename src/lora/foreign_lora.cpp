@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "io/embedding.h"
+
 namespace w2w {
 namespace {
 
@@ -13,6 +15,8 @@ struct Sign {
 
 const std::string other_model = "w2w draws with models of Stable Diffusion 1.x and 2.x";
 const std::string other_algebra = "only plain LoRA is read, W + scale B A: convert it where it was made";
+
+const ForeignLora embedding = {"an embedding of textual inversion", "it is a word for the prompt, no LoRA"};
 
 /// The first sign that any tensor shows counts.
 const std::array signs = {
@@ -28,21 +32,11 @@ const std::array signs = {
     Sign{"text_encoder_2.", {"an SDXL LoRA", other_model}},
     Sign{"transformer_blocks.9.", {"an SDXL LoRA", other_model}},
     Sign{"transformer_blocks_9_", {"an SDXL LoRA", other_model}},
-    Sign{"emb_params", {"an embedding of textual inversion", "it is a word for the prompt, no LoRA"}},
-    Sign{"string_to_param", {"an embedding of textual inversion", "it is a word for the prompt, no LoRA"}},
+    Sign{"emb_params", embedding},
+    Sign{"string_to_param", embedding},
     Sign{"clip_g", {"an embedding of textual inversion for SDXL", other_model}},
     Sign{"model.diffusion_model.input_blocks.0.0.weight", {"a whole model", "give it as the model (-m)"}},
 };
-
-/// As diffusers saves them: one tensor, of the width of a text encoder, under the word's name.
-bool is_embedding(const TensorMap& tensors) {
-  if (tensors.size() != 1 || tensors.begin()->second.dim() < 1 || tensors.begin()->second.dim() > 2)
-    return false;
-  const auto width = tensors.begin()->second.size(-1);
-  const auto& name = tensors.begin()->first;
-  const bool fits = width == 768 || width == 1024 || width == 1280;
-  return fits && !name.empty() && name != "coefficients" && name.find('.') == std::string::npos;
-}
 
 }  // namespace
 
@@ -51,8 +45,7 @@ std::optional<ForeignLora> foreign_lora(const TensorMap& tensors) {
     const auto shows = [&](const auto& entry) { return entry.first.find(sign.part) != std::string::npos; };
     if (std::any_of(tensors.begin(), tensors.end(), shows)) return sign.kind;
   }
-  if (is_embedding(tensors))
-    return ForeignLora{"an embedding of textual inversion", "it is a word for the prompt, no LoRA"};
+  if (is_embedding(tensors)) return embedding;
   return {};
 }
 

@@ -4,12 +4,17 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "io/embedding.h"
 #include "io/json_file.h"
 
 namespace w2w {
 namespace {
 
 const std::string other_architecture = "w2w draws with models of Stable Diffusion 1.x and 2.x";
+
+const ForeignModel embedding = {"an embedding of textual inversion", "give the model it was trained with"};
+const ForeignModel lora = {"a LoRA, a small change of some model",
+                           "give the model it changes; w2w render draws LoRAs of Stable Diffusion 1.x"};
 
 /// A kind of file that gives itself away by part of a tensor's name.
 struct NameSign {
@@ -22,18 +27,9 @@ struct NameSign {
 const std::array signs = {
     NameSign{"hada_w1", false, {"a LoHa, a small change of some model", "give the model it changes"}},
     NameSign{"lokr_w1", false, {"a LoKr, a small change of some model", "give the model it changes"}},
-    NameSign{"lora_down.weight",
-             false,
-             {"a LoRA, a small change of some model",
-              "give the model it changes; w2w render draws LoRAs of Stable Diffusion 1.x"}},
-    NameSign{"lora_A.",
-             false,
-             {"a LoRA, a small change of some model",
-              "give the model it changes; w2w render draws LoRAs of Stable Diffusion 1.x"}},
-    NameSign{"lora.down.weight",
-             false,
-             {"a LoRA, a small change of some model",
-              "give the model it changes; w2w render draws LoRAs of Stable Diffusion 1.x"}},
+    NameSign{"lora_down.weight", false, lora},
+    NameSign{"lora_A.", false, lora},
+    NameSign{"lora.down.weight", false, lora},
     NameSign{"conditioner.embedders.1.", true, {"an SDXL model", other_architecture}},
     NameSign{"conditioner.", true, {"an SDXL refiner", other_architecture}},
     NameSign{"joint_blocks.", false, {"a Stable Diffusion 3 model", other_architecture}},
@@ -45,9 +41,8 @@ const std::array signs = {
              true,
              {"a single file of Stable Diffusion 2.x, which is read as a diffusers folder only",
               "convert it to a diffusers folder"}},
-    NameSign{"emb_params", true, {"an embedding of textual inversion", "give the model it was trained with"}},
-    NameSign{
-        "string_to_param", true, {"an embedding of textual inversion", "give the model it was trained with"}},
+    NameSign{"emb_params", true, embedding},
+    NameSign{"string_to_param", true, embedding},
     NameSign{"coefficients",
              true,
              {"a person's coefficients in a space", "w2w render draws them; give the space's model"}},
@@ -75,16 +70,6 @@ std::optional<ForeignModel> by_input_channels(int64_t channels) {
   return {};
 }
 
-/// As diffusers saves them: one tensor, of the width of a text encoder, under the word's name.
-bool is_embedding(const TensorMap& tensors) {
-  if (tensors.size() != 1 || tensors.begin()->second.dim() < 1 || tensors.begin()->second.dim() > 2)
-    return false;
-  const auto width = tensors.begin()->second.size(-1);
-  const auto& name = tensors.begin()->first;
-  const bool fits = width == 768 || width == 1024 || width == 1280;
-  return fits && !name.empty() && name != "coefficients" && name.find('.') == std::string::npos;
-}
-
 }  // namespace
 
 std::optional<ForeignModel> foreign_model(const TensorMap& tensors) {
@@ -93,8 +78,7 @@ std::optional<ForeignModel> foreign_model(const TensorMap& tensors) {
                     [&](const auto& entry) { return shows(sign, entry.first); }))
       return sign.kind;
   }
-  if (is_embedding(tensors))
-    return ForeignModel{"an embedding of textual inversion", "give the model it was trained with"};
+  if (is_embedding(tensors)) return embedding;
   const auto first = tensors.find("model.diffusion_model.input_blocks.0.0.weight");
   if (first != tensors.end() && first->second.dim() == 4) return by_input_channels(first->second.size(1));
   if (holds_any(tensors, "model.") || holds_any(tensors, "model_ema.")) return {};

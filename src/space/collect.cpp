@@ -5,7 +5,6 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/mm.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -159,14 +158,10 @@ class RowReader {
   }
 
   static void say_left_out(const fs::path& path, const Lora& others) {
-    std::vector<std::string> shown;
-    for (const auto& [module, factors] : others) {
-      if (shown.size() < 3) shown.push_back(module);
-    }
-    warn(fmt::format(
-        "LoRAs are taken in part: of {}, {} matrices are left out that are no linear layers of "
-        "the UNet: {}{}",
-        path.string(), others.size(), fmt::join(shown, ", "), shown.size() < others.size() ? ", ..." : ""));
+    warn(
+        fmt::format("LoRAs are taken in part: of {}, {} matrices are left out that are no linear layers of "
+                    "the UNet: {}",
+                    path.string(), others.size(), first_modules(others)));
   }
 
   static Lora expect_some(const fs::path& path, Lora lora) {

@@ -1,7 +1,6 @@
 #include "w2w/import_lora.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <cmath>
 #include <filesystem>
@@ -38,21 +37,12 @@ double share_of_change(const Lora& part, const Lora& rest) {
   return whole > 0 ? std::sqrt(own / whole) : 0;
 }
 
-/// "a, b, c, ..."
-std::string first_few(const Lora& lora) {
-  std::vector<std::string> shown;
-  for (const auto& [module, factors] : lora) {
-    if (shown.size() < 3) shown.push_back(module);
-  }
-  return fmt::format("{}{}", fmt::join(shown, ", "), shown.size() < lora.size() ? ", ..." : "");
-}
-
 [[noreturn]] void refuse_others(const std::string& path, const LoraContents& contents) {
   throw Error(
       ErrorKind::failure,
       fmt::format("LoRA ({}) changes {} matrices that are not part of the space, {} of its whole change: {}",
                   path, contents.others.size(), percent(share_of_change(contents.others, contents.lora)),
-                  first_few(contents.others)),
+                  first_modules(contents.others)),
       "--partial leaves them out");
 }
 
@@ -74,7 +64,7 @@ void say(const std::string& path, const Json& facts, const Lora& others, int64_t
   const auto fact = [&](const char* name) { return percent(facts[name].get<double>()); };
   if (facts.contains("left_out")) {
     warn(fmt::format("{}: {} matrices outside the space are left out, {} of the whole change: {}", path,
-                     others.size(), fact("left_out"), first_few(others)));
+                     others.size(), fact("left_out"), first_modules(others)));
   }
   if (rank > 1) {
     notice(fmt::format("{}: reduced from rank {} to 1, which changes its weights by {}", path, rank,

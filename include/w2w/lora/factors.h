@@ -19,4 +19,7 @@ struct Factors {
 /// Factors by module name (Target::module); the map's order is the flatten order.
 using Lora = std::map<std::string, Factors>;
 
+/// "a, b, c, ...": the first modules that it changes, for messages.
+std::string first_modules(const Lora& lora);
+
 }  // namespace w2w
