@@ -8,20 +8,30 @@ from pathlib import Path
 
 ROOMS = {  # room: the rooms it may include besides itself
     "base": [],
-    "io": ["base"],
+    "device": ["base"],
+    "io": ["base", "device"],
     "text": ["base", "io"],
-    "nn": ["base"],
+    "nn": ["base", "device"],
     "schedulers": ["base"],
-    "sd": ["base", "io", "text", "nn"],
-    "lora": ["base", "io", "nn"],
-    "space": ["base", "io", "lora"],
-    "pipeline": ["base", "io", "text", "nn", "schedulers", "sd", "lora", "space"],
-    "cuda": ["base", "nn"],
+    "sd": ["base", "device", "io", "text", "nn"],
+    "lora": ["base", "device", "io", "nn"],
+    "space": ["base", "device", "io", "lora"],
+    "space/build": ["base", "device", "io", "lora", "space"],
+    "space/directions": ["base", "device", "io", "space"],
+    "pipeline": ["base", "device", "io", "text", "nn", "schedulers", "sd", "lora", "space"],
+    "cuda": ["base", "device", "nn"],
+}
+CLI = {  # the program's own folders, each of which may include all rooms: what they may include of each other
+    "terminal": [],
+    "options": ["terminal"],
+    "app": ["terminal", "options"],
+    "files": ["terminal", "options"],
+    "commands": ["terminal", "options", "app", "files"],
 }
 THIRD = {  # header pattern: the rooms whose .cpp files may include it (no public header may)
     r"fmt/": list(ROOMS),
     r"openssl/": ["base"],
-    r"nlohmann/": ["io", "text", "sd", "lora", "space", "pipeline"],
+    r"nlohmann/": ["io", "text", "sd", "lora", "space", "space/build", "pipeline"],
     r"stb/|stb_|png\.h|jpeglib\.h|jerror\.h|webp/|libheif/|tiffio\.h": ["io"],
     r"zlib\.h": ["io", "text"],
     r"pcre2\.h": ["lora"],
@@ -40,17 +50,35 @@ COMMENT_OR_STRING = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 
+def room_of(path):
+    """The room of a path below include/w2w or src: "space/build/builder.h" is of space/build, "space/space.h" of space."""
+    folders = path.split("/")[:-1]
+    return next((room for room in ("/".join(folders[:2]), "/".join(folders[:1])) if room in ROOMS), None)
+
+
+def walls_of_the_program(path, header):
+    """What is wrong with `header` in a file of tools/cli: "commands/space/build.cpp" is of commands, with the actions of `space`."""
+    folders, included = path.split("/")[:-1], header.split("/")[1:-1]
+    if not header.startswith("cli/") or not folders or not included:
+        return None
+    if included[0] != folders[0] and included[0] not in CLI[folders[0]]:
+        return f"includes {header}, but cli/{folders[0]} may include only {', '.join(CLI[folders[0]]) or 'nothing of cli'}"
+    if included[0] == "commands" and included[1:] and included[1:] != folders[1:]:
+        return f"includes {header} of another command"
+    return None
+
+
 def included_breaches(room, header, public):
     """What is wrong with `header` in a file of `room` (None: tools, where every third party is allowed)."""
     if header == "torch/torch.h" or header == "torch/extension.h":
         return f"includes <{header}> (15 s a file): include the single headers under ATen/ and c10/"
     if room is None:
         return None
-    own = re.match(r"(w2w/)?([^/]+)/", header)
-    if own and own[2] in ROOMS:
-        if own[2] != room and own[2] not in ROOMS[room]:
+    own = room_of(header.removeprefix("w2w/"))
+    if own:
+        if own != room and own not in ROOMS[room]:
             return f"includes {header}, but {room} may include only {', '.join(ROOMS[room]) or 'nothing of the house'}"
-        if public and not own[1]:
+        if public and not header.startswith("w2w/"):
             return f"is a public header and includes the private {header}"
         return None
     for pattern, allowed in THIRD.items():
@@ -71,14 +99,18 @@ def without_comments_and_strings(text):
 
 def breaches(root, path):
     relative = path.relative_to(root)
-    room = None if relative.parts[0] == "tools" else relative.parts[{"include": 2, "src": 1}[relative.parts[0]]]
-    if room is not None and room not in ROOMS:
-        yield f"{relative}: '{room}' is not a room; expected one of {', '.join(ROOMS)}"
+    inside = "/".join(relative.parts[{"include": 2, "src": 1, "tools": 2}[relative.parts[0]]:])
+    room = None if relative.parts[0] == "tools" else room_of(inside)
+    if relative.parts[0] != "tools" and room is None:
+        yield f"{relative}: '{inside.split('/')[0]}' is not a room; expected one of {', '.join(ROOMS)}"
         return
+    of_the_program = relative.parts[:2] == ("tools", "cli")
     text = path.read_text()
     line = lambda at: text.count("\n", 0, at) + 1
     for match in INCLUDE.finditer(text):
         wrong = included_breaches(room, match[2], relative.parts[0] == "include")
+        if of_the_program:
+            wrong = wrong or walls_of_the_program(inside, match[2])
         if wrong:
             yield f"{relative}:{line(match.start(1))}: {wrong}"
     if room is not None:

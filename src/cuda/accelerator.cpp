@@ -1,6 +1,6 @@
 // The plug-in: what base/accelerator.h promises, on LibTorch's CUDA library.
 
-#include "w2w/base/accelerator.h"
+#include "w2w/device/accelerator.h"
 
 #include <ATen/Context.h>
 #include <ATen/cuda/CUDAGraph.h>

@@ -1,7 +1,7 @@
 #pragma once
 // The kernels as differentiable operators of tensors.
 
-#include "w2w/base/accelerator.h"
+#include "w2w/device/accelerator.h"
 
 namespace w2w::cuda {
 

@@ -18,10 +18,10 @@
 #include "io/safetensors_header.h"
 #include "io/text_encoding.h"
 #include "w2w/base/atomic_file.h"
-#include "w2w/base/device.h"
 #include "w2w/base/error.h"
 #include "w2w/base/nearest_name.h"
 #include "w2w/base/sha256.h"
+#include "w2w/device/device.h"
 #include "w2w/io/mapped_file.h"
 #include "w2w/io/tensor_file.h"
 

@@ -11,8 +11,8 @@
 #include <tuple>
 #include <utility>
 
-#include "w2w/base/device.h"
 #include "w2w/base/error.h"
+#include "w2w/device/device.h"
 #include "w2w/io/mapped_file.h"
 #include "w2w/io/torch_value.h"
 

@@ -2,8 +2,8 @@
 
 #include <ATen/ops/empty_like.h>
 
-#include "w2w/base/accelerator.h"
 #include "w2w/base/error.h"
+#include "w2w/device/accelerator.h"
 #include "w2w/lora/algebra.h"
 
 namespace w2w {

@@ -10,7 +10,7 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/silu.h>
 
-#include "w2w/base/accelerator.h"
+#include "w2w/device/accelerator.h"
 
 namespace w2w::nn {
 

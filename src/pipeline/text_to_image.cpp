@@ -8,10 +8,10 @@
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
-#include "w2w/base/accelerator.h"
 #include "w2w/base/error.h"
 #include "w2w/base/log.h"
 #include "w2w/base/threads.h"
+#include "w2w/device/accelerator.h"
 #include "w2w/pipeline/scheduler_file.h"
 #include "w2w/text/prompt_weights.h"
 

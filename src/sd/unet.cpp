@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "w2w/base/accelerator.h"
+#include "w2w/device/accelerator.h"
 
 namespace w2w {
 

@@ -4,7 +4,7 @@
 #include <ATen/ops/addcmul.h>
 
 #include "space/column_products.h"
-#include "w2w/base/accelerator.h"
+#include "w2w/device/accelerator.h"
 
 namespace w2w {
 

@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "readers.h"
-#include "w2w/base/device.h"
 #include "w2w/base/error.h"
+#include "w2w/device/device.h"
 #include "w2w/io/data_frame.h"
 #include "w2w/io/tensor_file.h"
 #include "w2w/io/torch_value.h"

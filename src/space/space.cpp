@@ -14,9 +14,9 @@
 #include "column_products.h"
 #include "io/json_file.h"
 #include "readers.h"
-#include "w2w/base/device.h"
 #include "w2w/base/error.h"
 #include "w2w/base/sha256.h"
+#include "w2w/device/device.h"
 #include "w2w/io/tensor_file.h"
 
 namespace w2w {

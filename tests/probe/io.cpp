@@ -3,8 +3,8 @@
 #include <string>
 
 #include "probe.h"
-#include "w2w/base/device.h"
 #include "w2w/base/error.h"
+#include "w2w/device/device.h"
 #include "w2w/io/data_frame.h"
 #include "w2w/io/image.h"
 #include "w2w/io/tensor_file.h"

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "probe.h"
-#include "w2w/base/device.h"
 #include "w2w/base/error.h"
 #include "w2w/base/generator.h"
+#include "w2w/device/device.h"
 #include "w2w/io/tensor_file.h"
 #include "w2w/lora/algebra.h"
 #include "w2w/lora/formats.h"

@@ -25,12 +25,18 @@ def check(root, path, text):
     ("include/w2w/io/a.h", "#include <nlohmann/json.hpp>\n", "is a public header"),
     ("src/nn/a.cpp", "#include <nlohmann/json.hpp>\n", "allowed only in"),
     ("src/text/a.cpp", "#include <boost/any.hpp>\n", "does not know"),
-    ("tools/w2w/a.cpp", "#include <torch/torch.h>\n", "15 s a file"),
+    ("tools/cli/a.cpp", "#include <torch/torch.h>\n", "15 s a file"),
     ("src/nn/a.cpp", "void f() { std::cout << 1; }\n", "prints"),
     ("src/nn/a.cpp", 'void f() { printf("x"); }\n', "prints"),
     ("src/nn/a.cpp", "void f() { std::exit(1); }\n", "exits"),
     ("src/nn/a.cpp", 'auto x = std::getenv("HOME");\n', "reads the environment"),
     ("src/attic/a.cpp", "", "is not a room"),
+    ("src/space/a.cpp", '#include "w2w/space/build/builder.h"\n', "space may include only"),
+    ("src/nn/a.cpp", '#include "cli/app/app.h"\n', "does not know"),
+    ("tools/cli/terminal/a.cpp", '#include "cli/options/seeds.h"\n', "cli/terminal may include only nothing of cli"),
+    ("tools/cli/files/a.cpp", '#include "cli/commands/space/options.h"\n', "cli/files may include only"),
+    ("tools/cli/commands/space/a.cpp", '#include "cli/commands/train/plan.h"\n', "of another command"),
+    ("tools/cli/commands/a.cpp", '#include "cli/commands/train/plan.h"\n', "of another command"),
 ])
 def test_a_breach_is_named(tmp_path, path, text, said):
     code, output = check(tmp_path, path, text)
@@ -42,7 +48,9 @@ def test_a_breach_is_named(tmp_path, path, text, said):
     ("src/lora/a.cpp", '#include "io/json_file.h"\n#include "lora/names.h"\n#include "w2w/nn/linear.h"\n'),
     ("src/io/a.cpp", "#include <sys/mman.h>\n#include <vector>\n#include <ATen/core/Tensor.h>\n"),
     ("src/io/a.cpp", '// printf(x), getenv\nconst char* text = "exit(1)";\nvoid f() { snprintf(b, 1, "x"); on_exit_(); }\n'),
-    ("tools/w2w/a.cpp", '#include <CLI/CLI.hpp>\nvoid f() { std::cout << getenv("HOME"); }\n'),
+    ("src/space/build/a.cpp", '#include "w2w/space/space.h"\n#include "space/build/collect.h"\n'),
+    ("tools/cli/commands/space/a.cpp", '#include "cli/commands/space/options.h"\n#include "cli/commands/pictures.h"\n#include "w2w/io/image.h"\n'),
+    ("tools/cli/a.cpp", '#include <CLI/CLI.hpp>\nvoid f() { std::cout << getenv("HOME"); }\n'),
 ])
 def test_what_is_allowed_passes(tmp_path, path, text):
     assert check(tmp_path, path, text) == (0, "check_layers: 1 files, 0 breaches\n")
@@ -56,3 +64,5 @@ def test_the_table_for_people_is_the_table_of_the_script():
     table = {room.strip(): allowed.strip() for room, allowed in rows}
     for room, allowed in script.ROOMS.items():
         assert table[room] == (", ".join(allowed) or "-")
+    for folder, allowed in script.CLI.items():
+        assert table[f"cli/{folder}"] == (", ".join(f"cli/{other}" for other in allowed) or "-")

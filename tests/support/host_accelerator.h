@@ -3,7 +3,7 @@
 // recordings that behave as CUDA graphs do. So everything but kernels and driver is tested where there is
 // no GPU.
 
-#include "w2w/base/accelerator.h"
+#include "w2w/device/accelerator.h"
 
 namespace w2w::test {
 

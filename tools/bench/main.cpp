@@ -18,9 +18,9 @@
 #include <sstream>
 #include <vector>
 
-#include "w2w/base/allocator.h"
-#include "w2w/base/device.h"
 #include "w2w/base/threads.h"
+#include "w2w/device/allocator.h"
+#include "w2w/device/device.h"
 #include "w2w/pipeline/inversion.h"
 #include "w2w/pipeline/text_to_image.h"
 #include "w2w/space/space.h"

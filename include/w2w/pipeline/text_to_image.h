@@ -8,7 +8,7 @@
 
 #include "w2w/base/generator.h"
 #include "w2w/base/progress.h"
-#include "w2w/base/recorded_call.h"
+#include "w2w/device/recorded_call.h"
 #include "w2w/lora/adapter.h"
 #include "w2w/lora/target.h"
 #include "w2w/pipeline/learned_factors.h"

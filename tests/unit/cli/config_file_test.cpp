@@ -1,4 +1,4 @@
-#include "w2w/config_file.h"
+#include "cli/app/config_file.h"
 
 #include <gtest/gtest.h>
 

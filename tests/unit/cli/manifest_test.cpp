@@ -1,4 +1,4 @@
-#include "w2w/manifest.h"
+#include "cli/files/manifest.h"
 
 #include <gtest/gtest.h>
 

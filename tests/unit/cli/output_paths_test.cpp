@@ -1,4 +1,4 @@
-#include "w2w/output_paths.h"
+#include "cli/files/output_paths.h"
 
 #include <gtest/gtest.h>
 #include <sys/inotify.h>

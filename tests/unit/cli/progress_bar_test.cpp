@@ -1,4 +1,4 @@
-#include "w2w/progress_bar.h"
+#include "cli/terminal/progress_bar.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

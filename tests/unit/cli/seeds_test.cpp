@@ -1,4 +1,4 @@
-#include "w2w/seeds.h"
+#include "cli/options/seeds.h"
 
 #include <gtest/gtest.h>
 

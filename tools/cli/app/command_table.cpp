@@ -1,0 +1,29 @@
+#include "cli/app/app.h"
+
+namespace w2w::cli {
+
+void add_all_commands(App& app) {
+  add_sample(app);
+  add_render(app);
+  add_invert(app);
+  add_edit(app);
+  add_export(app);
+  add_import(app);
+  add_nearest(app);
+  add_interpolate(app);
+  add_train(app);
+  add_direction(app);
+  add_space(app);
+  add_tokens(app);
+  add_inspect(app);
+  add_doctor(app);
+  add_completion(app);
+  add_help(app);
+}
+
+const std::vector<std::string>& planned_commands() {
+  static const std::vector<std::string> names = {"serve"};
+  return names;
+}
+
+}  // namespace w2w::cli

@@ -1,0 +1,32 @@
+#pragma once
+// w2w direction: its options and actions, each in the file of its name.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/commands/attribute_source.h"
+#include "cli/options/shared_options.h"
+#include "cli/terminal/reporter.h"
+
+namespace w2w::cli {
+
+struct DirectionOptions {
+  SharedOptions shared;
+  AttributeOptions attributes;
+  std::vector<std::string> words;  ///< the action, then tables of labels for `fit`
+
+  // What only `fit` takes.
+  std::vector<std::string> names;  ///< --attributes as typed
+  std::vector<std::string> without;
+  std::optional<std::string> method;
+  std::optional<double> penalty, holdout;
+  std::optional<uint64_t> seed;
+  bool debias = false;
+};
+
+void run_direction_list(const DirectionOptions& options, Reporter& reporter);
+void run_direction_fit(const DirectionOptions& options, Reporter& reporter);
+
+}  // namespace w2w::cli

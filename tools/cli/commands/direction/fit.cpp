@@ -1,0 +1,123 @@
+#include "w2w/space/directions/direction_fit.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "cli/commands/direction/command.h"
+#include "cli/commands/direction/table.h"
+#include "cli/commands/edit_plan.h"
+#include "cli/files/locate.h"
+#include "cli/files/output_paths.h"
+#include "w2w/base/error.h"
+#include "w2w/base/nearest_name.h"
+
+namespace w2w::cli {
+namespace {
+
+void refuse_pair(bool both, const char* first, const char* second) {
+  if (both) throw Error(ErrorKind::usage, fmt::format("{} and {} contradict each other", first, second));
+}
+
+/// What can be settled before anything is opened; attributes are to follow.
+DirectionFit typed_fit(const DirectionOptions& options) {
+  refuse_pair(options.attributes.directions.has_value(), "direction fit", "--directions");
+  refuse_pair(options.debias && !options.without.empty(), "--debias", "--without");
+  refuse_pair(options.seed && options.holdout == 0.0, "--seed", "--holdout 0");
+  DirectionFit fit;
+  const auto& methods = direction_methods();
+  const auto method = options.method.value_or(methods.front());
+  fit.method =
+      static_cast<DirectionMethod>(std::find(methods.begin(), methods.end(), method) - methods.begin());
+  if (options.penalty && !default_penalty(fit.method)) {
+    throw Error(ErrorKind::usage,
+                fmt::format("--ridge is the penalty of ridge and logistic, not of {}", method),
+                "add --method ridge or --method logistic");
+  }
+  fit.penalty = options.penalty;
+  fit.attributes = parse_names(options.names, "--attributes");
+  fit.without = parse_names(options.without, "--without");
+  return fit;
+}
+
+Labels labels_of(const DirectionOptions& options, const Space& space) {
+  std::vector<std::string> files(options.words.begin() + 1, options.words.end());
+  if (options.attributes.labels) files.push_back(*options.attributes.labels);
+  if (files.empty() && !Labels::of_space(space)) {
+    throw Error(
+        ErrorKind::not_found,
+        fmt::format("space ({}) has no labels: expected labels.csv or identity_df.pt in it", space.origin()),
+        "give a table of them: w2w direction fit LABELS.csv");
+  }
+  return open_labels(files, space);
+}
+
+/// Names the attributes and checks that there are labels for all of them.
+void settle_attributes(DirectionFit& fit, bool debias, const Labels& labels) {
+  if (fit.attributes.empty()) fit.attributes = usable_attributes(labels);
+  if (debias) fit.without = fit.attributes;
+  if (debias && fit.attributes.size() < 2) {
+    throw Error(ErrorKind::usage,
+                fmt::format("--debias expects several attributes, found only '{}'", fit.attributes.front()));
+  }
+  for (const auto* names : {&fit.attributes, &fit.without}) {
+    for (const auto& name : *names) labels.column(name);
+  }
+}
+
+/// An attribute that was asked for by name must be tested; of all others it is said that they are not.
+void check_scores(const HeldOutScores& scores, const DirectionFit& fit, bool named, const Holdout& holdout) {
+  std::vector<std::string> untested;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    if (!scores[i]) untested.push_back(fit.attributes[i]);
+  }
+  if (untested.empty()) return;
+  const auto what = fmt::format(
+      "too few models with or without {} to keep {:g} of them from the fit and test it with both "
+      "(seed {})",
+      first_names(untested), holdout.share, holdout.seed);
+  if (named) throw Error(ErrorKind::failure, what, "another --seed or --holdout, or --holdout 0 for no test");
+  warn(what + ": no accuracy");
+}
+
+HeldOutScores test(const DirectionOptions& options, const Space& space, const Labels& labels,
+                   const DirectionFit& fit, Reporter& reporter) {
+  const Holdout holdout{options.holdout.value_or(Holdout{}.share), options.seed.value_or(Holdout{}.seed)};
+  if (holdout.share == 0) {
+    reporter.field("held_out", nullptr);
+    return {};
+  }
+  const auto scores = held_out_scores(space, labels, fit, holdout, reporter.progress());
+  check_scores(scores, fit, !options.names.empty(), holdout);
+  const auto models = held_out_models(space.data().projections.size(0), holdout).sum().item<int64_t>();
+  reporter.field("held_out", {{"share", holdout.share}, {"seed", holdout.seed}, {"models", models}});
+  return scores;
+}
+
+}  // namespace
+
+void run_direction_fit(const DirectionOptions& options, Reporter& reporter) {
+  auto fit = typed_fit(options);
+  const auto space = Space::open(locate_space(options.shared.space));
+  const auto labels = labels_of(options, space);
+  fit.components = direction_components(options.attributes.components, space);
+  settle_attributes(fit, options.debias, labels);
+  const auto path = plan_outputs(options.shared.output, {{"directions", "directions", ".safetensors"}},
+                                 options.shared.existing())
+                        .front();
+  const auto scores = test(options, space, labels, fit, reporter);
+  const auto directions = fit_directions(space, labels, fit, reporter.progress());
+  const bool left = options.shared.leaves(path);
+  if (!left) write_directions(path, directions);
+  show_attributes(directions, scores, reporter, &Reporter::remark);
+  show_cosines(directions, reporter);
+  reporter.field("source", labels.origin());
+  reporter.field("components", fit.components);
+  reporter.field("method", directions.method);
+  reporter.field("penalty", directions.penalty ? Json(*directions.penalty) : Json());
+  reporter.field("without", directions.without);
+  if (!left) reporter.output(path.path, "directions");
+}
+
+}  // namespace w2w::cli

@@ -1,0 +1,190 @@
+// w2w export: people as files that other tools load.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/app/app.h"
+#include "cli/commands/identity_source.h"
+#include "cli/files/lora_output.h"
+#include "cli/files/merge_output.h"
+#include "cli/files/output_paths.h"
+#include "cli/files/space_choice.h"
+#include "cli/options/option_values.h"
+#include "cli/terminal/reporter.h"
+#include "w2w/base/error.h"
+#include "w2w/base/log.h"
+#include "w2w/device/device.h"
+#include "w2w/lora/formats.h"
+
+namespace w2w::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ExportOptions {
+  SharedOptions shared;
+  std::vector<std::string> identities;
+  std::optional<std::string> format, dtype, name;
+  bool merge = false;
+
+  std::string chosen_format() const { return format.value_or("kohya"); }
+  bool as_coefficients() const { return chosen_format() == "pt"; }
+};
+
+void check(const ExportOptions& options) {
+  const auto refuse = [](const std::string& what, const std::string& hint = {}) {
+    throw Error(ErrorKind::usage, what, hint);
+  };
+  if (options.merge && options.format)
+    refuse("--merge writes a whole model, --format a LoRA: give one of them");
+  if (options.merge && options.identities.size() > 1) {
+    refuse(fmt::format("--merge takes one identity, found {}", options.identities.size()));
+  }
+  if (options.name && (options.merge || options.as_coefficients())) {
+    refuse("--name is the title of a LoRA, and no LoRA is written");
+  }
+  if (options.name && options.identities.size() > 1) {
+    refuse(fmt::format("--name names one LoRA, found {} identities", options.identities.size()));
+  }
+}
+
+std::vector<IdentitySource> open_sources(const ExportOptions& options) {
+  std::vector<IdentitySource> sources;
+  for (const auto& path : options.identities) {
+    sources.push_back(open_identity(path));
+    if (sources.back().coefficients || !options.as_coefficients()) continue;
+    throw Error(ErrorKind::usage,
+                fmt::format("--format pt holds coefficients, and this is a LoRA ({})", path),
+                "`w2w import` finds the coefficients of a LoRA");
+  }
+  return sources;
+}
+
+std::vector<OutputPath> plan(const ExportOptions& options, const std::vector<IdentitySource>& sources) {
+  std::vector<PlannedOutput> planned;
+  for (const auto& source : sources) {
+    if (options.as_coefficients()) {
+      planned.push_back({"coefficients", source.person(), ".pt"});
+    } else {
+      planned.push_back({"lora", source.person(), lora_suffix(options.chosen_format())});
+    }
+  }
+  return plan_outputs(options.shared.output, planned, options.shared.existing());
+}
+
+/// Turns identities into LoRAs; space and model are looked at when the first identity needs them.
+class Converter {
+ public:
+  explicit Converter(const SharedOptions& options) : options_(options) {}
+
+  /// Refuses what does not fit, before anything is written.
+  void check(const IdentitySource& source) {
+    if (source.coefficients) check_identity_fits(*source.coefficients, space(), source.path);
+  }
+
+  Lora lora(const IdentitySource& source) {
+    return source.coefficients ? space().lora(source.coefficients->coefficients)
+                               : read_identity_lora(source.path, layers(), options_);
+  }
+
+  /// What the metadata shall say of it.
+  Identity description(const IdentitySource& source) {
+    if (!source.coefficients) return describe_lora(source.path);
+    auto identity = *source.coefficients;
+    set_space(identity, space());
+    if (identity.model.empty()) identity.model = space().data().base_model;
+    return identity;
+  }
+
+ private:
+  const Space& space() {
+    if (!space_) space_ = open_fitted_space(options_);
+    return *space_;
+  }
+  const Targets& layers() {
+    if (layers_.empty()) layers_ = model_layers(options_);
+    return layers_;
+  }
+
+  const SharedOptions& options_;
+  std::optional<Space> space_;
+  Targets layers_;
+};
+
+void run_export(const ExportOptions& given, Reporter& reporter) {
+  auto options = given;
+  if (options.dtype == "auto") options.dtype.reset();
+  check(options);
+  if (options.as_coefficients() && options.dtype && *options.dtype != "f32") {
+    notice(fmt::format("--format pt holds f32 coefficients: --dtype {} changes nothing", *options.dtype));
+  }
+  const auto sources = open_sources(options);
+  Converter converter(options.shared);
+  if (!options.as_coefficients()) {
+    for (const auto& source : sources) converter.check(source);
+  }
+  if (options.merge) {
+    const auto& source = sources.front();
+    return write_merged(
+        options.shared, options.dtype, source.person(), [&] { return converter.lora(source); },
+        converter.description(source), reporter);
+  }
+  const auto paths = plan(options, sources);
+  const auto format = options.chosen_format(), dtype = options.dtype.value_or("f16");
+  for (size_t i = 0; i < sources.size(); ++i) {
+    check_interrupt();
+    const auto& source = sources[i];
+    if (options.shared.leaves(paths[i])) continue;
+    if (options.as_coefficients()) {
+      write_identity(paths[i], *source.coefficients);
+      reporter.output(paths[i].path, "coefficients", {{"identity", source.path}});
+      continue;
+    }
+    write_lora(paths[i], format, converter.lora(source), options.name.value_or(source.person()),
+               converter.description(source), options.shared.no_metadata, parse_dtype(dtype, c10::kCPU));
+    reporter.output(paths[i].path, "lora", {{"identity", source.path}, {"format", format}, {"dtype", dtype}});
+  }
+}
+
+}  // namespace
+
+void add_export(App& app) {
+  auto options = std::make_shared<ExportOptions>();
+  auto& parser = app.add_command(
+      {"export",
+       "a person as a LoRA or a whole model for other tools",
+       "IDENTITY...",
+       {{"w2w export person-7.safetensors",
+         "person-7_lora.safetensors for ComfyUI, A1111, sd.cpp, InvokeAI, diffusers"},
+        {"w2w export person-*.safetensors --format peft -o loras", "everybody as PEFT folders"},
+        {"w2w export person-7.safetensors --format pt -o w2wmodel.pt", "for the reference code"},
+        {"w2w export person-7.safetensors --merge -o person-7-model",
+         "a diffusers folder with the person baked in"},
+        {"w2w export person-7.safetensors -m sd15.safetensors --merge -o person-7-model.safetensors",
+         "the same as a single file"}}},
+      [options](Reporter& reporter) { run_export(*options, reporter); });
+  add_arguments(parser, "IDENTITY", options->identities,
+                "coefficient file (.safetensors, .pt), or a LoRA to write in another format")
+      ->required();
+  add_choice(
+      parser, "--format", options->format, {"kohya", "peft", "diffusers", "pt"},
+      "kohya: one file that nearly every tool loads; peft: a folder; diffusers: names of its pipelines; "
+      "pt: the coefficients as the reference code saves them; default: kohya");
+  add_choice(
+      parser, "--dtype", options->dtype, {"auto", "f16", "bf16", "f32"},
+      "of the file's numbers: auto is f16 for a LoRA, the model's own with --merge; coefficients are f32; "
+      "default: auto");
+  add_text(parser, "--name", options->name, "TEXT",
+           "the LoRA's title in its metadata; default: the identity's name");
+  add_switch(
+      parser, "--merge", options->merge,
+      "write the whole model with the person in it: -o X.safetensors a single file, else a diffusers folder");
+  add_model_option(parser, options->shared);
+  add_space_option(parser, options->shared);
+  add_output_options(parser, options->shared);
+  parser.get_option("--no-metadata")->description("write nothing about the person's making into the files");
+  add_unused_options(parser, options->shared);
+}
+
+}  // namespace w2w::cli

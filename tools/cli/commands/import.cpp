@@ -1,0 +1,78 @@
+// w2w import: LoRA files back into coefficients.
+
+#include <fmt/format.h>
+
+#include "cli/app/app.h"
+#include "cli/commands/import_lora.h"
+#include "cli/files/output_paths.h"
+#include "cli/files/space_choice.h"
+#include "cli/options/option_values.h"
+#include "w2w/base/error.h"
+
+namespace w2w::cli {
+namespace {
+
+struct ImportOptions {
+  SharedOptions shared;
+  std::vector<std::string> loras;
+  std::optional<int64_t> components;
+  bool partial = false;
+};
+
+void run_import(const ImportOptions& options, Reporter& reporter) {
+  std::vector<IdentitySource> sources;
+  std::vector<PlannedOutput> planned;
+  for (const auto& path : options.loras) {
+    sources.push_back(open_identity(path));
+    planned.push_back({"coefficients", sources.back().person(), ".safetensors"});
+    if (!sources.back().coefficients || !options.components) continue;
+    throw Error(ErrorKind::usage,
+                fmt::format("--components is for LoRAs; this file holds {} coefficients already ({})",
+                            sources.back().coefficients->coefficients.numel(), path));
+  }
+  const auto space = open_fitted_space(options.shared);
+  const auto components = space.components(options.components.value_or(space.components())).size(0);
+  const auto paths = plan_outputs(options.shared.output, planned, options.shared.existing());
+  for (size_t i = 0; i < sources.size(); ++i) {
+    check_interrupt();
+    if (options.shared.leaves(paths[i])) continue;
+    if (sources[i].coefficients) {  // of a w2wmodel.pt: the same numbers with the space's hash beside them
+      auto identity = coefficients_of(sources[i], space, {});
+      if (identity.model.empty()) identity.model = space.data().base_model;
+      write_identity(paths[i], identity);
+      reporter.output(paths[i].path, "coefficients", {{"identity", sources[i].path}});
+      continue;
+    }
+    const auto imported = import_lora(sources[i], space, components, options.partial, reporter.progress());
+    write_identity(paths[i], imported.identity);
+    reporter.output(paths[i].path, "coefficients", imported.facts);
+  }
+}
+
+}  // namespace
+
+void add_import(App& app) {
+  auto options = std::make_shared<ImportOptions>();
+  auto& parser = app.add_command(
+      {"import",
+       "a LoRA as coefficients: a person of the space",
+       "LORA...",
+       {{"w2w import person-7_lora.safetensors", "person-7.safetensors, and how much lies outside the space"},
+        {"w2w import loras/* -o people", "many at once"},
+        {"w2w import style.safetensors --partial",
+         "of a LoRA that changes more than the space's matrices, only what the space has"},
+        {"w2w import w2wmodel.pt -o me.safetensors", "the reference code's file in w2w's format"}}},
+      [options](Reporter& reporter) { run_import(*options, reporter); });
+  add_arguments(parser, "LORA", options->loras, "kohya, diffusers or PEFT file, PEFT folder, or w2wmodel.pt")
+      ->required();
+  add_integer(parser, "--components", options->components, {1, 1'000'000},
+              "principal components to describe the LoRA with (default: all the space has)");
+  add_switch(parser, "--partial", options->partial,
+             "leave out what the LoRA changes beside the space's matrices, such as the text encoder");
+  add_model_option(parser, options->shared);
+  add_space_option(parser, options->shared);
+  add_output_options(parser, options->shared);
+  add_unused_options(parser, options->shared);
+}
+
+}  // namespace w2w::cli

@@ -1,0 +1,102 @@
+#include "cli/commands/invert/plan.h"
+
+#include <fmt/format.h>
+
+#include <span>
+
+#include "cli/files/lora_output.h"
+#include "cli/files/output_paths.h"
+#include "w2w/base/atomic_file.h"
+#include "w2w/base/error.h"
+#include "w2w/base/log.h"
+
+namespace w2w::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<InversionJob> jobs_of(const InvertOptions& options) {
+  if (options.batch_file) {
+    auto jobs = read_inversion_jobs(*options.batch_file);
+    return options.shard ? options.shard->of(std::move(jobs)) : jobs;
+  }
+  InversionJob job{options.name.value_or(fs::path(options.images.front()).stem().string()), {}, {}};
+  for (size_t i = 0; i < options.images.size(); ++i) {
+    job.images.emplace_back(options.images[i]);
+    job.masks.push_back(options.masks.empty() ? std::nullopt : std::optional<fs::path>(options.masks[i]));
+  }
+  return {job};
+}
+
+/// Every --preview-every steps and at the end.
+std::vector<int64_t> preview_steps(const InvertOptions& options, int64_t steps) {
+  std::vector<int64_t> previews;
+  if (options.preview_every == 0) return previews;
+  for (int64_t step = options.preview_every; step < steps; step += options.preview_every) {
+    previews.push_back(step);
+  }
+  previews.push_back(steps);
+  return previews;
+}
+
+/// The outputs of one person, in the order task_of takes them.
+std::vector<PlannedOutput> outputs_of(const InvertOptions& options, const std::string& name,
+                                      const std::vector<int64_t>& previews) {
+  std::vector<PlannedOutput> outputs = {{"coefficients", name, ".safetensors"}, {"log", name, "_loss.csv"}};
+  if (options.lora) outputs.push_back({"lora", name, lora_suffix(*options.lora)});
+  for (const auto step : previews) {
+    outputs.push_back({"picture", name, fmt::format("_preview_{:04}.png", step)});
+  }
+  return outputs;
+}
+
+InversionTask task_of(const InvertOptions& options, const InversionJob& job,
+                      const std::vector<int64_t>& previews, std::span<const OutputPath> paths) {
+  InversionTask task{job, paths[0], paths[1], paths[0].path, {}, {}};
+  size_t next = 2;
+  if (options.lora) task.lora = paths[next++];
+  for (const auto step : previews) task.previews.emplace_back(step, paths[next++]);
+  task.checkpoint.replace_extension();
+  task.checkpoint += "_checkpoint.safetensors";
+  if (options.checkpoint) task.checkpoint = *options.checkpoint;
+  return task;
+}
+
+}  // namespace
+
+std::vector<InversionTask> plan_inversions(const InvertOptions& options, int64_t steps) {
+  const auto jobs = jobs_of(options);
+  if (jobs.empty()) return {};
+  const auto previews = preview_steps(options, steps);
+  std::vector<PlannedOutput> outputs;
+  for (const auto& job : jobs) {
+    for (auto& output : outputs_of(options, job.name, previews)) outputs.push_back(std::move(output));
+  }
+  const size_t each = outputs.size() / jobs.size();
+  auto existing = options.shared.existing();
+  if (existing == Existing::refuse && (options.resume || options.batch_file)) existing = Existing::keep;
+  auto paths = plan_outputs(options.shared.output, outputs, existing);
+  for (size_t i = 0; i < paths.size(); ++i) {  // what a run that did not come to its end left is replaced
+    if (i % each != 0) paths[i].replace = existing != Existing::refuse;
+  }
+
+  std::vector<InversionTask> tasks;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    auto task = task_of(options, jobs[i], previews, std::span(paths).subspan(i * each, each));
+    if (fs::exists(task.coefficients.path) && !options.shared.force) {
+      if (!options.batch_file && !options.shared.skip_existing) {
+        throw Error(ErrorKind::failure, "the output exists already (" + task.coefficients.path.string() + ")",
+                    "it is finished; pass --force to replace it");
+      }
+      notice(fmt::format("{} is finished", task.job.name));
+      continue;
+    }
+    if (!options.resume && !options.batch_file) keep_unfinished(task.checkpoint, options.shared.force);
+    check_file_name(task.checkpoint);  // refuses now what could not be written in an hour
+    if (options.checkpoint) AtomicFile probe(task.checkpoint);
+    tasks.push_back(std::move(task));
+  }
+  return tasks;
+}
+
+}  // namespace w2w::cli

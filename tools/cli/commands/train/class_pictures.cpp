@@ -1,0 +1,65 @@
+#include "cli/commands/train/class_pictures.h"
+
+#include <fmt/format.h>
+
+#include "cli/commands/train/plan.h"
+#include "w2w/base/error.h"
+#include "w2w/io/image.h"
+
+namespace w2w::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t usual_count = 200;
+
+fs::path folder_of(const TrainOptions& options) {
+  if (options.class_folder) return *options.class_folder;
+  const fs::path output = options.shared.output.value_or("");
+  return (output.has_extension() ? output.parent_path() : output) / "class";
+}
+
+fs::path made(const fs::path& folder, int64_t number) {
+  return folder / fmt::format("class-{:03}.png", number);
+}
+
+}  // namespace
+
+std::vector<fs::path> make_class_pictures(const TrainOptions& options, TextToImage& model,
+                                          Reporter& reporter) {
+  const auto folder = folder_of(options);
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) {
+    throw Error(ErrorKind::failure, fmt::format("cannot make the folder of class pictures ({}): {}",
+                                                folder.string(), error.message()));
+  }
+  std::vector<fs::path> own;
+  for (int64_t i = 1; fs::exists(made(folder, i)); ++i) own.push_back(made(folder, i));
+  auto found = pictures_in(folder);
+  // Pictures that somebody else put there are enough, however many; a set of our own is completed.
+  const bool foreign = found.size() > own.size();
+  const int64_t wanted =
+      options.class_count.value_or(foreign ? static_cast<int64_t>(found.size()) : usual_count);
+
+  TextToImageOptions picture;
+  picture.prompt = options.training.class_prompt;
+  picture.cfg_scale = 7.5;
+  picture.width = options.training.width;
+  picture.height = options.training.height;
+  auto bar = reporter.progress();
+  model.set_person({});
+  for (int64_t number = 1; static_cast<int64_t>(found.size()) < wanted; ++number) {
+    const auto path = made(folder, number);
+    if (fs::exists(path)) continue;
+    picture.seed = static_cast<uint64_t>(number);
+    write_image(path, model.run(picture));
+    reporter.output(path, "picture", {{"seed", picture.seed}, {"prompt", picture.prompt}});
+    found.push_back(path);
+    report(bar, {"drawing class pictures", static_cast<int64_t>(found.size()), wanted, {}});
+  }
+  found.resize(static_cast<size_t>(std::min<int64_t>(wanted, static_cast<int64_t>(found.size()))));
+  return found;
+}
+
+}  // namespace w2w::cli

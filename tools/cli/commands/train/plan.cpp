@@ -1,0 +1,170 @@
+#include "cli/commands/train/plan.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "cli/files/manifest.h"
+#include "cli/files/output_paths.h"
+#include "w2w/base/atomic_file.h"
+#include "w2w/base/error.h"
+#include "w2w/base/log.h"
+#include "w2w/io/image.h"
+
+namespace w2w::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct TrainingJob {
+  std::string name;
+  std::vector<PromptedPicture> pictures;
+  std::optional<fs::path> start;
+};
+
+/// What systems leave in folders that people look at.
+bool is_hidden(const fs::path& path) {
+  const auto name = path.filename().string();
+  return name.starts_with('.') || name == "Thumbs.db" || name == "desktop.ini";
+}
+
+void tell_skipped(std::vector<std::string> names, const fs::path& folder, const std::string& one,
+                  const std::string& many) {
+  if (names.empty()) return;
+  constexpr size_t most_named = 5;
+  std::sort(names.begin(), names.end());
+  const size_t count = names.size();
+  names.resize(std::min(count, most_named));
+  notice(fmt::format("skipped {} ({}): {}{}",
+                     count == 1 ? fmt::format("1 file that is no {}", one)
+                                : fmt::format("{} files that are no {}", count, many),
+                     folder.string(), fmt::join(names, ", "), count > most_named ? ", ..." : ""));
+}
+
+/// A picture, or all of a folder.
+void add(TrainingJob& job, const fs::path& path, const std::string& prompt = {}) {
+  if (!fs::exists(path)) {
+    throw Error(ErrorKind::not_found, fmt::format("no such picture or folder ({})", path.string()));
+  }
+  if (!fs::is_directory(path)) return job.pictures.push_back({path, prompt});
+  const auto pictures = pictures_in(path);
+  if (pictures.empty()) {
+    throw Error(ErrorKind::not_found, fmt::format("no pictures in this folder ({})", path.string()),
+                fmt::format("expected {} files; folders of many people go to --batch-file", picture_formats));
+  }
+  for (const auto& picture : pictures) job.pictures.push_back({picture, prompt});
+}
+
+/// A folder for each person.
+std::vector<TrainingJob> jobs_in(const fs::path& folder) {
+  std::vector<fs::path> people;
+  std::vector<std::string> others;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (is_hidden(entry.path())) continue;
+    if (entry.is_directory())
+      people.push_back(entry.path());
+    else
+      others.push_back(entry.path().filename().string());
+  }
+  tell_skipped(std::move(others), folder, "folder of a person", "folders of people");
+  std::sort(people.begin(), people.end());
+  if (people.empty()) {
+    throw Error(ErrorKind::not_found,
+                fmt::format("no folders of people in --batch-file ({})", folder.string()),
+                "a folder of one person's pictures is given without --batch-file");
+  }
+  std::vector<TrainingJob> jobs;
+  for (const auto& person : people)
+    add(jobs.emplace_back(TrainingJob{person.filename().string(), {}, {}}), person);
+  return jobs;
+}
+
+std::vector<TrainingJob> jobs_of_table(const fs::path& path) {
+  std::vector<TrainingJob> jobs;
+  for (const auto& line : read_manifest(path, {"prompt", "start"})) {
+    auto job = std::find_if(jobs.begin(), jobs.end(),
+                            [&](const TrainingJob& known) { return known.name == line.name; });
+    if (job == jobs.end()) job = jobs.insert(jobs.end(), {line.name, {}, {}});
+    const auto prompt = line.more.find("prompt");
+    add(*job, line.image, prompt == line.more.end() ? "" : prompt->second);
+    const auto start = line.file("start", path);
+    if (start && job->start && *start != *job->start) {
+      throw Error(ErrorKind::malformed,
+                  fmt::format("line {} of {}: '{}' starts from another LoRA above ({})", line.number,
+                              path.string(), line.name, job->start->string()));
+    }
+    if (start) job->start = start;
+  }
+  return jobs;
+}
+
+std::vector<TrainingJob> jobs_of(const TrainOptions& options) {
+  if (options.batch_file) {
+    return fs::is_directory(*options.batch_file) ? jobs_in(*options.batch_file)
+                                                 : jobs_of_table(*options.batch_file);
+  }
+  TrainingJob job{options.name.value_or(name_of(options.pictures.front())), {}, {}};
+  for (const auto& path : options.pictures) add(job, path);
+  return {job};
+}
+
+}  // namespace
+
+std::vector<fs::path> pictures_in(const fs::path& folder) {
+  std::vector<fs::path> pictures;
+  std::vector<std::string> others;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const auto& path = entry.path();
+    if (is_hidden(path)) continue;
+    const bool file = !entry.is_directory();
+    if (file && (is_named_like_picture(path) || (entry.is_regular_file() && begins_like_picture(path))))
+      pictures.push_back(path);
+    else
+      others.push_back(path.filename().string() + (file ? "" : "/"));
+  }
+  tell_skipped(std::move(others), folder, "picture", "pictures");
+  std::sort(pictures.begin(), pictures.end());
+  return pictures;
+}
+
+std::vector<TrainingTask> plan_trainings(const TrainOptions& options) {
+  auto jobs = jobs_of(options);
+  if (options.shard) jobs = options.shard->of(std::move(jobs));
+  std::vector<PlannedOutput> outputs;
+  for (const auto& job : jobs) {
+    outputs.push_back({"lora", job.name, options.format == "peft" ? "" : ".safetensors"});
+    outputs.push_back({"log", job.name, "_loss.csv"});
+  }
+  auto existing = options.shared.existing();
+  if (existing == Existing::refuse && (options.resume || options.batch_file)) existing = Existing::keep;
+  const auto paths = plan_outputs(options.shared.output, outputs, existing);
+  std::vector<TrainingTask> tasks;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    TrainingTask task{
+        jobs[i].name, std::move(jobs[i].pictures), jobs[i].start, paths[2 * i], paths[2 * i + 1], {}};
+    if (!task.start && options.start) task.start = *options.start;
+    task.losses.replace = existing != Existing::refuse;  // of a run that did not come to its end
+    if (fs::exists(task.lora.path) && !options.shared.force) {
+      if (!options.batch_file && !options.shared.skip_existing) {
+        throw Error(ErrorKind::failure, "the output exists already (" + task.lora.path.string() + ")",
+                    "it is finished; pass --force to replace it");
+      }
+      debug(fmt::format("{} is finished", task.name));
+      continue;
+    }
+    task.checkpoint =
+        task.losses.path.parent_path() / (task.lora.path.stem().string() + "_checkpoint.safetensors");
+    if (options.checkpoint) task.checkpoint = *options.checkpoint;
+    if (!options.resume && !options.batch_file) keep_unfinished(task.checkpoint, options.shared.force);
+    check_file_name(task.checkpoint);  // refuses now what could not be written in an hour
+    if (options.checkpoint) AtomicFile probe(task.checkpoint);
+    tasks.push_back(std::move(task));
+  }
+  if (tasks.size() < jobs.size()) {
+    notice(fmt::format("{} of {} are finished", jobs.size() - tasks.size(), jobs.size()));
+  }
+  return tasks;
+}
+
+}  // namespace w2w::cli

@@ -1,0 +1,35 @@
+#pragma once
+// Who is trained from which pictures, and where the results go: settled before any model is loaded.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/commands/train/options.h"
+
+namespace w2w::cli {
+
+struct PromptedPicture {
+  std::filesystem::path image;
+  std::string prompt;  ///< empty: the run's
+};
+
+/// One person to train, and the outputs.
+struct TrainingTask {
+  std::string name;
+  std::vector<PromptedPicture> pictures;
+  std::optional<std::filesystem::path> start;  ///< a LoRA in place of random factors
+  OutputPath lora, losses;
+  std::filesystem::path checkpoint;
+};
+
+/// The people that are not finished yet. Errors: not_found and malformed for pictures and tables; failure for
+/// outputs that exist (of a single person, without --force) or cannot be written.
+std::vector<TrainingTask> plan_trainings(const TrainOptions& options);
+
+/// The pictures in a folder, sorted by name: what is named or begins like one. Others are told of, hidden
+/// ones are not.
+std::vector<std::filesystem::path> pictures_in(const std::filesystem::path& folder);
+
+}  // namespace w2w::cli

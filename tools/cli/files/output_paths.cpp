@@ -1,0 +1,143 @@
+#include "cli/files/output_paths.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "w2w/base/atomic_file.h"
+#include "w2w/base/atomic_folder.h"
+#include "w2w/base/error.h"
+#include "w2w/base/progress.h"
+#include "w2w/lora/formats.h"
+
+namespace w2w::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string lower_extension(const fs::path& path) {
+  auto extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  return extension == ".jpeg" ? ".jpg" : extension;
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code error;  // of a path that cannot be looked at: whoever writes to it says more
+  return fs::is_directory(path, error);
+}
+
+/// The extensions that an output may be given.
+std::vector<std::string> extensions_of(const PlannedOutput& planned) {
+  const auto own = lower_extension("x" + planned.suffix);
+  if (planned.kind == "picture" || planned.kind == "sheet") return {".png", ".jpg"};
+  if (planned.kind == "coefficients" && own == ".safetensors") return {own, ".pt"};
+  return own.empty() ? std::vector<std::string>() : std::vector{own};
+}
+
+bool suits(const fs::path& output, const PlannedOutput& planned) {
+  const auto all = extensions_of(planned);
+  return std::find(all.begin(), all.end(), lower_extension(output)) != all.end();
+}
+
+/// The planned output that `output` names, if it names one.
+const PlannedOutput* named_output(const fs::path& output, const std::vector<PlannedOutput>& planned) {
+  if (output.extension().empty() || !output.has_filename() || is_folder(output)) return nullptr;
+  std::map<std::string_view, int64_t> count;
+  for (const auto& one : planned) ++count[one.kind];
+  for (const auto& candidate : planned) {
+    if (count[candidate.kind] == 1 && suits(output, candidate)) return &candidate;
+  }
+  return nullptr;
+}
+
+/// A folder with the name of a picture or of weights that none of the outputs can be is nobody's wish.
+void refuse_other_formats(const fs::path& output, const std::vector<PlannedOutput>& planned) {
+  static const std::set<std::string> of_files = {".png", ".jpg",  ".webp",       ".gif",  ".bmp",
+                                                 ".tif", ".tiff", ".avif",       ".heic", ".pt",
+                                                 ".bin", ".ckpt", ".safetensors"};
+  const auto extension = lower_extension(output);
+  if (!of_files.contains(extension) || is_folder(output)) return;
+  std::set<std::string> possible;
+  for (const auto& one : planned) {
+    if (suits(output, one)) return;  // several would have the name
+    for (auto& other : extensions_of(one)) possible.insert(std::move(other));
+  }
+  throw Error(
+      ErrorKind::usage,
+      fmt::format("--output: nothing here is written as {} ({}); expected {}a folder", extension,
+                  output.string(), possible.empty() ? "" : fmt::format("{} or ", fmt::join(possible, ", "))));
+}
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) {
+    throw Error(ErrorKind::failure,
+                fmt::format("cannot make the output folder ({}): {}", folder.string(), error.message()));
+  }
+}
+
+void check_existing(const fs::path& path, bool is_file, Existing existing) {
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(path, error))) return;
+  const auto refuse = [&](const std::string& what, const std::string& hint) {
+    throw Error(ErrorKind::failure, fmt::format("{} ({})", what, path.string()), hint);
+  };
+  if (existing == Existing::refuse)
+    refuse("the output exists already", "pass --force to replace it, or choose another -o");
+  if (is_folder(path) && is_file) refuse("the output is a folder, expected a file", "choose another -o");
+  if (existing == Existing::replace && is_folder(path) && !is_peft_folder_alone(path))
+    refuse("the output is a folder that holds other files", "--force replaces LoRAs only; choose another -o");
+}
+
+/// Two of `paths` with one name, if there are.
+void check_different(const std::vector<OutputPath>& paths) {
+  std::vector<const std::string*> names;
+  for (const auto& output : paths) names.push_back(&output.path.native());
+  std::sort(names.begin(), names.end(), [](const auto* a, const auto* b) { return *a < *b; });
+  const auto same =
+      std::adjacent_find(names.begin(), names.end(), [](const auto* a, const auto* b) { return *a == *b; });
+  if (same == names.end()) return;
+  throw Error(ErrorKind::usage, fmt::format("two outputs would have the same name ({})", **same),
+              "give every identity and seed once");
+}
+
+}  // namespace
+
+std::vector<OutputPath> plan_outputs(const std::optional<std::string>& output,
+                                     const std::vector<PlannedOutput>& planned, Existing existing) {
+  const fs::path given = output.value_or("");
+  if (output && output->empty()) throw Error(ErrorKind::usage, "--output expects a file or folder, found ''");
+  const auto* named = named_output(given, planned);
+  if (!named) refuse_other_formats(given, planned);
+  const fs::path folder = named ? given.parent_path() : given;
+  std::vector<OutputPath> paths;
+  paths.reserve(planned.size());
+  for (const auto& one : planned) {
+    check_interrupt();
+    const auto stem = named ? given.stem().string() : one.stem;
+    paths.emplace_back(&one == named ? given : folder / (stem + one.suffix), existing == Existing::replace);
+  }
+  check_different(paths);
+  if (!folder.empty()) make_folder(folder);
+  remove_leftovers(folder);
+  for (size_t i = 0; i < paths.size(); ++i) {
+    check_interrupt();
+    check_file_name(paths[i].path);
+    check_existing(paths[i].path, fs::path("x" + planned[i].suffix).has_extension(), existing);
+  }
+  if (!paths.empty()) AtomicFile probe(paths.front());  // all lie in one folder: it can be written into
+  return paths;
+}
+
+void keep_unfinished(const fs::path& checkpoint, bool force) {
+  if (force || !fs::exists(checkpoint)) return;
+  throw Error(ErrorKind::failure, fmt::format("an earlier run left its state here ({})", checkpoint.string()),
+              "--resume goes on with it, --force begins anew");
+}
+
+}  // namespace w2w::cli

@@ -1,0 +1,20 @@
+#include "cli/options/lora_option.h"
+
+#include <cstdlib>
+
+#include "cli/options/option_values.h"
+
+namespace w2w::cli {
+
+void add_lora_option(CLI::App& parser, std::optional<std::string>& format, const std::string& help) {
+  add_choice(parser, "--lora", format, {"kohya", "peft", "diffusers"}, help);
+}
+
+std::optional<int64_t> source_date() {
+  constexpr int64_t end_of_9999 = 253'402'300'799;
+  const char* date = std::getenv("SOURCE_DATE_EPOCH");
+  if (!date || !*date) return {};
+  return parse_integer("SOURCE_DATE_EPOCH", date, {0, end_of_9999});
+}
+
+}  // namespace w2w::cli

@@ -1,0 +1,15 @@
+#pragma once
+#include <CLI/App.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace w2w::cli {
+
+/// `--lora kohya|peft|diffusers`, for commands that write LoRAs beside something else.
+void add_lora_option(CLI::App& parser, std::optional<std::string>& format, const std::string& help);
+
+/// SOURCE_DATE_EPOCH, seconds since 1970; Error(usage) for what is no date up to the year 9999.
+std::optional<int64_t> source_date();
+
+}  // namespace w2w::cli
