@@ -61,6 +61,8 @@ def walls_of_the_program(path, header):
     folders, included = path.split("/")[:-1], header.split("/")[1:-1]
     if not header.startswith("cli/") or not folders or not included:
         return None
+    if folders[0] not in CLI:
+        return f"is of cli/{folders[0]}, which is not a folder of the program; expected one of {', '.join(CLI)}"
     if included[0] != folders[0] and included[0] not in CLI[folders[0]]:
         return f"includes {header}, but cli/{folders[0]} may include only {', '.join(CLI[folders[0]]) or 'nothing of cli'}"
     if included[0] == "commands" and included[1:] and included[1:] != folders[1:]:

@@ -104,9 +104,9 @@ help train
 edit --help
 """.strip().splitlines()
 
-VOLATILE = [(re.compile(r'\{"progress".*\n'), "")] + [(re.compile(p), r) for p, r in [
-    (r"[0-9.]+ (it/s|s/it)", "RATE"), (r"\d+:\d\d(:\d\d)? left", "LEFT"), (r"[0-9.]+ (ms|s)\b", "TIME"),
-    (r'"(seconds|free_memory|available|duration)[a-z_]*": [0-9.e-]+', "SECONDS"), (r"free: [0-9.]+ GB", "FREE")]]
+VOLATILE = [(re.compile(pattern), instead) for pattern, instead in [
+    (r'\{"progress".*\n', ""), (r"[0-9.]+ (it/s|s/it)", "RATE"), (r"\d+:\d\d(:\d\d)? left", "LEFT"), (r"[0-9.]+ (ms|s)\b", "TIME"),
+    (r'"(seconds|free_memory|available|duration)[a-z_]*": [0-9.e-]+', "SECONDS"), (r"[0-9.]+ GB free", "FREE")]]
 
 
 def steady(text):
@@ -167,8 +167,8 @@ def main():
                 a, b = ({f"{n} {h}" for n, h in side.items()} for side in (a, b))
                 print("    - " + "\n    - ".join(sorted(a - b)[:5]), "    + " + "\n    + ".join(sorted(b - a)[:5]), sep="\n")
             else:
-                print(*("    " + line for line in difflib.unified_diff(str(a).splitlines(), str(b).splitlines(), "old", "new", "", 0, "")),
-                      sep="\n")
+                lines = difflib.unified_diff(str(a).splitlines(), str(b).splitlines(), "old", "new", n=0, lineterm="")
+                print(*("    " + line for line in lines), sep="\n")
     print(f"{len(COMMANDS)} command lines, exit codes {codes}, {files} files, {different} differences")
     return 1 if different else 0
 

@@ -35,6 +35,7 @@ def check(root, path, text):
     ("src/nn/a.cpp", '#include "cli/app/app.h"\n', "does not know"),
     ("tools/cli/terminal/a.cpp", '#include "cli/options/seeds.h"\n', "cli/terminal may include only nothing of cli"),
     ("tools/cli/files/a.cpp", '#include "cli/commands/space/options.h"\n', "cli/files may include only"),
+    ("tools/cli/attic/a.cpp", '#include "cli/options/seeds.h"\n', "is not a folder of the program"),
     ("tools/cli/commands/space/a.cpp", '#include "cli/commands/train/plan.h"\n', "of another command"),
     ("tools/cli/commands/a.cpp", '#include "cli/commands/train/plan.h"\n', "of another command"),
 ])
