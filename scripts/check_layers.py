@@ -19,6 +19,8 @@ ROOMS = {  # room: the rooms it may include besides itself
     "space/build": ["base", "device", "io", "lora", "space"],
     "space/directions": ["base", "device", "io", "space"],
     "pipeline": ["base", "device", "io", "text", "nn", "schedulers", "sd", "lora", "space"],
+    "engine": ["base", "device", "io", "text", "nn", "schedulers", "sd", "lora", "space", "space/build", "space/directions",
+               "pipeline"],
     "cuda": ["base", "device", "nn"],
 }
 CLI = {  # the program's own folders, each of which may include all rooms: what they may include of each other
@@ -31,7 +33,8 @@ CLI = {  # the program's own folders, each of which may include all rooms: what 
 THIRD = {  # header pattern: the rooms whose .cpp files may include it (no public header may)
     r"fmt/": list(ROOMS),
     r"openssl/": ["base"],
-    r"nlohmann/": ["io", "text", "sd", "lora", "space", "space/build", "pipeline"],
+    r"nlohmann/": ["io", "text", "sd", "lora", "space", "space/build", "pipeline", "engine"],
+    r"stb/stb_truetype\.h": ["engine"],
     r"stb/|stb_|png\.h|jpeglib\.h|jerror\.h|webp/|libheif/|tiffio\.h": ["io"],
     r"zlib\.h": ["io", "text"],
     r"pcre2\.h": ["lora"],

@@ -10,7 +10,7 @@
 #include "base/temporary.h"
 #include "w2w/base/error.h"
 #include "w2w/base/file_descriptor.h"
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 
@@ -54,7 +54,7 @@ void write_file(const OutputPath& output, std::string_view bytes) {
   file.commit();
 }
 
-void write_bytes_of(const std::filesystem::path& from, AtomicFile& file) {
+void write_bytes_of(const std::filesystem::path& from, AtomicFile& file, const Run& run) {
   const auto fail = [&] {
     throw Error(ErrorKind::failure, "cannot read file (" + from.string() + "): " + std::strerror(errno));
   };
@@ -62,7 +62,7 @@ void write_bytes_of(const std::filesystem::path& from, AtomicFile& file) {
   if (!source.is_open()) fail();
   std::vector<char> block(size_t{1} << 22);
   while (true) {
-    check_interrupt();
+    run.check_stop();
     const ssize_t count = read(source.number(), block.data(), block.size());
     if (count == 0) return;
     if (count > 0) file.write(block.data(), static_cast<size_t>(count));
@@ -70,9 +70,9 @@ void write_bytes_of(const std::filesystem::path& from, AtomicFile& file) {
   }
 }
 
-void copy_whole(const std::filesystem::path& from, const OutputPath& output) {
+void copy_whole(const std::filesystem::path& from, const OutputPath& output, const Run& run) {
   AtomicFile file(output);
-  write_bytes_of(from, file);
+  write_bytes_of(from, file, run);
   file.commit();
 }
 

@@ -11,7 +11,7 @@
 
 #include "base/temporary.h"
 #include "w2w/base/atomic_folder.h"
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 namespace {
@@ -47,11 +47,11 @@ void put_back(const fs::path& aside, const fs::path& folder) {
 
 }  // namespace
 
-void remove_leftovers(const fs::path& given) {
+void remove_leftovers(const fs::path& given, const Run& run) {
   const fs::path folder = given.empty() ? "." : given;
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    check_interrupt();
+    run.check_stop();
     const auto kind = kind_of(entry->path().filename().native());
     if (kind == Kind::foreign) continue;
     const int descriptor = open(entry->path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);

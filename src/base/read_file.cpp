@@ -11,7 +11,7 @@
 
 #include "w2w/base/error.h"
 #include "w2w/base/file_descriptor.h"
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 namespace {
@@ -28,22 +28,22 @@ namespace fs = std::filesystem;
 }
 
 /// Waits until there is something to read, or the end.
-void wait_for_bytes(int descriptor) {
+void wait_for_bytes(int descriptor, const Run& run) {
   constexpr int milliseconds = 100;  // a signal just before poll would not be heard without
   pollfd wanted{descriptor, POLLIN, 0};
   do {
-    check_interrupt();
+    run.check_stop();
   } while (poll(&wanted, 1, milliseconds) <= 0);
 }
 
 }  // namespace
 
-std::string read_descriptor(int descriptor, const std::string& name) {
+std::string read_descriptor(int descriptor, const std::string& name, const Run& run) {
   constexpr size_t least_room = size_t{1} << 16;
   std::string bytes;
   size_t size = 0;
   while (true) {
-    wait_for_bytes(descriptor);
+    wait_for_bytes(descriptor, run);
     if (bytes.size() - size < least_room) bytes.resize(std::max(2 * bytes.size(), 2 * least_room));
     const ssize_t count = read(descriptor, bytes.data() + size, bytes.size() - size);
     if (count == 0) break;
@@ -59,11 +59,11 @@ std::string read_descriptor(int descriptor, const std::string& name) {
   return bytes;
 }
 
-std::string read_file(const fs::path& path) {
+std::string read_file(const fs::path& path, const Run& run) {
   // Without O_NONBLOCK a FIFO would make the program wait for a writer.
   const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.is_open()) fail(path.string(), errno);
-  return read_descriptor(file.number(), path.string());
+  return read_descriptor(file.number(), path.string(), run);
 }
 
 std::string_view without_byte_order_mark(std::string_view text, const std::string& name) {
@@ -77,8 +77,8 @@ std::string_view without_byte_order_mark(std::string_view text, const std::strin
   return text.starts_with(utf8) ? text.substr(utf8.size()) : text;
 }
 
-std::string read_text(const fs::path& path) {
-  return std::string(without_byte_order_mark(read_file(path), path.string()));
+std::string read_text(const fs::path& path, const Run& run) {
+  return std::string(without_byte_order_mark(read_file(path, run), path.string()));
 }
 
 bool is_stream(const fs::path& path) {

@@ -18,7 +18,7 @@ Image decode_heif(std::string_view bytes, const std::string& where);  ///< HEIC 
 Image decode_bmp_or_tga(std::string_view bytes, const std::string& where);
 
 std::string encode_png(const at::Tensor& pixels, const Metadata& text);
-std::string encode_jpeg(const at::Tensor& pixels, int quality, const std::string& parameters);
+std::string encode_jpeg(const at::Tensor& pixels, int quality, const std::string& parameters, const Run& run);
 
 [[noreturn]] void fail_picture(const std::string& where, const std::string& what);
 

@@ -21,7 +21,7 @@ namespace {
 
 class LabelReader {
  public:
-  explicit LabelReader(const MappedFile& file) : csv_(file) {}
+  LabelReader(const MappedFile& file, const Run& run) : csv_(file), run_(run) {}
 
   LabelTable read() {
     if (!csv_.next() || cells().size() < 2)
@@ -42,7 +42,7 @@ class LabelReader {
     std::memcpy(table.values.data_ptr(), values.data(), values.size() * sizeof(float));
     std::vector<bool> is_text;
     for (const Kind kind : kinds_) is_text.push_back(kind == Kind::text);
-    return without_text_columns(std::move(table), is_text, csv_.where());
+    return without_text_columns(std::move(table), is_text, csv_.where(), run_);
   }
 
  private:
@@ -114,11 +114,12 @@ class LabelReader {
 
   std::string point_, comma_;  ///< the first number with either
   CsvReader csv_;
+  const Run& run_;
   std::vector<Kind> kinds_;
 };
 
 }  // namespace
 
-LabelTable read_csv_table(const MappedFile& file) { return LabelReader(file).read(); }
+LabelTable read_csv_table(const MappedFile& file, const Run& run) { return LabelReader(file, run).read(); }
 
 }  // namespace w2w

@@ -16,7 +16,7 @@
 #include "io/csv.h"
 #include "io/raw_table.h"
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
+#include "w2w/base/run.h"
 #include "w2w/io/torch_value.h"
 
 namespace w2w {
@@ -81,7 +81,7 @@ void take_file_names(RawTable& table) {
   table.values.erase(table.values.begin() + place);
 }
 
-LabelTable numeric_table(RawTable raw, const std::string& where) {
+LabelTable numeric_table(RawTable raw, const std::string& where, const Run& run) {
   LabelTable table{std::move(raw.rows), std::move(raw.columns), {}};
   const auto rows = static_cast<int64_t>(table.rows.size());
   table.values = at::full({rows, static_cast<int64_t>(table.columns.size())}, none, at::kFloat);
@@ -91,7 +91,7 @@ LabelTable numeric_table(RawTable raw, const std::string& where) {
     is_text.push_back(!numbers.defined());
     if (numbers.defined()) table.values.select(1, static_cast<int64_t>(i)).copy_(numbers);
   }
-  return without_text_columns(std::move(table), is_text, where);
+  return without_text_columns(std::move(table), is_text, where, run);
 }
 
 bool is_torch_file(const MappedFile& file) {
@@ -114,13 +114,13 @@ std::vector<std::string> row_numbers(int64_t count) {
   return names;
 }
 
-LabelTable without_text_columns(LabelTable table, const std::vector<bool>& is_text,
-                                const std::string& where) {
+LabelTable without_text_columns(LabelTable table, const std::vector<bool>& is_text, const std::string& where,
+                                const Run& run) {
   std::vector<std::string> kept;
   std::vector<int64_t> indices;
   for (size_t i = 0; i < is_text.size(); ++i) {
     if (is_text[i]) {
-      warn("column '" + table.columns[i] + "' of " + where + " does not hold numbers and is left out");
+      run.warn("column '" + table.columns[i] + "' of " + where + " does not hold numbers and is left out");
       continue;
     }
     kept.push_back(table.columns[i]);
@@ -133,14 +133,15 @@ LabelTable without_text_columns(LabelTable table, const std::vector<bool>& is_te
   return table;
 }
 
-LabelTable read_label_table(const std::filesystem::path& path) {
-  const auto file = MappedFile::open_or_read(path);
-  return is_torch_file(*file) ? numeric_table(read_raw_table(path), path.string()) : read_csv_table(*file);
+LabelTable read_label_table(const std::filesystem::path& path, const Run& run) {
+  const auto file = MappedFile::open_or_read(path, run);
+  return is_torch_file(*file) ? numeric_table(read_raw_table(path), path.string(), run)
+                              : read_csv_table(*file, run);
 }
 
-std::vector<std::string> read_row_names(const std::filesystem::path& path) {
-  const auto file = MappedFile::open_or_read(path);
-  return is_torch_file(*file) ? read_raw_table(path).rows : read_csv_table(*file).rows;
+std::vector<std::string> read_row_names(const std::filesystem::path& path, const Run& run) {
+  const auto file = MappedFile::open_or_read(path, run);
+  return is_torch_file(*file) ? read_raw_table(path).rows : read_csv_table(*file, run).rows;
 }
 
 }  // namespace w2w

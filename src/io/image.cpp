@@ -120,8 +120,8 @@ at::Tensor checked_pixels(const at::Tensor& pixels) {
   return pixels.cpu().contiguous();
 }
 
-Image read_image(const std::filesystem::path& path, std::optional<int64_t> wanted_side) {
-  const auto file = MappedFile::open_or_read(path);
+Image read_image(const std::filesystem::path& path, std::optional<int64_t> wanted_side, const Run& run) {
+  const auto file = MappedFile::open_or_read(path, run);
   const std::string_view bytes = file->bytes();
   const std::string where = path.string();
   if (is_jpeg(bytes)) return decode_jpeg(bytes, where, wanted_side);
@@ -150,17 +150,17 @@ void write_png(const OutputPath& output, const at::Tensor& pixels, const Metadat
 }
 
 void write_jpeg(const OutputPath& output, const at::Tensor& pixels, int quality,
-                const std::string& parameters) {
-  write_file(output, encode_jpeg(checked_pixels(pixels), quality, parameters));
+                const std::string& parameters, const Run& run) {
+  write_file(output, encode_jpeg(checked_pixels(pixels), quality, parameters, run));
 }
 
-void write_image(const OutputPath& output, const at::Tensor& pixels, const Metadata& text) {
+void write_image(const OutputPath& output, const at::Tensor& pixels, const Metadata& text, const Run& run) {
   const std::string kind = extension(output.path);
   if (kind == ".png") return write_png(output, pixels, text);
   constexpr int quality = 95;
   const auto parameters = text.find("parameters");
   if (kind == ".jpg" || kind == ".jpeg")
-    return write_jpeg(output, pixels, quality, parameters == text.end() ? "" : parameters->second);
+    return write_jpeg(output, pixels, quality, parameters == text.end() ? "" : parameters->second, run);
   throw Error(ErrorKind::usage, "no picture format for '" + kind + "' (" + output.path.string() + ")",
               suggest(kind, {".png", ".jpg", ".jpeg"}));
 }

@@ -14,7 +14,7 @@
 #include "io/codecs.h"
 #include "io/exif.h"
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 namespace {
@@ -192,12 +192,13 @@ Image decode_jpeg(std::string_view bytes, const std::string& where, std::optiona
   return image;
 }
 
-std::string encode_jpeg(const at::Tensor& pixels, int quality, const std::string& parameters) {
+std::string encode_jpeg(const at::Tensor& pixels, int quality, const std::string& parameters,
+                        const Run& run) {
   constexpr size_t longest_marker = 65533;
   std::string exif;
   if (!parameters.empty()) exif = std::string(exif_signature) + write_exif(parameters);
   if (exif.size() > longest_marker) {
-    warn("the parameters are too long for a JPEG's EXIF block and are left out; PNG has no such limit");
+    run.warn("the parameters are too long for a JPEG's EXIF block and are left out; PNG has no such limit");
     exif.clear();
   }
   Encoder job(pixels, quality, std::move(exif));

@@ -127,9 +127,10 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size));
 }
 
-std::shared_ptr<const MappedFile> MappedFile::open_or_read(const std::filesystem::path& path) {
+std::shared_ptr<const MappedFile> MappedFile::open_or_read(const std::filesystem::path& path,
+                                                           const Run& run) {
   if (!is_stream(path)) return open(path);
-  return std::shared_ptr<const MappedFile>(new MappedFile(path, read_file(path)));
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, read_file(path, run)));
 }
 
 MappedFile::~MappedFile() {

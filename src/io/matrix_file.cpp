@@ -10,12 +10,12 @@
 
 #include "base/temporary.h"
 #include "io/safetensors_header.h"
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 
 MatrixFile::MatrixFile(std::filesystem::path path, const std::string& name, int64_t rows, int64_t columns,
-                       c10::ScalarType dtype, const Metadata& metadata)
+                       c10::ScalarType dtype, const Metadata& metadata, const Run& run)
     : path_(std::move(path)), rows_(rows), columns_(columns), dtype_(dtype) {
   const auto header = safetensors_header(name, {rows, columns}, dtype, metadata);
   start_ = static_cast<int64_t>(header.size());
@@ -27,7 +27,7 @@ MatrixFile::MatrixFile(std::filesystem::path path, const std::string& name, int6
   if (!reopened_ && ftruncate(descriptor_.number(), 0) != 0) fail("cannot write", errno);
   // Reserved now, so that a full disk is told of at once and not in the middle of the work.
   int error = 0;
-  while ((error = posix_fallocate(descriptor_.number(), 0, size)) == EINTR) check_interrupt();
+  while ((error = posix_fallocate(descriptor_.number(), 0, size)) == EINTR) run.check_stop();
   if (error != 0) fail("cannot reserve", error);
   write_bytes(header.data(), header.size(), 0);
 }

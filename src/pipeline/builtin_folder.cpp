@@ -7,7 +7,7 @@
 #include "sd/weight_files.h"
 #include "text/vocabulary.h"
 #include "w2w/base/atomic_file.h"
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 namespace {
@@ -144,14 +144,14 @@ TensorMap saved_part(const Checkpoint& model, const std::string& part) {
 }
 
 void write_builtin_folder(const Checkpoint& model, const TensorMap& changed,
-                          std::optional<at::ScalarType> dtype, const fs::path& folder) {
+                          std::optional<at::ScalarType> dtype, const fs::path& folder, const Run& run) {
   for (const char* part : {"unet", "vae", "text_encoder", "tokenizer", "scheduler"})
     fs::create_directory(folder / part);
   write_json(folder / "model_index.json", model_index());
   write_json(folder / "scheduler" / "scheduler_config.json", scheduler_json());
   write_tokenizer(folder / "tokenizer", model.text_config());
   for (const std::string part : {"unet", "vae", "text_encoder"}) {
-    check_interrupt();
+    run.check_stop();
     write_builtin_config(model, part, folder / part);
     auto tensors = saved_part(model, part);
     if (part == "unet") {

@@ -24,17 +24,16 @@ void EditingOptions::check() const {
 }
 
 EditedPictures draw_edits(TextToImage& model, const Lora& original, const std::vector<Lora>& edits,
-                          const TextToImageOptions& picture, const EditingOptions& options,
-                          const Progress& progress) {
+                          const TextToImageOptions& picture, const EditingOptions& options, const Run& run) {
   options.check();
   auto common = model.start(picture);
   const size_t all = common.steps();
   const size_t shared = first_edited_step(common.scheduler->timesteps(), options.inject_at);
   size_t before = 0;  // steps of the walks that are over, less what they share
   const auto total = static_cast<int64_t>(shared + (edits.size() + 1) * (all - shared));
-  const Progress overall = [&](const ProgressEvent& event) {
-    report(progress, {"editing", static_cast<int64_t>(before) + event.step, total, {}});
-  };
+  const Run overall = run.with_progress([&](const ProgressEvent& event) {
+    run.report({"editing", static_cast<int64_t>(before) + event.step, total, {}});
+  });
 
   model.set_person(original);
   model.advance(common, shared, overall);

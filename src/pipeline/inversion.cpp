@@ -148,47 +148,45 @@ RecordedCall::Tensors Inversion::step(const RecordedCall::Tensors& in) const {
   return {total, position, optimiser.first_moment, optimiser.second_moment};
 }
 
-InversionState Inversion::run(const std::vector<InversionPicture>& pictures, InversionState state,
-                              const std::function<void(const InversionState&)>& after_step) {
+InversionWalk::InversionWalk(Inversion& inversion, const std::vector<InversionPicture>& pictures,
+                             InversionState state)
+    : inversion_(inversion), state_(std::move(state)) {
   if (pictures.empty()) throw Error(ErrorKind::usage, "inversion needs a picture");
-  std::vector<Encoded> encoded;
+  auto& model = inversion_.model_;
   {
     const auto encoder =
-        model_.checkpoint().vae_encoder(model_.tensor_options());  // a tenth of the model: not kept
-    for (const auto& picture : pictures) encoded.push_back(encode(picture, encoder));
+        model.checkpoint().vae_encoder(model.tensor_options());  // a tenth of the model: not kept
+    for (const auto& picture : pictures) pictures_.push_back(inversion_.encode(picture, encoder));
   }
-  Generator generator(0);
-  generator.set_state(state.generator);
-  auto& [first_moment, second_moment, steps] = state.optimiser;
-  state.position = state.position.to(model_.device());
-  first_moment = steps == 0 ? at::zeros_like(state.position) : first_moment.to(model_.device());
-  second_moment = steps == 0 ? at::zeros_like(state.position) : second_moment.to(model_.device());
-  auto drawn = draw(encoded, state.steps(), generator);
-  std::optional<SingleThreaded> single;
-  if (model_.is_small(drawn.latents)) single.emplace();
-  const auto compute = [&](const RecordedCall::Tensors& inputs) { return step(inputs); };
-  while (state.steps() < options_.steps) {
-    check_interrupt();
-    model_.set_person({});  // after_step may have drawn somebody
-    const auto rates = nn::adam_rates(steps + 1, adam(steps));
-    const auto after = step_(compute, {state.position, first_moment, second_moment, rates, drawn.latents,
-                                       drawn.noise, drawn.timesteps, drawn.mask});
-    state.generator = drawn.generator;
-    drawn = draw(encoded, state.steps() + 1, generator);  // while a device is at work
-    const auto loss = after[0].item<double>();
-    if (!std::isfinite(loss)) {
-      throw Error(ErrorKind::failure,
-                  fmt::format("the loss is no longer a number at step {}", state.steps() + 1),
-                  fmt::format("a learning rate below {} may help", options_.learning_rate));
-    }
-    state.position = after[1].clone();  // the next step overwrites its own
-    first_moment = after[2].clone();
-    second_moment = after[3].clone();
-    ++steps;
-    state.losses.push_back(loss);
-    if (after_step) after_step(state);
+  generator_.set_state(state_.generator);
+  auto& [first_moment, second_moment, steps] = state_.optimiser;
+  state_.position = state_.position.to(model.device());
+  first_moment = steps == 0 ? at::zeros_like(state_.position) : first_moment.to(model.device());
+  second_moment = steps == 0 ? at::zeros_like(state_.position) : second_moment.to(model.device());
+  drawn_ = inversion_.draw(pictures_, state_.steps(), generator_);
+  if (model.is_small(drawn_.latents)) single_.emplace();
+}
+
+void InversionWalk::step() {
+  inversion_.model_.set_person({});
+  auto& [first_moment, second_moment, steps] = state_.optimiser;
+  const auto rates = nn::adam_rates(steps + 1, inversion_.adam(steps));
+  const auto compute = [&](const RecordedCall::Tensors& inputs) { return inversion_.step(inputs); };
+  const auto after = inversion_.step_(compute, {state_.position, first_moment, second_moment, rates,
+                                                drawn_.latents, drawn_.noise, drawn_.timesteps, drawn_.mask});
+  auto next = inversion_.draw(pictures_, state_.steps() + 1, generator_);  // while a device is at work
+  const auto loss = after[0].item<double>();
+  if (!std::isfinite(loss)) {
+    throw Error(ErrorKind::failure,
+                fmt::format("the loss is no longer a number at step {}", state_.steps() + 1),
+                fmt::format("a learning rate below {} may help", inversion_.options_.learning_rate));
   }
-  return state;
+  state_.generator = std::exchange(drawn_, std::move(next)).generator;
+  state_.position = after[1].clone();  // the next step overwrites its own
+  first_moment = after[2].clone();
+  second_moment = after[3].clone();
+  ++steps;
+  state_.losses.push_back(loss);
 }
 
 }  // namespace w2w

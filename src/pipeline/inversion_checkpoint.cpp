@@ -15,19 +15,19 @@ RunDescription describe_run(const InversionOptions& options, const Space& space,
   picture.width = options.width;
   picture.height = options.height;
   const auto [width, height] = model.picture_size(picture);
-  RunDescription run = {{"--components", fmt::format("{}", options.components)},
-                        {"--lr", fmt::format("{}", options.learning_rate)},
-                        {"--weight-decay", fmt::format("{}", options.weight_decay)},
-                        {"--batch", fmt::format("{}", options.batch)},
-                        {"--accumulate", fmt::format("{}", options.accumulate)},
-                        {"--seed", fmt::format("{}", options.seed)},
-                        {"--prompt", options.prompt},
-                        {"--width", fmt::format("{}", width)},
-                        {"--height", fmt::format("{}", height)},
+  RunDescription run = {{"components", fmt::format("{}", options.components)},
+                        {"lr", fmt::format("{}", options.learning_rate)},
+                        {"weight-decay", fmt::format("{}", options.weight_decay)},
+                        {"batch", fmt::format("{}", options.batch)},
+                        {"accumulate", fmt::format("{}", options.accumulate)},
+                        {"seed", fmt::format("{}", options.seed)},
+                        {"prompt", options.prompt},
+                        {"width", fmt::format("{}", width)},
+                        {"height", fmt::format("{}", height)},
                         {"space", space.hash() + " " + space.basis()},
                         {"model", hash_of(model)},
-                        {"--method", options.whitened ? "fast" : "reference"}};
-  if (options.cosine) run["--steps"] = fmt::format("{}", options.steps);
+                        {"method", options.whitened ? "fast" : "reference"}};
+  if (options.cosine) run["steps"] = fmt::format("{}", options.steps);
   return run;
 }
 

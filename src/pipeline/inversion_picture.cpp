@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
+#include "w2w/base/run.h"
 #include "w2w/pipeline/mask.h"
 
 namespace w2w {
@@ -83,7 +83,7 @@ Fit parse_fit(const std::string& name) {
 
 InversionPicture fit_picture(const Image& picture, const std::string& name, const std::optional<Image>& mask,
                              const std::string& mask_name, Fit fit, int64_t width, int64_t height,
-                             int64_t down_factor, const std::vector<int64_t>& mask_labels) {
+                             int64_t down_factor, const std::vector<int64_t>& mask_labels, const Run& run) {
   const int64_t from_height = picture.pixels.size(0), from_width = picture.pixels.size(1);
   auto placement = place(fit, from_width, from_height, width, height);
   InversionPicture result;
@@ -100,8 +100,8 @@ InversionPicture fit_picture(const Image& picture, const std::string& name, cons
   if (mask && values.size(1) == full_height && values.size(2) == full_width) {
     placement = place(fit, full_width, full_height, width, height);  // of a picture that was reduced, too
   } else if (values.size(1) != from_height || values.size(2) != from_width) {
-    notice(fmt::format("the mask ({}) is {}x{}, its picture {}x{}: the mask is resized", mask_name,
-                       values.size(2), values.size(1), full_width, full_height));
+    run.notice(fmt::format("the mask ({}) is {}x{}, its picture {}x{}: the mask is resized", mask_name,
+                           values.size(2), values.size(1), full_width, full_height));
     values = resized(values, from_height, from_width);
   }
   const int64_t columns = width / down_factor, rows = height / down_factor;

@@ -8,7 +8,7 @@
 #include "sd/ldm_names.h"
 #include "w2w/base/atomic_folder.h"
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
+#include "w2w/base/run.h"
 #include "w2w/lora/algebra.h"
 
 namespace w2w {
@@ -93,23 +93,23 @@ void check_single_file_names(const Checkpoint& model) {
 }
 
 void merge_into_folder(const Checkpoint& model, const Lora& lora, std::optional<at::ScalarType> dtype,
-                       const OutputPath& output) {
+                       const OutputPath& output, const Run& run) {
   const auto changed = changed_weights(model, lora, dtype.has_value());
   AtomicFolder folder(output);
   if (model.is_single_file()) {
-    write_builtin_folder(model, changed, dtype, folder.temporary());
+    write_builtin_folder(model, changed, dtype, folder.temporary(), run);
   } else {
-    copy_model_folder(model, changed, dtype, folder.temporary());
+    copy_model_folder(model, changed, dtype, folder.temporary(), run);
   }
   folder.commit();
 }
 
 void merge_into_file(const Checkpoint& model, const Lora& lora, std::optional<at::ScalarType> dtype,
-                     const OutputPath& file, const Metadata& metadata) {
+                     const OutputPath& file, const Metadata& metadata, const Run& run) {
   check_single_file_names(model);
   if (!model.is_single_file() &&
       model.unet_config().block_out_channels != sd15_unet_config().block_out_channels) {
-    notice(
+    run.notice(
         "the model's layers are not as wide as Stable Diffusion 1.5's: whoever loads the file needs its "
         "config.json");
   }

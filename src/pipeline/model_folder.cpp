@@ -8,8 +8,7 @@
 #include "sd/weight_files.h"
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 namespace {
@@ -28,15 +27,15 @@ bool is_weight_file(const fs::path& path) {
 }
 
 /// Of a snapshot in the hub cache too, where files are links.
-void copy_files(const fs::path& source, const fs::path& folder) {
+void copy_files(const fs::path& source, const fs::path& folder, const Run& run) {
   for (const auto& entry : fs::directory_iterator(source)) {
     const auto name = entry.path().filename();
     if (name.string().starts_with('.')) continue;
     if (fs::is_directory(entry.path())) {
       fs::create_directory(folder / name);
-      copy_files(entry.path(), folder / name);
+      copy_files(entry.path(), folder / name, run);
     } else if (!is_weight_file(entry.path())) {
-      copy_whole(entry.path(), folder / name);
+      copy_whole(entry.path(), folder / name, run);
     }
   }
 }
@@ -47,14 +46,14 @@ bool has_weights(const fs::path& folder) {
 }
 
 /// What was not fetched with the model must not be asked for when the copy is loaded.
-void strike_missing_parts(const fs::path& folder) {
+void strike_missing_parts(const fs::path& folder, const Run& run) {
   const auto path = folder / "model_index.json";
   auto index = nlohmann::ordered_json(read_json_object(path));
   bool changed = false;
   for (auto& [name, value] : index.items()) {
     const bool part = value.is_array() && value.size() == 2 && value[0].is_string();
     if (!part || fs::is_directory(folder / name)) continue;
-    notice("the model has no folder " + name + ": it is struck from the copy's model_index.json");
+    run.notice("the model has no folder " + name + ": it is struck from the copy's model_index.json");
     value = {nullptr, nullptr};
     if (name == "safety_checker") index["requires_safety_checker"] = false;
     changed = true;
@@ -83,23 +82,23 @@ TensorMap in_dtype(TensorMap tensors, std::optional<at::ScalarType> dtype) {
 }
 
 void copy_model_folder(const Checkpoint& model, const TensorMap& changed, std::optional<at::ScalarType> dtype,
-                       const fs::path& folder) {
+                       const fs::path& folder, const Run& run) {
   const auto& source = model.path();
   try {
-    copy_files(source, folder);
+    copy_files(source, folder, run);
     for (const auto* part : {"vae", "text_encoder"}) {
       if (model.is_replaced(part)) copy_replaced(model, part, dtype, folder / part);
     }
   } catch (const fs::filesystem_error& error) {
     throw Error(ErrorKind::failure, std::string("cannot copy the model's files: ") + error.what());
   }
-  strike_missing_parts(folder);
+  strike_missing_parts(folder, run);
   for (const auto& entry : fs::directory_iterator(source)) {
     const auto part = entry.path().filename().string();
     if (part.starts_with('.') || !fs::is_directory(entry.path()) || model.is_replaced(part)) continue;
     const bool required = part == "unet" || part == "vae" || part == "text_encoder";
     if (!required && !has_weights(entry.path())) continue;
-    check_interrupt();
+    run.check_stop();
     auto tensors = read_weight_files(entry.path(), part);
     if (part == "unet") {
       for (const auto& [name, weight] : changed) tensors.at(name) = weight;

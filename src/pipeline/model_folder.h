@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "w2w/base/run.h"
 #include "w2w/sd/checkpoint.h"
 
 namespace w2w {
@@ -12,12 +13,13 @@ namespace w2w {
 /// safetensors file without variant, those of the UNet named in `changed` replaced; all other files copied,
 /// except weights of further kinds. Parts of model_index.json without a folder are struck from it.
 void copy_model_folder(const Checkpoint& model, const TensorMap& changed, std::optional<at::ScalarType> dtype,
-                       const std::filesystem::path& folder);
+                       const std::filesystem::path& folder, const Run& run);
 
 /// A single-file checkpoint of Stable Diffusion 1.x as a diffusers folder: its weights, and the
 /// configurations, scheduler and tokenizer that all such models share.
 void write_builtin_folder(const Checkpoint& model, const TensorMap& changed,
-                          std::optional<at::ScalarType> dtype, const std::filesystem::path& folder);
+                          std::optional<at::ScalarType> dtype, const std::filesystem::path& folder,
+                          const Run& run);
 
 /// config.json of "unet", "vae" or "text_encoder" from what is known of it.
 void write_builtin_config(const Checkpoint& model, const std::string& part,

@@ -19,6 +19,19 @@ std::string format_of(const std::string& work, int version) {
 }
 constexpr int format_version = 2;
 
+/// What a checkpoint says of `name`; earlier versions wrote settings as options.
+std::string said(const Metadata& metadata, const std::string& name) {
+  for (const auto& key : {prefix + name, prefix + "--" + name}) {
+    if (const auto found = metadata.find(key); found != metadata.end()) return found->second;
+  }
+  return {};
+}
+
+/// Whether the value is no setting that a person could compare.
+bool is_hash(const std::string& name) {
+  return name == "space" || name == "model" || name == "start" || name.ends_with("pictures");
+}
+
 }  // namespace
 
 std::string hash_of(const TextToImage& model) {
@@ -72,10 +85,10 @@ RunCheckpoint::RunCheckpoint(const std::filesystem::path& path, const std::strin
     throw Error(ErrorKind::malformed, fmt::format("not a checkpoint of {} ({})", work, path.string()));
   }
   for (const auto& [name, value] : run) {
-    const auto& found = file.metadata[prefix + name];
+    const auto found = said(file.metadata, name);
     if (found == value) continue;
     throw Error(ErrorKind::failure,
-                name.starts_with("--")
+                !is_hash(name)
                     ? fmt::format("the checkpoint is of another run ({}): {} is {} there, {} here",
                                   path.string(), name, found.empty() ? "not given" : found, value)
                     : fmt::format("the checkpoint is of another run ({}): made with {} {}", path.string(),

@@ -34,7 +34,7 @@ SchedulerConfig sd15_scheduler() {
 
 }  // namespace
 
-SchedulerConfig read_scheduler_config(const std::filesystem::path& path) {
+SchedulerConfig read_scheduler_config(const std::filesystem::path& path, const Run& run) {
   if (path.empty()) return sd15_scheduler();
   const auto object = read_json_object(path);
   const auto class_name = object.find("_class_name");
@@ -42,7 +42,8 @@ SchedulerConfig read_scheduler_config(const std::filesystem::path& path) {
     throw Error(ErrorKind::malformed, "scheduler config names no \"_class_name\" (" + path.string() + ")");
   }
   auto config = default_config(class_name->get<std::string>());
-  for (const auto& [name, value] : object.items()) set_field(config, name, config_value(value, name, path));
+  for (const auto& [name, value] : object.items())
+    set_field(config, name, config_value(value, name, path), run);
   return amended_for_stable_diffusion(config);
 }
 

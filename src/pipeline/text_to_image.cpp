@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
+#include "w2w/base/run.h"
 #include "w2w/base/threads.h"
 #include "w2w/device/accelerator.h"
 #include "w2w/pipeline/scheduler_file.h"
@@ -52,10 +52,10 @@ void TextToImageOptions::check() const {
   check_picture_size(width, height);
 }
 
-TextToImage::TextToImage(Checkpoint checkpoint, at::TensorOptions options)
+TextToImage::TextToImage(Checkpoint checkpoint, at::TensorOptions options, const Run& run)
     : checkpoint_(std::move(checkpoint)),
       options_(options),
-      scheduler_config_(read_scheduler_config(checkpoint_.scheduler_config_path())) {}
+      scheduler_config_(read_scheduler_config(checkpoint_.scheduler_config_path(), run)) {}
 
 void TextToImage::load_unet() {
   if (unet_) return;
@@ -82,24 +82,34 @@ void TextToImage::set_person(const Lora& lora) {
   adapter_->apply(lora);
 }
 
+WeightedTokens TextToImage::tokens(const std::string& prompt, bool prompt_weights) {
+  if (!tokenizer_) tokenizer_.emplace(checkpoint_.tokenizer());
+  return prompt_weights ? tokenize_weighted(*tokenizer_, prompt)
+                        : WeightedTokens{tokenizer_->tokenize(prompt), {}};
+}
+
+std::vector<std::string> TextToImage::remarks(const std::string& prompt, bool prompt_weights) {
+  std::vector<std::string> remarks;
+  const auto weighted = tokens(prompt, prompt_weights);
+  if (const auto unread = unread_syntax(prompt, prompt_weights); !unread.empty()) {
+    remarks.push_back(
+        fmt::format("\"{}\" is read as plain words{}", unread,
+                    unread.starts_with('(') ? ": prompt weights are off" : ": LoRAs are given as files"));
+  }
+  if (!weighted.prompt.cut_off.empty()) {
+    remarks.push_back(fmt::format("the prompt is longer than {} tokens; cut off: \"{}\"",
+                                  tokenizer_->max_length() - 2, weighted.prompt.cut_off));
+  }
+  return remarks;
+}
+
 /// Tokens through the text encoder, [1, 77, width]. With weights, tokens are scaled and the mean restored, as
 /// A1111 does.
 Tensor TextToImage::encode(const std::string& prompt, const TextToImageOptions& options) {
   const auto key = fmt::format("{}|{}|{}", options.clip_skip, options.prompt_weights, prompt);
-  if (const auto known = encoded_.find(key); known != encoded_.end()) return known->second;
-  if (!tokenizer_) tokenizer_.emplace(checkpoint_.tokenizer());
+  if (const auto* known = encoded_.find(key)) return *known;
   if (!text_encoder_) text_encoder_.emplace(checkpoint_.text_encoder(options_));
-
-  const auto weighted = options.prompt_weights ? tokenize_weighted(*tokenizer_, prompt)
-                                               : WeightedTokens{tokenizer_->tokenize(prompt), {}};
-  if (const auto unread = unread_syntax(prompt, options.prompt_weights); !unread.empty()) {
-    warn(fmt::format("\"{}\" is read as plain words{}", unread,
-                     unread.starts_with('(') ? ": prompt weights are off" : ": LoRAs are given as files"));
-  }
-  if (!weighted.prompt.cut_off.empty()) {
-    warn(fmt::format("the prompt is longer than {} tokens; cut off: \"{}\"", tokenizer_->max_length() - 2,
-                     weighted.prompt.cut_off));
-  }
+  const auto weighted = tokens(prompt, options.prompt_weights);
   check_ids(weighted.prompt.ids, *tokenizer_, checkpoint_.text_config().vocab_size);
   const auto ids = at::tensor(weighted.prompt.ids, at::kLong).unsqueeze(0).to(device());
   auto embedding = (*text_encoder_)(ids, options.clip_skip - 1);
@@ -109,7 +119,7 @@ Tensor TextToImage::encode(const std::string& prompt, const TextToImageOptions& 
     embedding = embedding * weights.unsqueeze(-1);
     embedding = embedding * (mean / embedding.mean());
   }
-  return encoded_[key] = embedding;
+  return encoded_.insert(key, embedding);
 }
 
 SamplerChoice TextToImage::sampler(const TextToImageOptions& options) const {
@@ -195,7 +205,7 @@ RecordedCall::Tensors TextToImage::predict(const RecordedCall::Tensors& in, cons
   return {without + scale * (with - without)};
 }
 
-void TextToImage::advance(Denoising& denoising, size_t end, const Progress& progress) {
+void TextToImage::advance(Denoising& denoising, size_t end, const Run& run) {
   at::NoGradGuard no_grad;
   load_unet();
   auto& [options, scheduler, context, noise_stream, latents, done, people, layout] = denoising;
@@ -213,12 +223,12 @@ void TextToImage::advance(Denoising& denoising, size_t end, const Progress& prog
     return stream.randn(sizes).expand_as(latents);
   };
   const auto report_done = [&, &done = done] {
-    report(progress, {"denoising", static_cast<int64_t>(done), static_cast<int64_t>(timesteps.size()), {}});
+    run.report({"denoising", static_cast<int64_t>(done), static_cast<int64_t>(timesteps.size()), {}});
   };
   if (done == 0) report_done();
   StepsAhead ahead(device());
   for (; done < end; ++done, report_done()) {
-    check_interrupt();
+    run.check_stop();
     inputs[0] = scheduler->scale_model_input(latents, done).to(dtype());
     inputs[1] = at::full({1}, timesteps[done], floats);
     // A copy, because samplers keep outputs and the next call may overwrite its own.
@@ -229,9 +239,9 @@ void TextToImage::advance(Denoising& denoising, size_t end, const Progress& prog
   }
 }
 
-Tensor TextToImage::denoise(const TextToImageOptions& options, const Progress& progress) {
+Tensor TextToImage::denoise(const TextToImageOptions& options, const Run& run) {
   auto denoising = start(options);
-  advance(denoising, denoising.steps(), progress);
+  advance(denoising, denoising.steps(), run);
   return denoising.latents;
 }
 
@@ -250,7 +260,7 @@ Tensor TextToImage::decode(const Tensor& latents, bool tiled) {
 }
 
 std::vector<Tensor> TextToImage::run_together(const Tensor& people, const Layout& layout,
-                                              const TextToImageOptions& options, const Progress& progress) {
+                                              const TextToImageOptions& options, const Run& run) {
   set_person({});
   auto denoising = start(options);
   const int64_t count = people.size(0);
@@ -258,7 +268,7 @@ std::vector<Tensor> TextToImage::run_together(const Tensor& people, const Layout
   denoising.layout = &layout;
   denoising.context = denoising.context.repeat({count, 1, 1});
   denoising.latents = denoising.latents.repeat({count, 1, 1, 1});
-  advance(denoising, denoising.steps(), progress);
+  advance(denoising, denoising.steps(), run);
   std::vector<Tensor> pictures;
   for (int64_t i = 0; i < count; ++i) {
     pictures.push_back(decode(denoising.latents.narrow(0, i, 1), options.tiled_decode));
@@ -266,8 +276,8 @@ std::vector<Tensor> TextToImage::run_together(const Tensor& people, const Layout
   return pictures;
 }
 
-Tensor TextToImage::run(const TextToImageOptions& options, const Progress& progress) {
-  return decode(denoise(options, progress), options.tiled_decode);
+Tensor TextToImage::run(const TextToImageOptions& options, const Run& run) {
+  return decode(denoise(options, run), options.tiled_decode);
 }
 
 }  // namespace w2w

@@ -34,24 +34,24 @@ RunDescription describe_run(const DreamboothOptions& options, const TextToImage&
   picture.width = options.width;
   picture.height = options.height;
   const auto [width, height] = model.picture_size(picture);
-  RunDescription run = {{"--targets", fmt::format("{}", fmt::join(options.targets, ","))},
-                        {"--rank", fmt::format("{}", options.rank)},
-                        {"--alpha", fmt::format("{}", options.alpha)},
-                        {"--batch", fmt::format("{}", options.batch)},
-                        {"--lr", fmt::format("{}", options.learning_rate)},
-                        {"--lr-schedule", rate_schedule_names().at(static_cast<size_t>(options.schedule))},
-                        {"--warmup", fmt::format("{}", options.warmup)},
-                        {"--weight-decay", fmt::format("{}", options.weight_decay)},
-                        {"--max-grad-norm", fmt::format("{}", options.max_gradient_norm)},
-                        {"--prior-weight", fmt::format("{}", options.prior_weight)},
-                        {"--loss-weight", loss_weight_names().at(static_cast<size_t>(options.loss_weight))},
-                        {"--seed", fmt::format("{}", options.seed)},
-                        {"--prompt", options.prompt},
-                        {"--width", fmt::format("{}", width)},
-                        {"--height", fmt::format("{}", height)},
+  RunDescription run = {{"targets", fmt::format("{}", fmt::join(options.targets, ","))},
+                        {"rank", fmt::format("{}", options.rank)},
+                        {"alpha", fmt::format("{}", options.alpha)},
+                        {"batch", fmt::format("{}", options.batch)},
+                        {"lr", fmt::format("{}", options.learning_rate)},
+                        {"lr-schedule", rate_schedule_names().at(static_cast<size_t>(options.schedule))},
+                        {"warmup", fmt::format("{}", options.warmup)},
+                        {"weight-decay", fmt::format("{}", options.weight_decay)},
+                        {"max-grad-norm", fmt::format("{}", options.max_gradient_norm)},
+                        {"prior-weight", fmt::format("{}", options.prior_weight)},
+                        {"loss-weight", loss_weight_names().at(static_cast<size_t>(options.loss_weight))},
+                        {"seed", fmt::format("{}", options.seed)},
+                        {"prompt", options.prompt},
+                        {"width", fmt::format("{}", width)},
+                        {"height", fmt::format("{}", height)},
                         {"model", hash_of(model)}};
-  if (options.prior_weight > 0) run["--class-prompt"] = options.class_prompt;
-  if (options.schedule != RateSchedule::constant) run["--steps"] = fmt::format("{}", options.steps);
+  if (options.prior_weight > 0) run["class-prompt"] = options.class_prompt;
+  if (options.schedule != RateSchedule::constant) run["steps"] = fmt::format("{}", options.steps);
   return run;
 }
 

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 namespace {
@@ -176,7 +176,7 @@ SchedulerConfig default_config(std::string_view class_name) {
   return config;
 }
 
-void set_field(SchedulerConfig& config, std::string_view name, const ConfigValue& value) {
+void set_field(SchedulerConfig& config, std::string_view name, const ConfigValue& value, const Run& run) {
   if (name.starts_with('_')) return;
   const auto field = std::ranges::find(fields, name, &Field::name);
   if (field != fields.end()) {
@@ -187,7 +187,7 @@ void set_field(SchedulerConfig& config, std::string_view name, const ConfigValue
   } else if (is_unsupported(name, value)) {
     config.unsupported[std::string(name)] = describe(value);
   } else if (!is_known(name)) {
-    warn(fmt::format("scheduler field '{}' is not known and was ignored", name));
+    run.warn(fmt::format("scheduler field '{}' is not known and was ignored", name));
   }
 }
 

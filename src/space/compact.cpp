@@ -101,7 +101,7 @@ void check_said(const fs::path& path, const char* field, const std::string& said
 
 }  // namespace
 
-SpaceData read_compact_space(const fs::path& folder, const Targets* linears) {
+SpaceData read_compact_space(const fs::path& folder) {
   const auto path = folder / "space.json";
   const auto space = read_json_object(path);
   SpaceData data;
@@ -130,9 +130,10 @@ SpaceData read_compact_space(const fs::path& folder, const Targets* linears) {
     };
     check("parameters", data.mean.numel());
     const auto modules = space.find("modules");
-    if (modules != space.end() || linears) {
-      data.layout = Layout(modules != space.end() ? modules->get<Targets>() : attention_targets(*linears),
-                           space.value("rank", int64_t{1}), space.value("alpha", 27.0));
+    data.rank = space.value("rank", int64_t{1});
+    data.alpha = space.value("alpha", 27.0);
+    if (modules != space.end()) {
+      data.layout = Layout(modules->get<Targets>(), data.rank, data.alpha);
       check_said(path, "modules", fmt::format("{} parameters", data.layout->parameters()),
                  fmt::format("{} parameters", data.mean.numel()));
     }

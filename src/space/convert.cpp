@@ -8,7 +8,7 @@
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/atomic_folder.h"
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
+#include "w2w/base/run.h"
 #include "w2w/io/data_frame.h"
 #include "w2w/io/matrix_file.h"
 #include "w2w/space/direction.h"
@@ -22,28 +22,28 @@ namespace fs = std::filesystem;
 constexpr int64_t block_bytes = int64_t{256} << 20;
 
 /// Rows of the compact form, as they lie.
-void copy_rows(const at::Tensor& components, MatrixFile& file, const Progress& progress) {
+void copy_rows(const at::Tensor& components, MatrixFile& file, const Run& run) {
   const int64_t count = components.size(0);
   const int64_t rows = std::max<int64_t>(1, block_bytes / (components.size(1) * components.element_size()));
   for (int64_t first = 0; first < count; first += rows) {
-    check_interrupt();
+    run.check_stop();
     const auto part = components.narrow(0, first, std::min(rows, count - first));
     file.write(first, 0, part);
     if (part.is_contiguous()) release_pages(part);
-    report(progress, {"components", std::min(first + rows, count), count, {}});
+    run.report({"components", std::min(first + rows, count), count, {}});
   }
 }
 
 /// V.pt [P, K], from which [k, P] is made: blocks of its rows become blocks of columns.
-void copy_columns(const at::Tensor& v, MatrixFile& file, int64_t k, const Progress& progress) {
+void copy_columns(const at::Tensor& v, MatrixFile& file, int64_t k, const Run& run) {
   const int64_t count = v.size(0);
   const int64_t rows = std::max<int64_t>(1, block_bytes / (v.size(1) * v.element_size()));
   for (int64_t first = 0; first < count; first += rows) {
-    check_interrupt();
+    run.check_stop();
     const auto part = v.narrow(0, first, std::min(rows, count - first));
     file.write(0, first, part.narrow(1, 0, k).t().contiguous());
     if (part.is_contiguous()) release_pages(part);
-    report(progress, {"components", std::min(first + rows, count), count, {}});
+    run.report({"components", std::min(first + rows, count), count, {}});
   }
 }
 
@@ -75,30 +75,30 @@ std::string csv_text(const LabelTable& table) {
 }
 
 /// labels.csv, and names for the training models from its rows.
-void convert_labels(const Space& space, const fs::path& folder, SpaceData& data) {
+void convert_labels(const Space& space, const fs::path& folder, SpaceData& data, const Run& run) {
   const auto path = Labels::of_space(space);
   if (!path) return;
-  const auto table = read_label_table(*path);
+  const auto table = read_label_table(*path, run);
   if (static_cast<int64_t>(table.rows.size()) != data.models) {
-    return warn(fmt::format("labels ({}) are left out: {} rows for {} training models", path->string(),
-                            table.rows.size(), data.models));
+    return run.warn(fmt::format("labels ({}) are left out: {} rows for {} training models", path->string(),
+                                table.rows.size(), data.models));
   }
   if (data.names.empty() && data.projections.defined()) data.names = table.rows;
   write_file(folder / "labels.csv", csv_text(table));
 }
 
-void copy_directions(const Space& space, const fs::path& folder, int64_t k) {
+void copy_directions(const Space& space, const fs::path& folder, int64_t k, const Run& run) {
   const auto path = fs::path(space.origin()) / "directions.safetensors";
   if (!fs::exists(path)) return;
   const auto directions = read_directions(path, space);
   if (directions.components() <= k) return write_directions(folder / "directions.safetensors", directions);
-  warn(fmt::format("directions ({}) are left out: they have {} components", path.string(),
-                   directions.components()));
+  run.warn(fmt::format("directions ({}) are left out: they have {} components", path.string(),
+                       directions.components()));
 }
 
 }  // namespace
 
-void convert_space(const Space& space, const ConvertOptions& options, const Progress& progress) {
+void convert_space(const Space& space, const ConvertOptions& options, const Run& run) {
   const int64_t k = options.components.value_or(space.components());
   const auto components = space.components(k);
   const auto dtype = options.dtype.value_or(components.scalar_type());
@@ -109,9 +109,9 @@ void convert_space(const Space& space, const ConvertOptions& options, const Prog
   {
     MatrixFile file(scratch, "components", k, space.parameters(), dtype);
     if (components.stride(1) == 1) {
-      copy_rows(components, file, progress);
+      copy_rows(components, file, run);
     } else {
-      copy_columns(space.data().components.t(), file, k, progress);
+      copy_columns(space.data().components.t(), file, k, run);
     }
   }
   data.components = read_safetensors(scratch).tensors.at("components");
@@ -124,8 +124,8 @@ void convert_space(const Space& space, const ConvertOptions& options, const Prog
   data.projection_mean = first_entries(data.projection_mean, k);
   data.projection_std = first_entries(data.projection_std, k);
   data.explained_variance = first_entries(data.explained_variance, k);
-  convert_labels(space, folder.temporary(), data);
-  copy_directions(space, folder.temporary(), k);
+  convert_labels(space, folder.temporary(), data, run);
+  copy_directions(space, folder.temporary(), k, run);
   write_space(folder.temporary(), data, dtype);
   folder.commit();
 }

@@ -12,8 +12,8 @@
 #include <unordered_map>
 
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
 #include "w2w/base/nearest_name.h"
+#include "w2w/base/run.h"
 #include "w2w/io/data_frame.h"
 
 namespace w2w {
@@ -86,17 +86,18 @@ bool same_names(std::vector<std::string> a, std::vector<std::string> b) {
 
 }  // namespace
 
-std::vector<std::string> training_names(const Space& space) {
+std::vector<std::string> training_names(const Space& space, const Run& run) {
   if (!space.data().names.empty()) return space.data().names;
   if (!space.data().projections.defined()) return {};
   const auto models = space.data().projections.size(0);
   for (const auto* file : {"identity_df.pt", "files/identity_df.pt", "labels.csv"}) {
     const auto path = first_of(space, {file});
     if (!path) continue;
-    auto rows = read_row_names(*path);
+    auto rows = read_row_names(*path, run);
     if (static_cast<int64_t>(rows.size()) != models) {
-      warn(fmt::format("{} names {} people, the space has {} training models: rows are known by number alone",
-                       path->string(), rows.size(), models));
+      run.warn(
+          fmt::format("{} names {} people, the space has {} training models: rows are known by number alone",
+                      path->string(), rows.size(), models));
     } else if (!counts_rows(rows)) {
       return rows;
     }
@@ -104,7 +105,7 @@ std::vector<std::string> training_names(const Space& space) {
   return {};
 }
 
-Labels Labels::read(const fs::path& path, const Space& space) {
+Labels Labels::read(const fs::path& path, const Space& space, const Run& run) {
   const auto& data = space.data();
   if (!data.projections.defined()) {
     throw Error(ErrorKind::failure,
@@ -112,11 +113,11 @@ Labels Labels::read(const fs::path& path, const Space& space) {
                             space.origin()),
                 "add proj_1000pc.pt to the released folder");
   }
-  auto table = read_label_table(path);
+  auto table = read_label_table(path, run);
   Labels labels;
   labels.attributes_ = std::move(table.columns);
   labels.origin_ = path.string();
-  const auto names = training_names(space);
+  const auto names = training_names(space, run);
   const bool in_order = data.names.empty() && counts_rows(table.rows) && !same_names(table.rows, names);
   if (!names.empty() && !in_order) {
     const auto order = rows_by_name(names, table.rows, path.string(), space.origin());

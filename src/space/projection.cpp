@@ -13,7 +13,7 @@
 
 #include "gauge.h"
 #include "w2w/base/error.h"
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 #include "w2w/lora/algebra.h"
 
 namespace w2w {
@@ -22,8 +22,7 @@ namespace {
 /// The components, read from end to end some 32 MB at a time.
 class Passes {
  public:
-  Passes(const at::Tensor& components, const Progress& progress)
-      : components_(components), progress_(progress) {}
+  Passes(const at::Tensor& components, const Run& run) : components_(components), run_(run) {}
 
   /// V^T u for u [P, n].
   at::Tensor scores(const at::Tensor& u) const {
@@ -48,16 +47,16 @@ class Passes {
     const int64_t length = std::max<int64_t>(16, (int64_t{4} << 20) / components_.size(0));
     const int64_t blocks = (parameters + length - 1) / length;
     for (int64_t block = 0; block < blocks; ++block) {
-      check_interrupt();
+      run_.check_stop();
       const int64_t first = block * length;
       add(total, first, components_.narrow(1, first, std::min(length, parameters - first)).to(at::kDouble));
-      if (blocks > 8) report(progress_, {"reading the components", block + 1, blocks, {}});
+      if (blocks > 8) run_.report({"reading the components", block + 1, blocks, {}});
     }
     return total;
   }
 
   const at::Tensor& components_;
-  const Progress& progress_;
+  const Run& run_;
 };
 
 /// x with V^T V x = w for each column: conjugate gradients. Components are orthonormal as computed, and
@@ -155,14 +154,14 @@ double relative_difference(const Lora& a, const Lora& b) {
 
 }  // namespace
 
-Projection project(const Space& space, const Lora& lora, int64_t count, const Progress& progress) {
+Projection project(const Space& space, const Lora& lora, int64_t count, const Run& run) {
   check_geometry(space, lora);
   const auto components = space.components(count);
   Lora rank_one;
   for (const auto& [module, factors] : lora) rank_one[module] = best_rank_one(factors);
 
   const auto columns = standardised_columns(space, rank_one);
-  const Passes passes(components, progress);
+  const Passes passes(components, run);
   const auto w = passes.scores(columns);
   const auto x = solve_gram(passes, w);
   const auto all = columns.t().mm(columns);  // || x ||^2 = y^T all y

@@ -8,7 +8,6 @@
 #include "readers.h"
 #include "w2w/base/error.h"
 #include "w2w/io/tensor_file.h"
-#include "weight_dimensions.h"
 
 namespace w2w {
 namespace {
@@ -90,7 +89,7 @@ at::Tensor read_released_projections(const fs::path& path) {
   return matrix.size(1) != columns && matrix.size(0) == columns ? matrix.t() : matrix;
 }
 
-SpaceData read_released_space(const fs::path& folder, const Targets* linears) {
+SpaceData read_released_space(const fs::path& folder) {
   SpaceData data;
   data.base_model = "stablediffusionapi/realistic-vision-v51";
   data.mean = read_released_vector(folder / "mean.pt");
@@ -100,14 +99,6 @@ SpaceData read_released_space(const fs::path& folder, const Targets* linears) {
   if (const auto path = widest_projections(folder); !path.empty()) {
     data.projections = read_released_projections(path);
     data.models = data.projections.size(0);
-  }
-  if (linears) {
-    data.layout = Layout(attention_targets(*linears));
-    // A wrong number of parameters is reported by Space, in fewer words.
-    const auto dimensions = folder / "weight_dimensions.pt";
-    if (fs::exists(dimensions) && data.layout->parameters() == data.mean.numel()) {
-      check_weight_dimensions(dimensions, *data.layout);
-    }
   }
   return data;
 }

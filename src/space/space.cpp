@@ -18,6 +18,7 @@
 #include "w2w/base/sha256.h"
 #include "w2w/device/device.h"
 #include "w2w/io/tensor_file.h"
+#include "weight_dimensions.h"
 
 namespace w2w {
 namespace {
@@ -123,6 +124,11 @@ ProjectionStatistics statistics_of(const at::Tensor& projections) {
   return {centre, (squares / (count - 1)).sqrt().to(at::kFloat)};
 }
 
+/// Where the files of a release are, of its folder or its `files`.
+fs::path released_folder(const fs::path& folder) {
+  return fs::exists(folder / "files" / "V.pt") ? folder / "files" : folder;
+}
+
 }  // namespace
 
 struct Space::Lazy {
@@ -135,13 +141,13 @@ bool is_space_folder(const fs::path& folder) {
          fs::exists(folder / "files" / "V.pt");
 }
 
-Space Space::open(const fs::path& folder, const Targets* linears) {
-  const auto released = fs::exists(folder / "files" / "V.pt") ? folder / "files" : folder;
+Space Space::open(const fs::path& folder, const Targets* linears, const Run& run) {
+  const auto released = released_folder(folder);
   SpaceData data;
   if (fs::exists(folder / "space.json")) {
-    data = read_compact_space(folder, linears);
+    data = read_compact_space(folder);
   } else if (fs::exists(released / "V.pt")) {
-    data = read_released_space(released, linears);
+    data = read_released_space(released);
   } else {
     throw Error(
         ErrorKind::not_found,
@@ -155,23 +161,32 @@ Space Space::open(const fs::path& folder, const Targets* linears) {
         "give the folder that holds these files as --space");
   }
   Space space(std::move(data), folder.string());
-  if (linears) {
-    check_targets_of(space.layout().targets(), *linears, space.data().model_layers,
-                     fmt::format("space ({})", space.origin()));
-  }
+  if (linears) space.bind(*linears, run);
   return space;
+}
+
+void Space::bind(const Targets& linears, const Run& run) {
+  if (!data_.layout) {
+    data_.layout = Layout(attention_targets(linears), data_.rank, data_.alpha);
+    check_layout();
+    const auto dimensions = released_folder(origin_) / "weight_dimensions.pt";
+    if (fs::exists(dimensions)) check_weight_dimensions(dimensions, *data_.layout, run);
+  }
+  check_targets_of(layout().targets(), linears, data_.model_layers, fmt::format("space ({})", origin_));
+}
+
+void Space::check_layout() const {
+  if (!data_.layout || data_.layout->parameters() == parameters()) return;
+  throw Error(ErrorKind::failure,
+              fmt::format("space ({}) has {} parameters, the {} adapted matrices of the model have {}",
+                          origin_, parameters(), data_.layout->targets().size(), data_.layout->parameters()),
+              "choose the model the space was made with");
 }
 
 Space::Space(SpaceData data, std::string origin)
     : data_(std::move(data)), origin_(std::move(origin)), lazy_(std::make_shared<Lazy>()) {
   check_shapes(data_, origin_);
-  if (data_.layout && data_.layout->parameters() != parameters()) {
-    throw Error(
-        ErrorKind::failure,
-        fmt::format("space ({}) has {} parameters, the {} adapted matrices of the model have {}", origin_,
-                    parameters(), data_.layout->targets().size(), data_.layout->parameters()),
-        "choose the model the space was made with");
-  }
+  check_layout();
   hash_ = hash_of(data_.mean, data_.std);
   basis_ = basis_of(data_.build);
 }

@@ -38,11 +38,8 @@ double largest(const at::Tensor& values) { return values.abs().max().item<double
 
 class Verifier {
  public:
-  Verifier(const Space& space, const Progress& progress)
-      : space_(space),
-        data_(space.data()),
-        progress_(progress),
-        bounds_(bounds_of(data_.components.scalar_type())) {}
+  Verifier(const Space& space, const Run& run)
+      : space_(space), data_(space.data()), run_(run), bounds_(bounds_of(data_.components.scalar_type())) {}
 
   std::vector<SpaceCheck> run() {
     components();
@@ -82,12 +79,12 @@ class Verifier {
     auto gram = at::zeros({k, k}, at::kDouble);
     int64_t bad = 0;
     for (int64_t block = 0; block < blocks; ++block) {
-      check_interrupt();
+      run_.check_stop();
       const int64_t first = block * length;
       const auto v = data_.components.narrow(1, first, std::min(length, parameters - first)).to(at::kDouble);
       bad += v.numel() - at::isfinite(v).sum().item<int64_t>();
       gram.addmm_(v, v.t());
-      if (blocks > 8) report(progress_, {"verifying", block + 1, blocks, {}});
+      if (blocks > 8) run_.report({"verifying", block + 1, blocks, {}});
     }
     for (const auto& values : {data_.mean, data_.std, data_.projections}) {
       if (values.defined()) bad += values.numel() - at::isfinite(values).sum().item<int64_t>();
@@ -143,7 +140,7 @@ class Verifier {
     const int64_t tried = std::min<int64_t>(8, models);
     double worst = 0;
     for (int64_t i = 0; i < tried; ++i) {
-      check_interrupt();
+      run_.check_stop();
       const auto c = data_.projections[i * models / tried].to(at::kFloat);
       const auto back = space_.scores((space_.theta(c) - data_.mean) * weight, k);
       worst = std::max(worst, ((back - c).norm() / c.norm()).item<double>());
@@ -165,7 +162,7 @@ class Verifier {
 
   const Space& space_;
   const SpaceData& data_;
-  const Progress& progress_;
+  const Run& run_;
   Bounds bounds_;
   at::Tensor mean_, std_;
   std::vector<SpaceCheck> checks_;
@@ -175,7 +172,7 @@ class Verifier {
 
 at::Tensor moving_parameters(const at::Tensor& std) { return std > std.mean() * 1e-6; }
 
-std::vector<SpaceCheck> verify_space(const fs::path& folder, const Progress& progress) {
+std::vector<SpaceCheck> verify_space(const fs::path& folder, const Run& run) {
   std::optional<Space> space;
   try {
     space.emplace(Space::open(folder));
@@ -187,7 +184,7 @@ std::vector<SpaceCheck> verify_space(const fs::path& folder, const Progress& pro
       {"files", true,
        fmt::format("{} components of {} parameters, hash {}", space->components(), space->parameters(),
                    space->hash().substr(0, 16))}};
-  for (auto& check : Verifier(*space, progress).run()) checks.push_back(std::move(check));
+  for (auto& check : Verifier(*space, run).run()) checks.push_back(std::move(check));
   return checks;
 }
 

@@ -15,7 +15,7 @@
 #include <optional>
 
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
+#include "w2w/base/run.h"
 #include "w2w/io/torch_value.h"
 
 namespace w2w {
@@ -123,13 +123,13 @@ std::vector<FactorCount> read_weight_dimensions(const fs::path& path) {
   return entries;
 }
 
-void check_weight_dimensions(const fs::path& path, const Layout& layout) {
+void check_weight_dimensions(const fs::path& path, const Layout& layout, const Run& run) {
   std::vector<FactorCount> entries;
   try {
     entries = read_weight_dimensions(path);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::malformed) throw;
-    return warn(fmt::format("not used, as the model says the same: {}", error.what()));
+    return run.warn(fmt::format("not used, as the model says the same: {}", error.what()));
   }
   const size_t expected = 2 * layout.targets().size();
   for (size_t i = 0; i < std::min(expected, entries.size()); ++i) {
@@ -145,8 +145,9 @@ void check_weight_dimensions(const fs::path& path, const Layout& layout) {
     const auto named = names.read(entries[i].name);
     if (!named) return;  // another model's names, or another spelling: the counts have decided
     if (*named == i) continue;
-    return warn(fmt::format("{}: '{}' is in the place of {}; taken to be in the order of the model's names",
-                            path.string(), entries[i].name, layout.targets()[i / 2].module));
+    return run.warn(
+        fmt::format("{}: '{}' is in the place of {}; taken to be in the order of the model's names",
+                    path.string(), entries[i].name, layout.targets()[i / 2].module));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "w2w/base/run.h"
 #include "w2w/space/layout.h"
 
 namespace w2w {
@@ -20,6 +21,6 @@ std::vector<FactorCount> read_weight_dimensions(const std::filesystem::path& pat
 /// factors or it was made for another model: Error(failure), naming the first that differs. Everything in it
 /// follows from the UNet as well, so a table that cannot be read or understood is a warning, and so are names
 /// that put the factors into another order.
-void check_weight_dimensions(const std::filesystem::path& path, const Layout& layout);
+void check_weight_dimensions(const std::filesystem::path& path, const Layout& layout, const Run& run);
 
 }  // namespace w2w

@@ -97,10 +97,11 @@ void time_people(w2w::TextToImage& model, const w2w::TextToImageOptions& picture
     const auto start = Clock::now();
     Clock::time_point first;
     double since_first = 0;
-    model.run_together(thetas, layout, picture, [&](const w2w::ProgressEvent& event) {
+    const auto watch = [&](const w2w::ProgressEvent& event) {
       if (event.step == 1) first = Clock::now();
       if (event.step == event.total) since_first = seconds_since(first);
-    });
+    };
+    model.run_together(thetas, layout, picture, {.progress = watch});
     if (i == 0) continue;
     steps.push_back(since_first / (picture.steps - 1));
     all.push_back(seconds_since(start));
@@ -120,16 +121,18 @@ void time_inversion(w2w::TextToImage& model, int steps, int64_t pixels, nlohmann
   std::vector<double> times;
   auto last = Clock::now();
   const auto start = last;
-  const auto state = inversion.run({{at::randn({3, height, width}).clamp(-1, 1), {}}},
-                                   inversion.initial_state(), [&](const w2w::InversionState&) {
-                                     times.push_back(seconds_since(last));
-                                     last = Clock::now();
-                                   });
+  w2w::InversionWalk walk(inversion, {{at::randn({3, height, width}).clamp(-1, 1), {}}},
+                          inversion.initial_state());
+  while (!walk.is_finished()) {
+    walk.step();
+    times.push_back(seconds_since(last));
+    last = Clock::now();
+  }
   out["inversion_seconds"] = seconds_since(start);
   out["inversion_first_step_seconds"] = times.front();
   out["inversion_steps_per_second"] =
       1 / median({times.begin() + static_cast<int>(times.size() > 3) * 3, times.end()});
-  out["inversion_last_loss"] = state.losses.back();
+  out["inversion_last_loss"] = walk.state().losses.back();
 }
 
 /// Milliseconds from coefficients to a model that draws the person: theta, and the swap of the matrices.
@@ -177,11 +180,12 @@ int main(int argc, char** argv) {
   picture.sampler = w2w::parse_sampler("ddim");
   std::vector<double> steps;
   auto last = Clock::now();
-  const auto latents = model.denoise(picture, [&](const w2w::ProgressEvent& event) {
+  const auto watch = [&](const w2w::ProgressEvent& event) {
     if (event.step == 0) out["seconds_to_first_step"] = process_age();
     if (event.step > 0) steps.push_back(seconds_since(last));
     last = Clock::now();
-  });
+  };
+  const auto latents = model.denoise(picture, {.progress = watch});
   out["seconds_first_step"] = steps.front();
   out["seconds_per_step"] = median({steps.begin() + (steps.size() > 1), steps.end()});
   latents.cpu();  // waits for the last step

@@ -11,7 +11,6 @@
 #include "cli/app/signals.h"
 #include "cli/terminal/terminal.h"
 #include "w2w/base/error.h"
-#include "w2w/base/progress.h"
 #include "w2w/base/translated_error.h"
 #include "w2w/device/allocator.h"
 
@@ -26,7 +25,7 @@ Error error_of_current_exception() {
   try {
     throw;
   } catch (const std::system_error& error) {
-    if (interrupt_requested() && error.code() == std::errc::interrupted)
+    if (cli::stop_by_signal().requested() && error.code() == std::errc::interrupted)
       return {ErrorKind::interrupted, "interrupted"};
     return translated(error);
   } catch (...) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "w2w/base/output_path.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 
@@ -33,9 +34,9 @@ class AtomicFile {
 void write_file(const OutputPath& output, std::string_view bytes);
 
 /// Writes all bytes of a file. Hears interrupts; failures of reading name `from`.
-void write_bytes_of(const std::filesystem::path& from, AtomicFile& file);
+void write_bytes_of(const std::filesystem::path& from, AtomicFile& file, const Run& run = {});
 /// A copy that appears whole or not at all.
-void copy_whole(const std::filesystem::path& from, const OutputPath& output);
+void copy_whole(const std::filesystem::path& from, const OutputPath& output, const Run& run = {});
 /// Gives a whole file another name; a copy of it where that is on another file system.
 void move_whole(const std::filesystem::path& from, const OutputPath& output);
 

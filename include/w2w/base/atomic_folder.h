@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "w2w/base/output_path.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 
@@ -33,6 +34,6 @@ void put_folder(const std::filesystem::path& made, const OutputPath& output);
 /// Removes what killed processes left behind in a folder while they wrote their outputs there: temporary
 /// files and folders older than a minute whose lock nobody holds. Where the file system has no locks nothing
 /// is removed.
-void remove_leftovers(const std::filesystem::path& folder);
+void remove_leftovers(const std::filesystem::path& folder, const Run& run = {});
 
 }  // namespace w2w

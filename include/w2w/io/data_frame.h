@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "w2w/base/run.h"
+
 namespace w2w {
 
 /// A table of numbers with named rows and columns; what the file leaves empty is NaN.
@@ -20,9 +22,9 @@ struct LabelTable {
 /// "file" of names, as the release describes its table, names them instead. Columns that are not numbers are
 /// left out with a warning. Error(not_found) without the file, Error(malformed) when it is damaged, has rows
 /// of different lengths, no numeric column, or text within numbers.
-LabelTable read_label_table(const std::filesystem::path& path);
+LabelTable read_label_table(const std::filesystem::path& path, const Run& run = {});
 
 /// The names of its rows alone: a list of texts is enough.
-std::vector<std::string> read_row_names(const std::filesystem::path& path);
+std::vector<std::string> read_row_names(const std::filesystem::path& path, const Run& run = {});
 
 }  // namespace w2w

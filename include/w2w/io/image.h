@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "w2w/base/output_path.h"
+#include "w2w/base/run.h"
 #include "w2w/io/tensor_file.h"
 
 namespace w2w {
@@ -27,7 +28,8 @@ inline constexpr const char* picture_formats = "PNG, JPEG, WebP, GIF, TIFF, HEIC
 /// and inks become RGB. A caller that resizes to at most `wanted_side` pixels a side says so: JPEGs of more
 /// than 24 megapixels are then decoded reduced, to no less than twice that. Error(not_found) without the
 /// file, Error(malformed) when it is none of these, damaged, cut short or has more than 268 megapixels.
-Image read_image(const std::filesystem::path& path, std::optional<int64_t> wanted_side = {});
+Image read_image(const std::filesystem::path& path, std::optional<int64_t> wanted_side = {},
+                 const Run& run = {});
 
 /// Whether a file begins like a picture that read_image knows, or is called like a TGA.
 bool begins_like_picture(const std::filesystem::path& path);
@@ -41,9 +43,10 @@ void write_png(const OutputPath& output, const at::Tensor& pixels, const Metadat
 /// `pixels` u8 [H, W, 3], `quality` 1 to 100; `parameters` becomes the EXIF UserComment unless empty. Left
 /// out with a warning when it exceeds the 64 kB of an EXIF block.
 void write_jpeg(const OutputPath& output, const at::Tensor& pixels, int quality = 95,
-                const std::string& parameters = {});
+                const std::string& parameters = {}, const Run& run = {});
 
 /// By extension: .png with all of `text`, .jpg or .jpeg with text["parameters"]; Error(usage) for any other.
-void write_image(const OutputPath& output, const at::Tensor& pixels, const Metadata& text = {});
+void write_image(const OutputPath& output, const at::Tensor& pixels, const Metadata& text = {},
+                 const Run& run = {});
 
 }  // namespace w2w

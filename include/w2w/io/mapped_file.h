@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "w2w/base/run.h"
+
 namespace w2w {
 
 /// A whole file mapped read-only into memory; pages are read when they are touched and shared with every
@@ -18,7 +20,8 @@ class MappedFile {
   static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
   /// The same; a stream (a pipe, /dev/stdin, <(...)) is read into memory: for what is read once. Errors of
   /// read_file.
-  static std::shared_ptr<const MappedFile> open_or_read(const std::filesystem::path& path);
+  static std::shared_ptr<const MappedFile> open_or_read(const std::filesystem::path& path,
+                                                        const Run& run = {});
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;

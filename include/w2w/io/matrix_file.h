@@ -5,6 +5,7 @@
 #include <string>
 
 #include "w2w/base/file_descriptor.h"
+#include "w2w/base/run.h"
 #include "w2w/io/tensor_file.h"
 
 namespace w2w {
@@ -16,7 +17,7 @@ class MatrixFile {
  public:
   /// Makes `path`, or opens it again as it was left when it is such a file of the same size.
   MatrixFile(std::filesystem::path path, const std::string& name, int64_t rows, int64_t columns,
-             c10::ScalarType dtype, const Metadata& metadata = {});
+             c10::ScalarType dtype, const Metadata& metadata = {}, const Run& run = {});
 
   /// Whether the file was there, of this size: what had been written into it still is.
   bool reopened() const { return reopened_; }

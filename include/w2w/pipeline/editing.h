@@ -26,6 +26,6 @@ struct EditedPictures {
 /// times those from T on. Reports "editing" over all of them. Leaves `model` set to the original person.
 EditedPictures draw_edits(TextToImage& model, const Lora& original, const std::vector<Lora>& edits,
                           const TextToImageOptions& picture, const EditingOptions& options,
-                          const Progress& progress = {});
+                          const Run& run = {});
 
 }  // namespace w2w

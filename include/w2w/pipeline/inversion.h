@@ -2,9 +2,11 @@
 // The person of one or several pictures as coefficients in the space: the algorithm of weights2weights
 // (Dravid et al. 2024, section 3.3; reference.md, "Inversion").
 
-#include <functional>
+#include <optional>
 #include <vector>
 
+#include "w2w/base/generator.h"
+#include "w2w/base/threads.h"
 #include "w2w/nn/adam.h"
 #include "w2w/pipeline/inversion_picture.h"
 #include "w2w/pipeline/text_to_image.h"
@@ -50,7 +52,7 @@ struct InversionState {
 class Inversion {
  public:
   /// Error(usage) for more components than the space has; Error(failure) when `whitened` lacks statistics.
-  /// `model` must stay as long as this object; its person is reset at every run.
+  /// `model` and `space` must stay as long as this object; the model's person is reset at every step.
   Inversion(TextToImage& model, const Space& space, InversionOptions options);
 
   const InversionOptions& options() const { return options_; }
@@ -62,12 +64,8 @@ class Inversion {
   /// f32 [k] on the CPU
   at::Tensor coefficients(const InversionState& state) const;
 
-  /// From `state` to options().steps. `after_step` sees the state after each step and may use the model to
-  /// draw. Stops with Error(interrupted) between steps; Error(failure) when the loss is no longer a number.
-  InversionState run(const std::vector<InversionPicture>& pictures, InversionState state,
-                     const std::function<void(const InversionState&)>& after_step = {});
-
  private:
+  friend class InversionWalk;
   struct Encoded {
     at::Tensor mean, std;  ///< of the posterior, f32 [1, 4, h, w], unscaled
     at::Tensor mask;       ///< f32 [1, 1, h, w] or undefined
@@ -93,6 +91,29 @@ class Inversion {
   nn::Context context_;
   RecordedCall step_;
   at::Tensor spread_;  ///< f32 [k] on the model's device; undefined unless whitened
+};
+
+/// One inversion on its way, step by step; whoever walks it looks at the state, saves it, draws, stops.
+class InversionWalk {
+ public:
+  /// From `state` on. Error(usage) without pictures. `inversion` must stay as long as this object, which is
+  /// used by one thread.
+  InversionWalk(Inversion& inversion, const std::vector<InversionPicture>& pictures, InversionState state);
+
+  /// As of the last step.
+  const InversionState& state() const { return state_; }
+  bool is_finished() const { return state_.steps() >= inversion_.options().steps; }
+  /// The next step; the model may have drawn somebody since the last one. Error(failure) when the loss is no
+  /// longer a number.
+  void step();
+
+ private:
+  Inversion& inversion_;
+  InversionState state_;
+  std::vector<Inversion::Encoded> pictures_;
+  Generator generator_{0};
+  Inversion::Draw drawn_;  ///< for the next step, drawn while a device was at work on the last
+  std::optional<SingleThreaded> single_;
 };
 
 }  // namespace w2w

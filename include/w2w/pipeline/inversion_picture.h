@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "w2w/base/run.h"
 #include "w2w/io/image.h"
 
 namespace w2w {
@@ -32,6 +33,7 @@ struct InversionPicture {
 /// `name` and `mask_name` stand in errors: Error(malformed) for a mask that leaves nothing to look at.
 InversionPicture fit_picture(const Image& picture, const std::string& name, const std::optional<Image>& mask,
                              const std::string& mask_name, Fit fit, int64_t width, int64_t height,
-                             int64_t down_factor, const std::vector<int64_t>& mask_labels = {});
+                             int64_t down_factor, const std::vector<int64_t>& mask_labels = {},
+                             const Run& run = {});
 
 }  // namespace w2w

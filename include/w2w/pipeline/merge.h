@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "w2w/base/output_path.h"
+#include "w2w/base/run.h"
 #include "w2w/lora/factors.h"
 #include "w2w/sd/checkpoint.h"
 
@@ -19,12 +20,12 @@ namespace w2w {
 /// that was not fetched) are struck from it. `folder` appears whole or not at all.
 /// Error(failure) when `lora` changes what the UNet does not have.
 void merge_into_folder(const Checkpoint& model, const Lora& lora, std::optional<at::ScalarType> dtype,
-                       const OutputPath& folder);
+                       const OutputPath& folder, const Run& run = {});
 
 /// Writes a single-file checkpoint under the names of Stable Diffusion 1.x, with the further tensors of a
 /// source that is one.
 void merge_into_file(const Checkpoint& model, const Lora& lora, std::optional<at::ScalarType> dtype,
-                     const OutputPath& file, const Metadata& metadata);
+                     const OutputPath& file, const Metadata& metadata, const Run& run = {});
 
 /// Error(failure), naming the difference, unless `model` is built as Stable Diffusion 1.x: single files have
 /// names for no other.

@@ -13,7 +13,7 @@
 
 namespace w2w {
 
-/// What must be the same for a run to go on, by name: options ("--lr"), space, model, pictures.
+/// What must be the same for a run to go on, by name: settings ("lr"), space, model, pictures.
 using RunDescription = std::map<std::string, std::string>;
 
 /// Tells models apart by their UNet's first and last layer: fine-tuned ones differ there, and reading all

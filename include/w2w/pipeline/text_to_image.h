@@ -7,7 +7,8 @@
 #include <string>
 
 #include "w2w/base/generator.h"
-#include "w2w/base/progress.h"
+#include "w2w/base/recently_used.h"
+#include "w2w/base/run.h"
 #include "w2w/device/recorded_call.h"
 #include "w2w/lora/adapter.h"
 #include "w2w/lora/target.h"
@@ -15,6 +16,7 @@
 #include "w2w/schedulers/sampler_names.h"
 #include "w2w/sd/checkpoint.h"
 #include "w2w/space/layout.h"
+#include "w2w/text/prompt_weights.h"
 
 namespace w2w {
 
@@ -65,7 +67,7 @@ struct Denoising {
 class TextToImage {
  public:
   /// `options`: dtype and device to compute with.
-  TextToImage(Checkpoint checkpoint, at::TensorOptions options);
+  TextToImage(Checkpoint checkpoint, at::TensorOptions options, const Run& run = {});
 
   const Checkpoint& checkpoint() const { return checkpoint_; }
   /// The sampler that `options` choose, the model's own if they leave it open.
@@ -80,6 +82,9 @@ class TextToImage {
   const UNet& unet();
   /// A prompt through the text encoder, [1, 77, width] on the device.
   at::Tensor embed(const std::string& prompt) { return encode(prompt, {}); }
+  /// What of a prompt the model does not see as it may be meant, in sentences: syntax that is not read, words
+  /// beyond the last token.
+  std::vector<std::string> remarks(const std::string& prompt, bool prompt_weights);
   /// Every linear layer of the UNet: what a LoRA may change.
   const Targets& linear_layers();
   /// From here on the model draws this person; an empty one is the base model.
@@ -87,18 +92,18 @@ class TextToImage {
 
   /// One picture, u8 [height, width, 3]. Reports "denoising" before the first step (0) and after each; stops
   /// with Error(interrupted) within a step. Independent of all pictures before it.
-  at::Tensor run(const TextToImageOptions& options, const Progress& progress = {});
+  at::Tensor run(const TextToImageOptions& options, const Run& run = {});
 
   /// The same picture of several people, who share each pass through the UNet: weight vectors [people, P] of
   /// `layout`, which is the same in all calls. But for roundings the pictures are those of `run`. The person
   /// that is set is no longer.
   std::vector<at::Tensor> run_together(const at::Tensor& people, const Layout& layout,
-                                       const TextToImageOptions& options, const Progress& progress = {});
+                                       const TextToImageOptions& options, const Run& run = {});
 
   /// A picture before its first step; its prompts are encoded.
   Denoising start(const TextToImageOptions& options);
   /// Runs the steps before `end` with the person set now. Reports as run does.
-  void advance(Denoising& denoising, size_t end, const Progress& progress = {});
+  void advance(Denoising& denoising, size_t end, const Run& run = {});
   /// Whether the operators of a pass over one such picture, latents [1, channels, h, w], are so small that
   /// threads that share them mostly wait for each other.
   bool is_small(const at::Tensor& latents) const;
@@ -106,13 +111,14 @@ class TextToImage {
   int64_t unet_calls() const { return unet_calls_; }
 
   /// The latents before decoding, on the device, f32 [1, channels, height / f, width / f].
-  at::Tensor denoise(const TextToImageOptions& options, const Progress& progress = {});
+  at::Tensor denoise(const TextToImageOptions& options, const Run& run = {});
 
   /// Such latents as a picture, u8 [height, width, 3]. Error(failure) where they are not numbers.
   at::Tensor decode(const at::Tensor& latents, bool tiled);
 
  private:
   void load_unet();
+  WeightedTokens tokens(const std::string& prompt, bool prompt_weights);
   at::Tensor encode(const std::string& prompt, const TextToImageOptions& options);
   std::unique_ptr<LearnedFactors> side_by_side(const at::Tensor& people, const Layout* layout) const;
   at::Tensor predict_apart(const at::Tensor& latents, const at::Tensor& timestep,
@@ -130,7 +136,7 @@ class TextToImage {
   Targets linear_layers_;
   int64_t unet_parameters_ = 0;
   int64_t unet_calls_ = 0;
-  std::map<std::string, at::Tensor> encoded_;  ///< prompts seen, by prompt and how it was encoded
+  RecentlyUsed<std::string, at::Tensor> encoded_{64};  ///< prompts, by prompt and how it was encoded
 };
 
 }  // namespace w2w

@@ -11,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "w2w/base/run.h"
+
 namespace w2w {
 
 /// The in-class defaults are PNDMScheduler's; default_config gives those of another class.
@@ -52,7 +54,7 @@ SchedulerConfig default_config(std::string_view class_name);
 /// Sets the field called `name` in the JSON file; null leaves the default. A value that is known but not
 /// implemented is kept aside and is an error only if a scheduler that reads it is made. Names beginning with
 /// '_' are skipped, unknown ones with a warning. Error(malformed) when the type of the value does not fit.
-void set_field(SchedulerConfig& config, std::string_view name, const ConfigValue& value);
+void set_field(SchedulerConfig& config, std::string_view name, const ConfigValue& value, const Run& run = {});
 
 /// diffusers' CLASS.from_config(config): values that were given (set_field) or differ from the defaults of
 /// the config's own class are taken over as far as the new class knows them; everything else takes the new

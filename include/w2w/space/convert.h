@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "w2w/base/output_path.h"
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 #include "w2w/space/space.h"
 
 namespace w2w {
@@ -23,6 +23,6 @@ struct ConvertOptions {
 /// Writes `space`, released or compact, in the compact form, with its labels as labels.csv, the names of its
 /// training models from them where it has none itself, and directions that still fit. Components go from file
 /// to file in blocks of a few hundred megabytes. Error(usage) for more components than there are.
-void convert_space(const Space& space, const ConvertOptions& options, const Progress& progress = {});
+void convert_space(const Space& space, const ConvertOptions& options, const Run& run = {});
 
 }  // namespace w2w

@@ -15,7 +15,7 @@ namespace w2w {
 /// Names of the training models in the order of the projections: the space's own, else those in the labels
 /// that came with it, of which identity_df.pt is first. Empty where there are none, not as many, or only the
 /// numbers of the rows.
-std::vector<std::string> training_names(const Space& space);
+std::vector<std::string> training_names(const Space& space, const Run& run = {});
 
 class Labels {
  public:
@@ -24,7 +24,7 @@ class Labels {
   /// ...) and these are not the names, they must be in order already. Error(failure) naming some rows that
   /// only one side has, Error(malformed) for a name that occurs twice, Error(failure) for a space without
   /// projections.
-  static Labels read(const std::filesystem::path& path, const Space& space);
+  static Labels read(const std::filesystem::path& path, const Space& space, const Run& run = {});
 
   /// The labels that come with a space: labels.csv, or identity_df.pt in a released folder; none without.
   static std::optional<std::filesystem::path> of_space(const Space& space);

@@ -7,7 +7,7 @@
 //   minimise over c, t   || x(t) - V c ||,   x(t) = (theta(t) - mean) / std
 // Where t = 1 leaves as little but for chance, as with models trained from the space's own start, it is 1.
 
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 #include "w2w/space/space.h"
 
 namespace w2w {
@@ -29,6 +29,6 @@ struct Projection {
 /// from end to end, in f64. Error(failure) naming the module when `lora` lacks one of the space or has
 /// others, or when the space is not of rank 1; Error(usage) for a number of components the space does not
 /// have.
-Projection project(const Space& space, const Lora& lora, int64_t components, const Progress& progress = {});
+Projection project(const Space& space, const Lora& lora, int64_t components, const Run& run = {});
 
 }  // namespace w2w

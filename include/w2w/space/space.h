@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "w2w/base/run.h"
 #include "w2w/space/layout.h"
 
 namespace w2w {
@@ -29,7 +30,9 @@ struct SpaceDefaults {
 struct SpaceData {
   std::string base_model;
   int64_t model_layers = 0;        ///< linear layers of the base model's UNet, or 0: unknown
-  std::optional<Layout> layout;    ///< unknown for a released folder opened without a model
+  std::optional<Layout> layout;    ///< unknown where the folder names no modules, until Space::bind
+  int64_t rank = 1;                ///< of such a layout
+  double alpha = 27;               ///< likewise
   at::Tensor mean, std;            ///< f32 [P]
   at::Tensor components;           ///< [k, P], f32, f16 or bf16; a view of a mapped file, with any strides
   at::Tensor projection_mean;      ///< f32 [k'], or undefined: computed from the projections
@@ -51,11 +54,15 @@ struct ProjectionStatistics {
 class Space {
  public:
   /// Opens a w2w space folder (space.json, basis.safetensors) or the released folder (V.pt, mean.pt, std.pt,
-  /// proj_*pc.pt), which is mapped: no component is read before it is used. With `linears`, the linear layers
-  /// of a model, checks that the space belongs to that model; a folder that names no modules is taken to be
-  /// of its attention_targets. Error(not_found) names the files expected, Error(malformed) a wrong shape,
-  /// Error(failure) a model that does not fit.
-  static Space open(const std::filesystem::path& folder, const Targets* linears = nullptr);
+  /// proj_*pc.pt), which is mapped: no component is read before it is used. With `linears` it is bound to
+  /// them. Error(not_found) names the files expected, Error(malformed) a wrong shape; the errors of bind.
+  static Space open(const std::filesystem::path& folder, const Targets* linears = nullptr,
+                    const Run& run = {});
+
+  /// Checks that the space belongs to the model whose linear layers are `linears`; one that names no modules
+  /// is taken to be of their attention_targets, and has a layout from then on. Error(failure) for a model
+  /// that does not fit.
+  void bind(const Targets& linears, const Run& run = {});
 
   /// `origin`: the folder, for messages. Error(malformed) when the shapes do not agree with each other.
   Space(SpaceData data, std::string origin);
@@ -65,7 +72,7 @@ class Space {
   const SpaceData& data() const { return data_; }
   const std::string& origin() const { return origin_; }
 
-  /// Error(failure) for a released folder opened without a model.
+  /// Error(failure) for a folder that names no modules and is not bound to a model.
   const Layout& layout() const;
 
   /// SHA-256 over the bytes of mean, then std, as little-endian f32: the same for the released and the
@@ -100,6 +107,7 @@ class Space {
 
  private:
   struct Lazy;
+  void check_layout() const;
   /// Components lie one after the other (the compact form), rather than as columns (V.pt).
   bool is_compact() const { return data_.components.stride(1) == 1; }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "w2w/base/error.h"
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 
@@ -22,7 +22,7 @@ struct SpaceCheck {
 /// statistics and explained variance against the projections, training models that come back from their
 /// weights, directions and labels that fit. Bounds follow the components' dtype. What is wrong is in the
 /// result; only Error(not_found) is thrown.
-std::vector<SpaceCheck> verify_space(const std::filesystem::path& folder, const Progress& progress = {});
+std::vector<SpaceCheck> verify_space(const std::filesystem::path& folder, const Run& run = {});
 
 /// The part of `std` [P] that moves, as the builder sees it: bool [P].
 at::Tensor moving_parameters(const at::Tensor& std);

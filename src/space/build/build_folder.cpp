@@ -11,8 +11,7 @@
 #include <cstring>
 
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 namespace {
@@ -28,8 +27,10 @@ std::string damaged(const fs::path& folder) {
 
 }  // namespace
 
-BuildFolder::BuildFolder(const fs::path& output, std::string key, bool anew, double save_every_seconds)
-    : output_(output),
+BuildFolder::BuildFolder(const fs::path& output, std::string key, bool anew, double save_every_seconds,
+                         const Run& run)
+    : run_(run),
+      output_(output),
       path_(output.string() + ".building"),
       key_(std::move(key)),
       interval_(
@@ -82,7 +83,7 @@ void BuildFolder::read_state(bool anew) {
     refuse_state(fmt::format("expected a position of 0 or more, found '{}'", position));
   }
   tensors_ = std::move(state.tensors);
-  notice(fmt::format("going on with an unfinished build ({})", path_.string()));
+  run_.notice(fmt::format("going on with an unfinished build ({})", path_.string()));
 }
 
 int64_t BuildFolder::position(int64_t all) const {
@@ -105,7 +106,7 @@ void BuildFolder::refuse_state(const std::string& what) const {
   throw Error(ErrorKind::malformed, damaged(path_) + ": " + what, start_over);
 }
 
-bool BuildFolder::due() const { return interrupt_requested() || Clock::now() - saved_ >= interval_; }
+bool BuildFolder::due() const { return run_.stop_requested() || Clock::now() - saved_ >= interval_; }
 
 void BuildFolder::save(const std::string& stage, int64_t position, const TensorMap& tensors) {
   const auto start = Clock::now();

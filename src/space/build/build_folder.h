@@ -4,6 +4,7 @@
 #include <string>
 
 #include "w2w/base/file_descriptor.h"
+#include "w2w/base/run.h"
 #include "w2w/io/tensor_file.h"
 
 namespace w2w {
@@ -20,7 +21,8 @@ class BuildFolder {
  public:
   /// Makes the folder, or goes on with the one there is. `anew` throws away the state of another key, which
   /// is an Error(failure) otherwise; so is a build that is running there now.
-  BuildFolder(const std::filesystem::path& output, std::string key, bool anew, double save_every_seconds);
+  BuildFolder(const std::filesystem::path& output, std::string key, bool anew, double save_every_seconds,
+              const Run& run);
 
   const std::filesystem::path& path() const { return path_; }
   const std::string& stage() const { return stage_; }  ///< of the state; "" at the beginning
@@ -48,6 +50,7 @@ class BuildFolder {
   void lock();
   void read_state(bool anew);
 
+  const Run& run_;
   std::filesystem::path output_, path_;
   std::string key_, stage_, saved_stage_;
   int64_t position_ = 0;

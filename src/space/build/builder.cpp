@@ -20,7 +20,7 @@
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/atomic_folder.h"
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
+#include "w2w/base/run.h"
 #include "w2w/base/sha256.h"
 #include "w2w/io/matrix_file.h"
 #include "w2w/lora/formats.h"
@@ -98,11 +98,11 @@ Components components_of(const Subspace& subspace) {
 
 class SpaceBuilder {
  public:
-  SpaceBuilder(const std::vector<ModelSource>& sources, const BuildOptions& options, const Progress& progress)
+  SpaceBuilder(const std::vector<ModelSource>& sources, const BuildOptions& options, const Run& run)
       : sources_(sources),
         options_(options),
-        progress_(progress),
-        folder_(options.output, key_of(sources, options), options.force, options.save_every) {}
+        run_(run),
+        folder_(options.output, key_of(sources, options), options.force, options.save_every, run) {}
 
   BuildReport run() {
     try {
@@ -120,8 +120,8 @@ class SpaceBuilder {
 
  private:
   BuildReport build() {
-    const auto models = collect_models(sources_, options_, folder_, progress_);
-    const auto statistics = parameter_statistics(models.values, models.names, models.layout, progress_);
+    const auto models = collect_models(sources_, options_, folder_, run_);
+    const auto statistics = parameter_statistics(models.values, models.names, models.layout, run_);
     const Standardised x(models.values, statistics, options_.device);
     const auto components = find(x);
     SpaceData data;
@@ -183,9 +183,8 @@ class SpaceBuilder {
     const int64_t wanted = this->wanted(x.models());
     const auto subspace =
         is_exact(options_.method, x.models())
-            ? exact_subspace(x, wanted, folder_, progress_)
-            : krylov_subspace(x, wanted, {basis_size(wanted), options_.passes, options_.seed}, folder_,
-                              progress_);
+            ? exact_subspace(x, wanted, folder_, run_)
+            : krylov_subspace(x, wanted, {basis_size(wanted), options_.passes, options_.seed}, folder_, run_);
     check_found(subspace.eigenvalues.numel(), wanted, x.models());
     return components_of(subspace);
   }
@@ -202,7 +201,7 @@ class SpaceBuilder {
     if (found == wanted) return;
     const auto what =
         fmt::format("the {} models depend on each other: only {} components tell them apart", models, found);
-    if (!options_.components) return notice(what);
+    if (!options_.components) return run_.notice(what);
     impossible_ = true;
     throw Error(ErrorKind::failure, fmt::format("{}, expected {}", what, wanted),
                 fmt::format("--components {} at most; are some models there twice?", found));
@@ -228,9 +227,9 @@ class SpaceBuilder {
     for (int64_t block = start; block < x.blocks();) {
       file.write(0, x.first_column(block), weights.mm(x.block(block)).cpu());
       ++block;
-      report(progress_, {"components", block, x.blocks(), {}});
+      run_.report({"components", block, x.blocks(), {}});
       if (folder_.due()) save(block);
-      check_interrupt();
+      run_.check_stop();
     }
     return read_safetensors(path).tensors.at("components");
   }
@@ -278,7 +277,7 @@ class SpaceBuilder {
 
   const std::vector<ModelSource>& sources_;
   const BuildOptions& options_;
-  const Progress& progress_;
+  const Run& run_;
   BuildFolder folder_;
   bool impossible_ = false;  ///< these models do not have so many components
 };
@@ -299,21 +298,20 @@ void BuildOptions::check() const {
   }
 }
 
-BuildReport build_space(const std::vector<ModelSource>& sources, const BuildOptions& given,
-                        const Progress& progress) {
+BuildReport build_space(const std::vector<ModelSource>& sources, const BuildOptions& given, const Run& run) {
   given.check();
   auto options = given;
   if (!options.output.has_filename()) options.output = options.output.parent_path();  // "folder/"
   const auto ranked = std::find_if(sources.begin(), sources.end(), [](const auto& s) { return s.rank > 1; });
   if (ranked != sources.end() && !options.canonical) {
     options.canonical = true;
-    notice(
+    run.notice(
         fmt::format("{} has rank {}: every such LoRA becomes the nearest one of rank 1, and all models "
                     "their canonical form",
                     ranked->path.string(), ranked->rank));
   }
   try {
-    return SpaceBuilder(sources, options, progress).run();
+    return SpaceBuilder(sources, options, run).run();
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::interrupted) throw;
     throw Error(error.kind(), error.what(), "the same command again goes on from here");

@@ -13,7 +13,7 @@
 
 #include "io/json_file.h"
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
+#include "w2w/base/run.h"
 #include "w2w/io/matrix_file.h"
 #include "w2w/lora/canonical.h"
 #include "w2w/lora/formats.h"
@@ -59,8 +59,9 @@ std::vector<std::string> unique_names(const std::vector<ModelSource>& sources, c
 /// Rows of weight vectors out of sources, all in one layout.
 class RowReader {
  public:
-  RowReader(const std::vector<ModelSource>& sources, const BuildOptions& options, bool canonical)
-      : options_(options), canonical_(canonical), first_(sources.front().path.string()) {
+  RowReader(const std::vector<ModelSource>& sources, const BuildOptions& options, bool canonical,
+            const Run& run)
+      : run_(run), options_(options), canonical_(canonical), first_(sources.front().path.string()) {
     open(sources.front());
     layout_.emplace(first_targets(sources.front()), 1, options.alpha);
   }
@@ -88,9 +89,9 @@ class RowReader {
   }
 
   void open_space(const fs::path& path) {
-    space_.emplace(Space::open(path));
+    space_.emplace(Space::open(path, nullptr, run_));
     if (!space_->data().layout) {
-      space_.emplace(Space::open(path, &options_.linears));
+      space_.emplace(Space::open(path, &options_.linears, run_));
     }
     if (space_->layout().rank() != 1 || space_->data().projections.size(1) > space_->components()) {
       throw Error(
@@ -110,7 +111,7 @@ class RowReader {
       const auto held = data.explained_variance.narrow(0, 0, data.projections.size(1)).sum().item<double>();
       share = fmt::format(", which hold {:.4g} % of their variance", 100 * held / data.total_variance);
     }
-    notice(
+    run_.notice(
         fmt::format("{}: its {} models are rebuilt from {} coefficients{}; the matrix of `space build "
                     "--weights` is exact",
                     space_->origin(), data.projections.size(0), data.projections.size(1), share));
@@ -157,8 +158,8 @@ class RowReader {
     return expect_some(path, std::move(contents.lora));
   }
 
-  static void say_left_out(const fs::path& path, const Lora& others) {
-    warn(
+  void say_left_out(const fs::path& path, const Lora& others) const {
+    run_.warn(
         fmt::format("LoRAs are taken in part: of {}, {} matrices are left out that are no linear layers of "
                     "the UNet: {}",
                     path.string(), others.size(), first_modules(others)));
@@ -223,7 +224,7 @@ class RowReader {
     auto theta = at::empty({count, space_->parameters()}, at::kFloat);
     constexpr int64_t block = 8192;
     for (int64_t at = 0; at < space_->parameters(); at += block) {
-      check_interrupt();
+      run_.check_stop();
       const int64_t length = std::min(block, space_->parameters() - at);
       const auto part = c.mm(v.narrow(1, at, length).to(at::kFloat));
       theta.narrow(1, at, length)
@@ -232,6 +233,7 @@ class RowReader {
     return theta;
   }
 
+  const Run& run_;
   const BuildOptions& options_;
   bool canonical_;
   std::string first_;
@@ -253,14 +255,14 @@ bool is_usable_in_place(const std::vector<ModelSource>& sources, const BuildOpti
 }  // namespace
 
 ModelMatrix collect_models(const std::vector<ModelSource>& sources, const BuildOptions& options,
-                           BuildFolder& folder, const Progress& progress) {
+                           BuildFolder& folder, const Run& run) {
   auto names = unique_names(sources, options);
   const auto count = static_cast<int64_t>(names.size());
   if (count < 2) {
     throw Error(ErrorKind::usage, fmt::format("too few models: expected at least 2, found {}", count),
                 "a space is made of the differences between models");
   }
-  RowReader reader(sources, options, options.canonical);
+  RowReader reader(sources, options, options.canonical, run);
   if (is_usable_in_place(sources, options)) {
     return {read_model_matrix(sources.front().path), std::move(names), reader.layout()};
   }
@@ -296,9 +298,9 @@ ModelMatrix collect_models(const std::vector<ModelSource>& sources, const BuildO
           reader.rows(source, done - begin, std::min(RowReader::batch(source.kind), end - done));
       matrix.write(done, 0, rows);
       done += rows.size(0);
-      report(progress, {"collecting", done, count, {}});
+      run.report({"collecting", done, count, {}});
       if (folder.due()) save();
-      check_interrupt();
+      run.check_stop();
     }
     begin = end;
   }

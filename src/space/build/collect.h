@@ -15,7 +15,7 @@ struct ModelMatrix {
 /// changes is what all have to change. Errors name the model: Error(failure) for other modules or sizes, for
 /// two models of one name, for fewer than two models; those of read_lora.
 ModelMatrix collect_models(const std::vector<ModelSource>& sources, const BuildOptions& options,
-                           BuildFolder& folder, const Progress& progress);
+                           BuildFolder& folder, const Run& run);
 
 /// The file in `folder` that a collected matrix is in.
 constexpr const char* collected_file = "weights.safetensors";

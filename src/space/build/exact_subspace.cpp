@@ -40,7 +40,7 @@ void mirror(at::Tensor& gram) {
   }
 }
 
-at::Tensor gram_matrix(const Standardised& x, BuildFolder& folder, const Progress& progress) {
+at::Tensor gram_matrix(const Standardised& x, BuildFolder& folder, const Run& run) {
   const bool resumed = folder.stage() == stage;
   auto gram = resumed ? folder.tensor(matrix, at::kDouble, {x.models(), x.models()}).clone()
                       : at::zeros({x.models(), x.models()}, at::kDouble);
@@ -49,9 +49,9 @@ at::Tensor gram_matrix(const Standardised& x, BuildFolder& folder, const Progres
   for (int64_t block = resumed ? folder.position(blocks) : 0; block < blocks;) {
     add_block(gram, x.block(block));
     ++block;
-    report(progress, {"Gram matrix", block, blocks, {}});
+    run.report({"Gram matrix", block, blocks, {}});
     if (folder.due() || (block == blocks && blocks > 1)) folder.save(stage, block, {{matrix, gram}});
-    check_interrupt();
+    run.check_stop();
   }
   mirror(gram);
   return gram;
@@ -59,17 +59,17 @@ at::Tensor gram_matrix(const Standardised& x, BuildFolder& folder, const Progres
 
 }  // namespace
 
-Subspace exact_subspace(const Standardised& x, int64_t count, BuildFolder& folder, const Progress& progress) {
+Subspace exact_subspace(const Standardised& x, int64_t count, BuildFolder& folder, const Run& run) {
   if (x.models() > most_exact_models) {
     throw Error(
         ErrorKind::usage,
         fmt::format("--method exact is for at most {} models, found {}", most_exact_models, x.models()),
         "--method randomized has no such limit");
   }
-  const auto gram = gram_matrix(x, folder, progress);
-  report(progress, {"eigenvectors", 0, 1, {}});
-  const auto [ascending, vectors] = interruptible([gram] { return at::linalg_eigh(gram); });
-  report(progress, {"eigenvectors", 1, 1, {}});
+  const auto gram = gram_matrix(x, folder, run);
+  run.report({"eigenvectors", 0, 1, {}});
+  const auto [ascending, vectors] = interruptible(run, [gram] { return at::linalg_eigh(gram); });
+  run.report({"eigenvectors", 1, 1, {}});
   Subspace found;
   const auto eigenvalues = ascending.flip(0);
   // Rounding in G is of the order of epsilon times its largest eigenvalue.

@@ -37,9 +37,8 @@ at::Tensor orthonormal_rest(at::Tensor block, const at::Tensor& basis, double si
 /// The orthonormal basis K [n, m'], grown block by block, and its images G K.
 class KrylovBasis {
  public:
-  KrylovBasis(const Standardised& x, const KrylovOptions& options, BuildFolder& folder,
-              const Progress& progress)
-      : x_(x), options_(options), folder_(folder), progress_(progress) {
+  KrylovBasis(const Standardised& x, const KrylovOptions& options, BuildFolder& folder, const Run& run)
+      : x_(x), options_(options), folder_(folder), run_(run) {
     size_ = std::min({options.size, x.models(), most_exact_models});
     width_ = (size_ + options.passes - 1) / options.passes;
     blocks_ = x.blocks();
@@ -102,7 +101,7 @@ class KrylovBasis {
       const auto x = x_.block(done % blocks_);
       image.addmm_(x, x.t().mm(q));
       ++done;
-      report(progress_, {"subspace", std::min(done, total_), total_, {}});
+      run_.report({"subspace", std::min(done, total_), total_, {}});
       if (done % blocks_ != 0) save_if_due(image, done);
     } while (done % blocks_ != 0);
     return done;
@@ -112,21 +111,21 @@ class KrylovBasis {
     if (folder_.due()) {
       folder_.save(stage, done, {{basis_name, basis}, {images_name, images}, {next_name, image}});
     }
-    check_interrupt();
+    run_.check_stop();
   }
 
   const Standardised& x_;
   const KrylovOptions& options_;
   BuildFolder& folder_;
-  const Progress& progress_;
+  const Run& run_;
   int64_t size_, width_, blocks_, total_;
 };
 
 }  // namespace
 
 Subspace krylov_subspace(const Standardised& x, int64_t count, const KrylovOptions& options,
-                         BuildFolder& folder, const Progress& progress) {
-  KrylovBasis krylov(x, options, folder, progress);
+                         BuildFolder& folder, const Run& run) {
+  KrylovBasis krylov(x, options, folder, run);
   krylov.grow();
   auto projected = krylov.basis.t().mm(krylov.images);
   projected = (projected + projected.t()) / 2;

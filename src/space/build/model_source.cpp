@@ -9,7 +9,7 @@
 #include <set>
 
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
+#include "w2w/base/run.h"
 #include "w2w/io/csv_reader.h"
 #include "w2w/io/data_frame.h"
 #include "w2w/io/json_depth.h"
@@ -46,23 +46,23 @@ const at::Tensor* matrix_in(const TensorFile& file) {
   return tensor.dim() == 2 && tensor.size(0) > 1 && tensor.is_floating_point() ? &tensor : nullptr;
 }
 
-std::vector<std::string> names_beside(const fs::path& path, int64_t models) {
+std::vector<std::string> names_beside(const fs::path& path, int64_t models, const Run& run) {
   for (const char* extension : {".csv", ".txt"}) {
     auto beside = path;
     beside.replace_extension(extension);
     if (!fs::is_regular_file(beside)) continue;
-    auto names = read_model_names(beside);
+    auto names = read_model_names(beside, run);
     if (static_cast<int64_t>(names.size()) == models) return names;
-    warn(fmt::format("{} names {} models, but {} has {}: not used", beside.string(), names.size(),
-                     path.string(), models));
+    run.warn(fmt::format("{} names {} models, but {} has {}: not used", beside.string(), names.size(),
+                         path.string(), models));
   }
   return std::vector<std::string>(static_cast<size_t>(models));
 }
 
-ModelSource matrix_source(const fs::path& path, const TensorFile& file, int64_t models) {
+ModelSource matrix_source(const fs::path& path, const TensorFile& file, int64_t models, const Run& run) {
   const auto found = file.metadata.find("names");
   if (found == file.metadata.end()) {
-    return {ModelSource::Kind::matrix, path, names_beside(path, models), 1};
+    return {ModelSource::Kind::matrix, path, names_beside(path, models, run), 1};
   }
   const auto list = is_json_too_deep(found->second) ? nlohmann::json()
                                                     : nlohmann::json::parse(found->second, nullptr, false);
@@ -101,9 +101,9 @@ ModelSource lora_source(const fs::path& path, const TensorFile& file) {
       "`w2w export` makes a LoRA of coefficients");
 }
 
-ModelSource file_source(const fs::path& path) {
+ModelSource file_source(const fs::path& path, const Run& run) {
   const auto file = read_tensor_file(path);
-  if (const auto* matrix = matrix_in(file)) return matrix_source(path, file, matrix->size(0));
+  if (const auto* matrix = matrix_in(file)) return matrix_source(path, file, matrix->size(0), run);
   if (is_identity(path)) refuse_coefficients(path);
   return lora_source(path, file);
 }
@@ -111,18 +111,17 @@ ModelSource file_source(const fs::path& path) {
 /// A folder's LoRAs in order of their names, also those one level below.
 class FolderScan {
  public:
-  FolderScan(fs::path folder, const Progress& progress) : folder_(std::move(folder)), progress_(progress) {}
+  FolderScan(fs::path folder, const Run& run) : folder_(std::move(folder)), run_(run) {}
 
   std::vector<ModelSource> run() {
     collect(folder_, true);
     std::sort(candidates_.begin(), candidates_.end());
     std::vector<ModelSource> sources;
     for (size_t i = 0; i < candidates_.size(); ++i) {
-      check_interrupt();
+      run_.check_stop();
       if (auto source = inspect(candidates_[i])) sources.push_back(std::move(*source));
       if (candidates_.size() > 1000)
-        report(progress_,
-               {"looking", static_cast<int64_t>(i + 1), static_cast<int64_t>(candidates_.size()), {}});
+        run_.report({"looking", static_cast<int64_t>(i + 1), static_cast<int64_t>(candidates_.size()), {}});
     }
     if (sources.empty()) {
       throw Error(ErrorKind::not_found,
@@ -167,13 +166,13 @@ class FolderScan {
   }
 
   fs::path folder_;
-  const Progress& progress_;
+  const Run& run_;
   std::vector<fs::path> candidates_;
 };
 
 }  // namespace
 
-std::vector<ModelSource> find_model_sources(const std::vector<fs::path>& paths, const Progress& progress) {
+std::vector<ModelSource> find_model_sources(const std::vector<fs::path>& paths, const Run& run) {
   std::vector<ModelSource> sources;
   for (const auto& path : paths) {
     if (!fs::exists(path)) {
@@ -181,13 +180,13 @@ std::vector<ModelSource> find_model_sources(const std::vector<fs::path>& paths, 
                   "a source is a LoRA, a folder of LoRAs, a matrix file or a space");
     }
     if (!fs::is_directory(path)) {
-      sources.push_back(file_source(path));
+      sources.push_back(file_source(path, run));
     } else if (is_space_folder(path)) {
       sources.push_back(space_source(path));
     } else if (is_lora_folder(path)) {
       sources.push_back(lora_source(path, read_tensor_file(lora_file(path))));
     } else {
-      for (auto& source : FolderScan(path, progress).run()) sources.push_back(std::move(source));
+      for (auto& source : FolderScan(path, run).run()) sources.push_back(std::move(source));
     }
   }
   return sources;
@@ -202,10 +201,10 @@ at::Tensor read_model_matrix(const fs::path& path) {
                           file.tensors.size(), fmt::join(first.sizes(), ", ")));
 }
 
-std::vector<std::string> read_model_names(const fs::path& path) {
-  const auto file = MappedFile::open_or_read(path);
+std::vector<std::string> read_model_names(const fs::path& path, const Run& run) {
+  const auto file = MappedFile::open_or_read(path, run);
   if (file->bytes().starts_with("PK\3\4") || file->bytes().starts_with('\x80')) {
-    return read_row_names(path);
+    return read_row_names(path, run);
   }
   const bool plain = path.extension() == ".txt";
   auto reader = plain ? CsvReader(*file, ',') : CsvReader(*file);

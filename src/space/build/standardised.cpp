@@ -44,7 +44,7 @@ std::string module_of(const Layout& layout, int64_t parameter) {
 int64_t ParameterStatistics::moving() const { return weight.count_nonzero().item<int64_t>(); }
 
 ParameterStatistics parameter_statistics(const at::Tensor& models, const std::vector<std::string>& names,
-                                         const Layout& layout, const Progress& progress) {
+                                         const Layout& layout, const Run& run) {
   const int64_t count = models.size(0), parameters = models.size(1);
   const int64_t rows = std::clamp<int64_t>((int64_t{8} << 20) / parameters, 1, count);
   const int64_t steps = (count + rows - 1) / rows;
@@ -53,13 +53,13 @@ ParameterStatistics parameter_statistics(const at::Tensor& models, const std::ve
   const auto first = models[0].to(at::kDouble);
   auto sum = at::zeros({parameters}, at::kDouble), squares = at::zeros({parameters}, at::kDouble);
   for (int64_t step = 0; step < steps; ++step) {
-    check_interrupt();
+    run.check_stop();
     const auto part = models.narrow(0, step * rows, std::min(rows, count - step * rows));
     auto difference = at::sub(part.to(at::kDouble), first);  // not in place: f64 is the mapped file itself
     sum += difference.sum(0);
     squares += difference.square_().sum(0);
     if (part.is_contiguous()) release_pages(part);
-    report(progress, {"statistics", step + 1, steps, {}});
+    run.report({"statistics", step + 1, steps, {}});
   }
   if (!at::isfinite(sum).all().item<bool>()) refuse_not_finite(models, names, layout, sum);
   const auto n = static_cast<double>(count);

@@ -1,7 +1,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 #include "w2w/space/layout.h"
 
 namespace w2w {
@@ -20,7 +20,7 @@ struct ParameterStatistics {
 /// Error(malformed) naming the model and the module when a value is not finite; Error(failure) when all
 /// models are the same.
 ParameterStatistics parameter_statistics(const at::Tensor& models, const std::vector<std::string>& names,
-                                         const Layout& layout, const Progress& progress);
+                                         const Layout& layout, const Run& run);
 
 /// X = (models - mean) / std, [n, P], which is never formed as a whole: block by block of columns, in f64.
 class Standardised {

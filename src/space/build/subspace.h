@@ -7,7 +7,7 @@
 
 #include "build_folder.h"
 #include "standardised.h"
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 
@@ -20,7 +20,7 @@ struct Subspace {
 
 /// All of G over blocks of columns of X, then its eigenvectors by LAPACK: 4 n^2 numbers of memory. `count`
 /// vectors, or as many as the rank allows. Error(usage) above `most_models`.
-Subspace exact_subspace(const Standardised& x, int64_t count, BuildFolder& folder, const Progress& progress);
+Subspace exact_subspace(const Standardised& x, int64_t count, BuildFolder& folder, const Run& run);
 constexpr int64_t most_exact_models = 32'766;  ///< the 32-bit integers of LAPACK
 
 struct KrylovOptions {
@@ -35,6 +35,6 @@ struct KrylovOptions {
 /// subspace iteration, which keeps the last block only: on a slow spectrum, 8 passes of k / 2 vectors give
 /// residuals of 2e-5 where 4 passes of 2 k vectors, twice the work, give 1e-2. 2 n m numbers of memory.
 Subspace krylov_subspace(const Standardised& x, int64_t count, const KrylovOptions& options,
-                         BuildFolder& folder, const Progress& progress);
+                         BuildFolder& folder, const Run& run);
 
 }  // namespace w2w

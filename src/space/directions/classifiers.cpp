@@ -12,7 +12,8 @@ namespace w2w {
 namespace {
 
 /// Attributes whose labels are known for the same models share the passes over the projections.
-at::Tensor by_least_squares(const at::Tensor& projections, const at::Tensor& labels, double ridge) {
+at::Tensor by_least_squares(const at::Tensor& projections, const at::Tensor& labels, double ridge,
+                            const Run& run) {
   const int64_t attributes = labels.size(1);
   auto normals = at::empty({projections.size(1), attributes}, at::kDouble);
   std::vector<bool> done(static_cast<size_t>(attributes));
@@ -26,31 +27,32 @@ at::Tensor by_least_squares(const at::Tensor& projections, const at::Tensor& lab
       done[static_cast<size_t>(b)] = true;
     }
     const auto index = at::tensor(group, at::kLong);
-    normals.index_copy_(1, index, least_squares(projections, known, labels.index_select(1, index), ridge));
+    normals.index_copy_(1, index,
+                        least_squares(projections, known, labels.index_select(1, index), ridge, run));
   }
   return normals;
 }
 
-at::Tensor mean_difference(const at::Tensor& projections, const at::Tensor& labels) {
+at::Tensor mean_difference(const at::Tensor& projections, const at::Tensor& labels, const Run& run) {
   const auto with = labels.eq(1).to(at::kDouble), without = labels.eq(-1).to(at::kDouble);
-  return transposed_product(projections, with / with.sum(0) - without / without.sum(0));
+  return transposed_product(projections, with / with.sum(0) - without / without.sum(0), run);
 }
 
 }  // namespace
 
 at::Tensor classifier_normals(const at::Tensor& projections, const at::Tensor& labels,
-                              const DirectionFit& fit, const Progress& progress) {
+                              const DirectionFit& fit, const Run& run) {
   const double penalty = fit.penalty.value_or(default_penalty(fit.method).value_or(0));
   switch (fit.method) {
     case DirectionMethod::mean_difference:
-      return mean_difference(projections, labels);
+      return mean_difference(projections, labels, run);
     case DirectionMethod::logistic:
-      return logistic_normals(projections, labels, penalty, progress);
+      return logistic_normals(projections, labels, penalty, run);
     case DirectionMethod::lstsq:
     case DirectionMethod::ridge:
       break;
   }
-  return by_least_squares(projections, labels, penalty);
+  return by_least_squares(projections, labels, penalty, run);
 }
 
 }  // namespace w2w

@@ -13,7 +13,7 @@
 #include "space/directions/label_matrix.h"
 #include "space/directions/row_blocks.h"
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
+#include "w2w/base/run.h"
 #include "w2w/io/tensor_file.h"
 
 namespace w2w {
@@ -77,8 +77,8 @@ at::Tensor debiased(const Directions& fitted, const DirectionFit& fit) {
 }
 
 /// Everything that follows from vectors and projections.
-void measure(Directions& directions, const at::Tensor& projections) {
-  const auto answers = product(projections, directions.vectors.t());  // [n, m]
+void measure(Directions& directions, const at::Tensor& projections, const Run& run) {
+  const auto answers = product(projections, directions.vectors.t(), run);  // [n, m]
   const auto centred = answers - answers.mean(0);
   directions.covariance = at::mm(centred.t(), centred) / static_cast<double>(answers.size(0) - 1);
   const auto lengths = directions.vectors.norm(2, 1);
@@ -97,9 +97,9 @@ void check_vectors(const Directions& directions) {
 }
 
 /// Names the first training model with a value that is no number.
-void check_finite(const Space& space, int64_t k) {
+void check_finite(const Space& space, int64_t k, const Run& run) {
   const auto& names = space.data().names;
-  for_row_blocks(space.data().projections.narrow(1, 0, k), [&](const at::Tensor& block, int64_t first) {
+  for_row_blocks(space.data().projections.narrow(1, 0, k), run, [&](const at::Tensor& block, int64_t first) {
     const auto bad = block.sum(1).isfinite().logical_not().nonzero();
     if (bad.numel() == 0) return;
     const auto row = static_cast<size_t>(first + bad[0].item<int64_t>());
@@ -110,11 +110,11 @@ void check_finite(const Space& space, int64_t k) {
   });
 }
 
-void warn_of_few(const at::Tensor& labels, const DirectionFit& fit) {
+void warn_of_few(const at::Tensor& labels, const DirectionFit& fit, const Run& run) {
   if (fit.method != DirectionMethod::lstsq) return;
   const auto fewest = labels.ne(0).sum(0).min().item<int64_t>();
   if (fewest > fit.components) return;
-  warn(
+  run.warn(
       fmt::format("{} labelled models for {} components: least squares then repeats the labels, noise and "
                   "all; use fewer components, or ridge",
                   fewest, fit.components));
@@ -134,38 +134,37 @@ std::optional<double> default_penalty(DirectionMethod method) {
 }
 
 at::Tensor label_matrix(const Space& space, const Labels& labels, const DirectionFit& fit,
-                        const std::vector<std::string>& names) {
+                        const std::vector<std::string>& names, const Run& run) {
   check_components(space, fit.components);
   check_penalty(fit);
   check_names(fit.attributes, "attributes to fit directions of");
   if (!fit.without.empty()) check_names(fit.without, "attributes to take out");
-  check_finite(space, fit.components);
+  check_finite(space, fit.components, run);
   std::vector<at::Tensor> columns;
   for (const auto& name : names) columns.push_back(labels.column(name).to(at::kDouble).nan_to_num());
   return at::stack(columns, 1);
 }
 
-Directions fit_directions(const Space& space, const Labels& labels, const DirectionFit& fit,
-                          const Progress& progress) {
+Directions fit_directions(const Space& space, const Labels& labels, const DirectionFit& fit, const Run& run) {
   Directions result;
   result.attributes = all_names(fit);
-  const auto matrix = label_matrix(space, labels, fit, result.attributes);
-  warn_of_few(matrix, fit);
+  const auto matrix = label_matrix(space, labels, fit, result.attributes, run);
+  warn_of_few(matrix, fit, run);
   const auto projections = space.data().projections.narrow(1, 0, fit.components);
   result.space_hash = space.hash();
   result.basis = space.basis();
   result.method = name_of(fit.method);
   result.penalty = fit.penalty ? fit.penalty : default_penalty(fit.method);
-  result.vectors = classifier_normals(projections, matrix, fit, progress).t().contiguous();
+  result.vectors = classifier_normals(projections, matrix, fit, run).t().contiguous();
   result.counts = at::stack({matrix.eq(1).sum(0), matrix.eq(-1).sum(0)}, 1);
   check_vectors(result);
-  measure(result, projections);
+  measure(result, projections, run);
   if (!fit.without.empty()) {
     result.vectors = debiased(result, fit);
     result.attributes = fit.attributes;
     result.counts = result.counts.narrow(0, 0, result.vectors.size(0)).contiguous();
     result.without = fit.without;
-    measure(result, projections);
+    measure(result, projections, run);
   }
   if (space.data().projections.is_contiguous()) release_pages(space.data().projections);
   return result;

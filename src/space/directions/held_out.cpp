@@ -73,8 +73,8 @@ at::Tensor held_out_models(int64_t models, const Holdout& holdout) {
 
 std::vector<std::optional<HeldOutScore>> held_out_scores(const Space& space, const Labels& labels,
                                                          const DirectionFit& fit, const Holdout& holdout,
-                                                         const Progress& progress) {
-  const auto matrix = label_matrix(space, labels, fit, fit.attributes);
+                                                         const Run& run) {
+  const auto matrix = label_matrix(space, labels, fit, fit.attributes, run);
   const auto projections = space.data().projections.narrow(1, 0, fit.components);
   const auto held_out = held_out_models(matrix.size(0), holdout).unsqueeze(1);
   const auto learned = matrix * held_out.logical_not(), tested = matrix * held_out;
@@ -82,7 +82,7 @@ std::vector<std::optional<HeldOutScore>> held_out_scores(const Space& space, con
   const auto columns = complete_columns({learned, tested});
   if (columns.empty()) return scores;
   const auto learned_columns = learned.index_select(1, at::tensor(columns, at::kLong));
-  const auto answers = product(projections, classifier_normals(projections, learned_columns, fit, progress));
+  const auto answers = product(projections, classifier_normals(projections, learned_columns, fit, run), run);
   for (size_t i = 0; i < columns.size(); ++i) {
     const auto column = answers.select(1, static_cast<int64_t>(i));
     scores[static_cast<size_t>(columns[i])] =

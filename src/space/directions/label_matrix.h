@@ -7,6 +7,6 @@ namespace w2w {
 /// suit the space or itself, before a label is looked at; Error(malformed) naming a model whose projections
 /// are not finite; the errors of Labels::column.
 at::Tensor label_matrix(const Space& space, const Labels& labels, const DirectionFit& fit,
-                        const std::vector<std::string>& names);
+                        const std::vector<std::string>& names, const Run& run);
 
 }  // namespace w2w

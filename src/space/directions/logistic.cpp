@@ -23,8 +23,8 @@ at::Tensor column_dots(const at::Tensor& a, const at::Tensor& b) { return (a * b
 /// The convex functions of all attributes, of weights [k + 1, m]: w, then the intercept b as the last row.
 class Losses {
  public:
-  Losses(const at::Tensor& projections, const at::Tensor& labels, double penalty)
-      : projections_(projections), labels_(labels), known_(labels.ne(0)), counts_(known_.sum(0)) {
+  Losses(const at::Tensor& projections, const at::Tensor& labels, double penalty, const Run& run)
+      : run_(&run), projections_(projections), labels_(labels), known_(labels.ne(0)), counts_(known_.sum(0)) {
     auto ridge = at::zeros({projections.size(1) + 1, 1}, at::kDouble);
     ridge.narrow(0, 0, projections.size(1)).fill_(penalty);
     penalty_ = ridge;
@@ -62,7 +62,7 @@ class Losses {
     Point point{weights, at::zeros({labels_.size(1)}, at::kDouble), {}, at::empty_like(labels_)};
     auto sums = at::zeros_like(weights);
     const auto scaled = scaled_weights(weights);
-    for_row_blocks(projections_, [&](const at::Tensor& block, int64_t row) {
+    for_row_blocks(projections_, *run_, [&](const at::Tensor& block, int64_t row) {
       const auto y = labels_.narrow(0, row, block.size(0)), known = known_.narrow(0, row, block.size(0));
       const auto margins = y * logits(block, scaled);
       point.loss -= (at::log_sigmoid(margins) * known).sum(0);
@@ -79,7 +79,7 @@ class Losses {
   at::Tensor hessian_product(const Point& point, const at::Tensor& directions) const {
     auto sums = at::zeros_like(directions);
     const auto scaled = scaled_weights(directions);
-    for_row_blocks(projections_, [&](const at::Tensor& block, int64_t row) {
+    for_row_blocks(projections_, *run_, [&](const at::Tensor& block, int64_t row) {
       add_transposed(sums, block, point.curvature.narrow(0, row, block.size(0)) * logits(block, scaled));
     });
     return standardised(sums) / counts_ + penalty_ * directions;
@@ -94,9 +94,9 @@ class Losses {
     const int64_t k = projections_.size(1);
     const auto models = static_cast<double>(projections_.size(0));
     auto sum = at::zeros({k}, at::kDouble), squares = at::zeros({k}, at::kDouble);
-    for_row_blocks(projections_, [&](const at::Tensor& block, int64_t) { sum += block.sum(0); });
+    for_row_blocks(projections_, *run_, [&](const at::Tensor& block, int64_t) { sum += block.sum(0); });
     mean_ = (sum / models).unsqueeze(1);
-    for_row_blocks(projections_,
+    for_row_blocks(projections_, *run_,
                    [&](const at::Tensor& block, int64_t) { squares += (block - mean_.t()).square().sum(0); });
     const auto deviation = (squares / (models - 1)).sqrt().unsqueeze(1);
     inverse_ = at::where(deviation > 1e-12 * deviation.amax(), 1 / deviation, 0.0);
@@ -122,6 +122,7 @@ class Losses {
     return at::cat({(sums.slice(0, 0, -1) - mean_ * total) * inverse_, total});
   }
 
+  const Run* run_;  // a pointer, so that this object can be assigned to
   at::Tensor projections_, labels_, known_, counts_;
   at::Tensor penalty_;         ///< [k + 1, 1], 0 for the intercept
   at::Tensor mean_, inverse_;  ///< [k, 1]; 1 / deviation
@@ -166,10 +167,10 @@ Losses::Point descend(const Losses& losses, const Losses::Point& from, const at:
 }  // namespace
 
 at::Tensor logistic_normals(const at::Tensor& projections, const at::Tensor& labels, double penalty,
-                            const Progress& progress) {
+                            const Run& run) {
   constexpr double precision = 1e-9;
   constexpr int most_steps = 200;
-  Losses losses(projections, labels, penalty);
+  Losses losses(projections, labels, penalty, run);
   auto point = losses.at(losses.start());
   auto first = point.gradient.norm(2, 0).clamp_min(1e-300);
   const auto attributes = labels.size(1);
@@ -183,7 +184,7 @@ at::Tensor logistic_normals(const at::Tensor& projections, const at::Tensor& lab
       normals.index_copy_(1, remaining.index_select(0, settled),
                           losses.normals(point.weights.index_select(1, settled)));
       remaining = remaining.index_select(0, open);
-      report(progress, {"logistic regression", attributes - remaining.numel(), attributes, {}});
+      run.report({"logistic regression", attributes - remaining.numel(), attributes, {}});
       if (remaining.numel() == 0) return normals;
       losses = losses.of(open);
       point = point.of(open);

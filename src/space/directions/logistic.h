@@ -1,7 +1,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 
@@ -10,6 +10,6 @@ namespace w2w {
 /// systems by conjugate gradients, so that no k x k matrix is made and all attributes share each pass over
 /// the projections. Ends when every gradient is 1e-9 of its first.
 at::Tensor logistic_normals(const at::Tensor& projections, const at::Tensor& labels, double penalty,
-                            const Progress& progress);
+                            const Run& run);
 
 }  // namespace w2w

@@ -6,7 +6,7 @@
 #include "w2w/base/generator.h"
 #include "w2w/base/interruptible.h"
 #include "w2w/base/nearest_name.h"
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 #include "w2w/base/sha256.h"
 
 namespace w2w {
@@ -51,30 +51,48 @@ TEST(Generator, PhiloxMatchesPublishedCudaValues) {  // torch.randn(4, device="c
   for (int i = 0; i < 4; ++i) EXPECT_NEAR(values[i].item<float>(), expected[i], 1e-6F);
 }
 
-TEST(Interrupt, ThrowsOnlyWhenAsked) { EXPECT_NO_THROW(check_interrupt()); }
+TEST(Run, StopsOnlyTheWorkThatWasAskedTo) {
+  StopFlag mine, others;
+  const w2w::Run run{{}, &mine, {}}, other{{}, &others, {}};
+  run.check_stop();
+  mine.request();
+  test::expect_error(ErrorKind::interrupted, "interrupted", [&] { run.check_stop(); });
+  other.check_stop();
+  w2w::Run().check_stop();
+}
+
+TEST(Run, TellsItsOwnCaller) {
+  std::string mine, others;
+  const auto into = [](std::string& text) {
+    return [&text](LogLevel, std::string_view line) { text += line; };
+  };
+  const w2w::Run run{{}, nullptr, into(mine)}, other{{}, nullptr, into(others)};
+  run.warn("a");
+  other.notice("b");
+  run.with_progress({}).debug("c");
+  w2w::Run().warn("d");
+  EXPECT_EQ(mine, "ac");
+  EXPECT_EQ(others, "b");
+}
 
 TEST(Interruptible, GivesTheResultOrTheErrorOfTheWork) {
-  EXPECT_EQ(interruptible([] { return 7; }), 7);
+  EXPECT_EQ(interruptible({}, [] { return 7; }), 7);
   test::expect_error(ErrorKind::malformed, "went wrong", [] {
-    interruptible([]() -> int { throw Error(ErrorKind::malformed, "it went wrong"); });
+    interruptible({}, []() -> int { throw Error(ErrorKind::malformed, "it went wrong"); });
   });
 }
 
-TEST(InterruptibleDeathTest, DoesNotWaitForTheWork) {  // a process of its own: an interrupt stays requested
-  const auto interrupted = [] {
-    request_interrupt();
-    try {
-      interruptible([] {
-        std::this_thread::sleep_for(std::chrono::minutes(1));
-        return 0;
-      });
-    } catch (const Error& error) {
-      std::_Exit(static_cast<int>(error.kind()));
-    }
-  };
+TEST(Interruptible, DoesNotWaitForTheWork) {
+  StopFlag stop;
+  stop.request();
   const auto start = std::chrono::steady_clock::now();
-  EXPECT_EXIT(interrupted(), testing::ExitedWithCode(130), "");
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(50));
+  test::expect_error(ErrorKind::interrupted, "interrupted", [&] {
+    interruptible({{}, &stop, {}}, [] {
+      std::this_thread::sleep_for(std::chrono::seconds(2));
+      return 0;
+    });
+  });
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
 }
 
 }  // namespace

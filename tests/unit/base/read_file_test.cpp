@@ -11,7 +11,7 @@
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
 #include "w2w/base/atomic_file.h"
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 namespace {
@@ -43,22 +43,18 @@ TEST(ReadFile, SaysWhatIsWrong) {
   test::expect_error(ErrorKind::malformed, "expected at most 256 MiB", [] { read_file("/dev/zero"); });
 }
 
-TEST(ReadFileDeathTest, HearsInterruptsWhileItWaits) {  // a process of its own: an interrupt stays requested
+TEST(ReadFile, LooksForAStopWhileItWaits) {
   test::TemporaryFolder folder;
   ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
-  EXPECT_EXIT(
-      {
-        std::thread([] {
-          std::this_thread::sleep_for(std::chrono::milliseconds(50));
-          request_interrupt();
-        }).detach();
-        try {
-          read_file(folder / "pipe");
-        } catch (const Error& error) {
-          _exit(error.exit_code());
-        }
-      },
-      testing::ExitedWithCode(130), "");
+  StopFlag stop;
+  std::thread asking([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    stop.request();
+  });
+  test::expect_error(ErrorKind::interrupted, "interrupted", [&] {
+    read_file(folder / "pipe", {{}, &stop, {}});
+  });
+  asking.join();
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "support/expect_error.h"
-#include "w2w/base/log.h"
+#include "w2w/base/run.h"
 
 namespace w2w::cli {
 namespace {
@@ -20,19 +20,17 @@ TEST(Seeds, ListsAndRangesKeepTheirOrder) {
 
 TEST(Seeds, MinusOneDrawsOneAndSaysWhich) {
   std::vector<std::string> lines;
-  set_log_sink([&](LogLevel, std::string_view line) { lines.emplace_back(line); });
+  const w2w::Run run{{}, nullptr, [&](LogLevel, std::string_view line) { lines.emplace_back(line); }};
   uint64_t next = 100;
   EXPECT_EQ(parse_seeds(
-                "-1,5,-1", [&] { return next++; }, "--identity-seed"),
+                "-1,5,-1", [&] { return next++; }, "--identity-seed", run),
             (Seeds{100, 5, 101}));
-  set_log_sink({});
   EXPECT_EQ(lines, (std::vector<std::string>{"drew identity-seed 100", "drew identity-seed 101"}));
 }
 
 TEST(Seeds, OnlyChecksWithoutADraw) {
-  set_log_sink([&](LogLevel, std::string_view line) { ADD_FAILURE() << line; });
-  EXPECT_EQ(parse_seeds("-1,5", nullptr), (Seeds{0, 5}));
-  set_log_sink({});
+  const w2w::Run run{{}, nullptr, [&](LogLevel, std::string_view line) { ADD_FAILURE() << line; }};
+  EXPECT_EQ(parse_seeds("-1,5", nullptr, "--seed", run), (Seeds{0, 5}));
 }
 
 TEST(Seeds, DrawnSeedsDiffer) { EXPECT_NE(parse_seeds("-1,-1")[0], parse_seeds("-1,-1")[1]); }

@@ -7,7 +7,7 @@
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
 #include "unit/io/overwrite.h"
-#include "w2w/base/log.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 namespace {
@@ -28,17 +28,15 @@ at::Tensor expected_values() {
 template <typename Body>
 Names warnings(Body body) {
   Names result;
-  set_log_sink([&](LogLevel level, std::string_view text) {
-    if (level == LogLevel::warning) result.emplace_back(text);
-  });
-  body();
-  set_log_sink({});
+  body(w2w::Run{{}, nullptr, [&](LogLevel level, std::string_view text) {
+             if (level == LogLevel::warning) result.emplace_back(text);
+           }});
   return result;
 }
 
 TEST(LabelTable, FromPickledDataFrame) {
   LabelTable table;
-  const Names warned = warnings([&] { table = read_label_table(data / "labels.pt"); });
+  const Names warned = warnings([&](const w2w::Run& run) { table = read_label_table(data / "labels.pt", run); });
   EXPECT_EQ(table.rows, (Names{"12", "7", "person é"}));
   EXPECT_EQ(table.columns, (Names{"Male", "Young", "score", "Bald"}));
   EXPECT_TRUE(table.values.equal(expected_values()));
@@ -53,7 +51,7 @@ TEST(LabelTable, FromCsv) {
             "\"\"c\"\"\",+1\r\n"
             "person é,1,1,2e0,3,-1");
   LabelTable table;
-  EXPECT_EQ(warnings([&] { table = read_label_table(folder / "x.csv"); }).size(), 1U);
+  EXPECT_EQ(warnings([&](const w2w::Run& run) { table = read_label_table(folder / "x.csv", run); }).size(), 1U);
   EXPECT_EQ(table.rows, (Names{"12", "7", "person é"}));
   EXPECT_EQ(table.columns, (Names{"Male", "Young", "score", "Bald"}));
   EXPECT_TRUE(table.values.equal(expected_values()));
@@ -98,7 +96,6 @@ TEST(LabelTable, EveryTruncationIsRefused) {
 
 TEST(LabelTable, EveryDamagedByteIsReadOrRefused) {
   TemporaryFolder folder;
-  set_log_sink([](LogLevel, std::string_view) {});
   for (const char* name : {"frame_0.25.pt", "frame_3.1.pt", "series_2.0.pt"}) {
     const std::string bytes = test::read_bytes(data / "pandas" / name);
     int refused = 0;
@@ -115,7 +112,6 @@ TEST(LabelTable, EveryDamagedByteIsReadOrRefused) {
     }
     EXPECT_GT(refused, 0) << name;
   }
-  set_log_sink({});
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
 #include "unit/io/overwrite.h"
-#include "w2w/base/log.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 namespace {
@@ -51,9 +51,8 @@ TEST(Image, JpegCarriesParameters) {
 TEST(Image, TooLongParametersAreLeftOutOfJpegWithAWarning) {
   TemporaryFolder folder;
   std::string warning;
-  set_log_sink([&](LogLevel, std::string_view text) { warning = text; });
-  write_jpeg(folder / "x.jpg", picture(), 90, std::string(40000, 'a'));
-  set_log_sink({});
+  const w2w::Run run{{}, nullptr, [&](LogLevel, std::string_view text) { warning = text; }};
+  write_jpeg(folder / "x.jpg", picture(), 90, std::string(40000, 'a'), run);
   EXPECT_NE(warning.find("too long for a JPEG"), std::string::npos);
   EXPECT_TRUE(read_image(folder / "x.jpg").text.empty());
 }

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "support/expect_error.h"
-#include "w2w/base/log.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 namespace {
@@ -94,11 +94,11 @@ TEST(FitPicture, OfAReducedPictureTheMaskIsOfTheWholeOne) {
 
 TEST(FitPicture, MaskOfAnotherSizeIsResizedWithANotice) {
   std::string said;
-  set_log_sink([&](LogLevel, std::string_view text) { said = text; });
+  const w2w::Run run{{}, nullptr, [&](LogLevel, std::string_view text) { said = text; }};
   auto mask = grey(4, 4, 0);
   mask.pixels.narrow(0, 0, 2).fill_(255);
-  const auto picture = fitted(random_image(8, 8), mask);
-  set_log_sink({});
+  const auto picture =
+      fit_picture(random_image(8, 8), "picture.png", mask, "mask.png", Fit::crop, 8, 8, 4, {}, run);
   EXPECT_EQ(said, "the mask (mask.png) is 4x4, its picture 8x8: the mask is resized");
   EXPECT_GT(picture.mask[0].min().item<float>(), 0.7);
   EXPECT_LT(picture.mask[1].max().item<float>(), 0.3);

@@ -155,13 +155,19 @@ InversionOptions inversion_options(bool whitened) {
   return options;
 }
 
+InversionState all_steps(Inversion& inversion) {
+  InversionWalk walk(inversion, {stripes()}, inversion.initial_state());
+  while (!walk.is_finished()) walk.step();
+  return walk.state();
+}
+
 TEST(Recorded, Inversion) {
   for (const bool whitened : {false, true}) {
     expect_same(
         [&](Device* device) -> Tensors {
           World world;
           Inversion inversion(world.model, world.space, inversion_options(whitened));
-          const auto state = inversion.run({stripes()}, inversion.initial_state());
+          const auto state = all_steps(inversion);
           if (device) {
             EXPECT_EQ(device->recordings(), 1);
             EXPECT_EQ(device->replays(), 5);
@@ -178,12 +184,13 @@ TEST(Recorded, InversionThatDrawsBetweenItsSteps) {
         World world;
         Inversion inversion(world.model, world.space, inversion_options(false));
         Tensors seen;
-        const auto state =
-            inversion.run({stripes()}, inversion.initial_state(), [&](const InversionState& now) {
-              world.model.set_person(world.space.lora(inversion.coefficients(now)));
-              seen.push_back(world.model.denoise(picture()));
-            });
-        seen.push_back(inversion.coefficients(state));
+        InversionWalk walk(inversion, {stripes()}, inversion.initial_state());
+        while (!walk.is_finished()) {
+          walk.step();
+          world.model.set_person(world.space.lora(inversion.coefficients(walk.state())));
+          seen.push_back(world.model.denoise(picture()));
+        }
+        seen.push_back(inversion.coefficients(walk.state()));
         return seen;
       },
       1e-4);
@@ -235,7 +242,7 @@ TEST(Recorded, Bfloat16) {
       [&](Device* device) -> Tensors {
         auto world = world_of(device);
         Inversion inversion(world.model, world.space, inversion_options(false));
-        return {inversion.coefficients(inversion.run({stripes()}, inversion.initial_state())).to(at::kFloat)};
+        return {inversion.coefficients(all_steps(inversion)).to(at::kFloat)};
       },
       0.1);
   expect_same(

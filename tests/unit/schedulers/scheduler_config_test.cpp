@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "support/expect_error.h"
-#include "w2w/base/log.h"
+#include "w2w/base/run.h"
 #include "w2w/schedulers/sampler_names.h"
 
 namespace w2w {
@@ -36,13 +36,12 @@ TEST(SchedulerConfig, FieldsAreTypedAndNulled) {
 
 TEST(SchedulerConfig, UnknownFieldIsWarnedAbout) {
   std::string said;
-  set_log_sink([&](LogLevel, std::string_view line) { said += line; });
+  const w2w::Run run{{}, nullptr, [&](LogLevel, std::string_view line) { said += line; }};
   SchedulerConfig config;
-  set_field(config, "sample_max_value", 1.0);
+  set_field(config, "sample_max_value", 1.0, run);
   EXPECT_EQ(said, "");
-  set_field(config, "beta_finish", 1.0);
+  set_field(config, "beta_finish", 1.0, run);
   EXPECT_NE(said.find("'beta_finish'"), std::string::npos);
-  set_log_sink({});
 }
 
 TEST(SchedulerConfig, AnotherClassInheritsWhatWasGivenOrChanged) {

@@ -31,7 +31,7 @@ class BuildState : public testing::TestWithParam<BuildMethod> {
   }
 
   void build(const Progress& progress = {}) {
-    build_space(find_model_sources({folder_ / "models.safetensors"}), options_, progress);
+    build_space(find_model_sources({folder_ / "models.safetensors"}), options_, {.progress = progress});
   }
 
   /// What is left of a build that is stopped at the second step of this stage.

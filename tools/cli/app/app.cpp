@@ -8,6 +8,7 @@
 
 #include "cli/app/defaults.h"
 #include "cli/app/help.h"
+#include "cli/app/signals.h"
 #include "cli/app/version.h"
 #include "cli/options/option_groups.h"
 #include "cli/options/option_values.h"
@@ -174,7 +175,7 @@ void App::run(const std::vector<std::string>& arguments) {
   fill_from_environment(*command->parser);
   fill_from_config(*this, *command);
   if (command->general.no_colour) disable_colour();
-  reporter_ = std::make_unique<Reporter>(command->text.name, command->general);
+  reporter_ = std::make_unique<Reporter>(command->text.name, command->general, &stop_by_signal());
   set_threads(command->general.threads);
   command->run(*reporter_);
   reporter_->finish();

@@ -2,13 +2,13 @@
 
 #include <signal.h>
 
-#include "w2w/base/progress.h"
-
 namespace w2w::cli {
 namespace {
 
+StopFlag stop;
+
 void on_interrupt(int number) {
-  request_interrupt();
+  stop.request();
   if (number != SIGHUP) signal(number, SIG_DFL);  // a closed terminal sends several
 }
 
@@ -21,6 +21,8 @@ void hear(int number) {
 }
 
 }  // namespace
+
+const StopFlag& stop_by_signal() { return stop; }
 
 void set_signal_handlers() {
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) hear(number);

@@ -6,11 +6,11 @@
 
 #include <thread>
 
+#include "w2w/base/version.h"
 #include "w2w/device/accelerator.h"
 
 namespace w2w::cli {
 
-std::string version() { return W2W_VERSION; }
 std::string torch_version() { return TORCH_VERSION; }
 std::string cpu_capability() { return at::get_cpu_capability(); }
 

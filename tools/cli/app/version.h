@@ -3,8 +3,6 @@
 
 namespace w2w::cli {
 
-/// w2w's own version, "0.1.0".
-std::string version();
 /// The LibTorch it was built with, "2.11.0".
 std::string torch_version();
 /// The instruction set LibTorch uses on this CPU, "AVX2".

@@ -4,7 +4,7 @@
 
 #include "cli/app/app.h"
 #include "cli/commands/health_checks.h"
-#include "cli/options/shared_options.h"
+#include "cli/options/model_options.h"
 #include "cli/terminal/reporter.h"
 #include "cli/terminal/terminal.h"
 #include "w2w/base/error.h"
@@ -18,9 +18,9 @@ void print_check(Reporter& reporter, const HealthCheck& check, size_t column) {
   reporter.line(fmt::format("{} {:<{}}  {}", mark, check.name, column, check.found));
 }
 
-void run(const SharedOptions& options, Reporter& reporter) {
+void run(const ModelOptions& options, Reporter& reporter) {
   if (!is_device_name(options.device)) parse_device(options.device);  // refuses it
-  const auto checks = health_checks(options);
+  const auto checks = health_checks(options, reporter.run());
   size_t column = 0;
   int64_t wrong = 0;
   for (const auto& check : checks) column = std::max(column, check.name.size());
@@ -39,7 +39,7 @@ void run(const SharedOptions& options, Reporter& reporter) {
 }  // namespace
 
 void add_doctor(App& app) {
-  auto options = std::make_shared<SharedOptions>();
+  auto options = std::make_shared<ModelOptions>();
   auto& parser = app.add_command(
       {.name = "doctor",
        .summary = "devices, libraries, where model and space were found, a self-test",

@@ -1,35 +1,27 @@
 // w2w edit: a person with more or less of an attribute.
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "cli/app/app.h"
-#include "cli/commands/attribute_source.h"
-#include "cli/commands/edit_plan.h"
-#include "cli/commands/history.h"
-#include "cli/commands/identity_source.h"
-#include "cli/commands/pictures.h"
 #include "cli/files/locate.h"
 #include "cli/files/lora_output.h"
+#include "cli/files/picture_outputs.h"
 #include "cli/files/space_choice.h"
+#include "cli/options/attribute_options.h"
+#include "cli/options/edit_values.h"
 #include "cli/options/lora_option.h"
 #include "cli/options/option_values.h"
 #include "w2w/base/error.h"
-#include "w2w/io/picture_sheet.h"
-#include "w2w/io/tensor_file.h"
-#include "w2w/lora/formats.h"
-#include "w2w/pipeline/editing.h"
+#include "w2w/engine/edit.h"
 
 namespace w2w::cli {
 namespace {
 
-namespace fs = std::filesystem;
-
 struct EditOptions {
   SharedOptions shared;
-  AttributeOptions attributes;
+  AttributeChoice attributes;
   std::vector<std::string> identities, adds, without;
   std::optional<std::string> sweep, lora;
   EditingOptions editing;
@@ -41,89 +33,64 @@ struct EditOptions {
     for (const auto& text : adds) edit.adds.push_back(parse_strength(text));
     return edit;
   }
+  std::vector<EditPoint> points() const {
+    return points_of(edit(), sweep ? parse_sweep(*sweep) : std::vector<AttributeStrength>());
+  }
 };
-
-/// Error(usage) for a LoRA, which has no place in the space yet.
-Identity read_coefficients(const IdentitySource& source) {
-  if (source.coefficients) return *source.coefficients;
-  const auto is_lora = [&] {
-    if (is_lora_folder(source.path)) return true;
-    if (fs::is_directory(source.path)) return false;
-    const auto tensors = read_tensor_file(source.path).tensors;
-    return std::any_of(tensors.begin(), tensors.end(),
-                       [](const auto& entry) { return entry.first.find("lora") != std::string::npos; });
-  };
-  if (!is_lora()) return read_identity(source.path);  // says what is wrong with it
-  throw Error(ErrorKind::usage, fmt::format("edit takes coefficients, and this is a LoRA ({})", source.path),
-              "`w2w import` finds the coefficients of a LoRA");
-}
 
 class EditRun {
  public:
   EditRun(const EditOptions& options, Reporter& reporter)
       : options_(options),
         reporter_(reporter),
-        points_(points_of(options.edit(), options.sweep)),
-        source_(open_identity(options.identities.front())),
+        run_(reporter.run()),
+        points_(options.points()),
+        source_(open_person(options.identities.front())),
         original_(read_coefficients(source_)),
-        space_path_(locate_space(options.shared.space)),
-        space_(Space::open(space_path_)) {
+        space_(Space::open(locate_space(options.shared.space, run_), nullptr, run_)) {
     check_identity_fits(original_, space_, source_.path);
   }
 
   void run() {
     edit_coefficients();
     plan();
-    if (std::all_of(paths_.begin(), paths_.end(),
+    const auto& paths = outputs_.paths();
+    if (std::all_of(paths.begin(), paths.end(),
                     [&](const OutputPath& path) { return options_.shared.leaves(path); }))
       return;
-    std::optional<TextToImage> model;
-    if (job_ || options_.lora) {
-      model.emplace(open_model(options_.shared));
-      space_ = open_space_of(*model, space_path_);  // the same, checked against the model
-    }
+    std::optional<Engine> engine;
+    if (pictures_ || options_.lora) engine.emplace(open_engine(options_.shared, space_, run_));
     for (size_t i = 0; i < points_.size(); ++i) {
-      const auto& path = *path_++;
+      const auto& path = outputs_[i].at("coefficients");
       if (options_.shared.leaves(path)) continue;
       write_identity(path, points_[i].identity);
       reporter_.output(path.path, "coefficients", people_[i].facts);
     }
-    if (!model) return;
+    if (!engine) return;
     std::vector<Lora> edits;
-    for (const auto& point : points_) edits.push_back(space_.lora(point.identity.coefficients));
-    for (size_t i = 0; options_.lora && i < points_.size(); ++i) {
-      const auto& path = *path_++;
-      if (options_.shared.leaves(path)) continue;
-      write_lora(path, *options_.lora, edits[i], people_[i].stem, points_[i].identity,
+    for (const auto& point : points_) edits.push_back(engine->lora(point.identity));
+    for (size_t i = 0; i < points_.size(); ++i) {
+      const auto* path = outputs_[i].find("lora");
+      if (!path || options_.shared.leaves(*path)) continue;
+      write_lora(*path, *options_.lora, edits[i], people_[i].stem, points_[i].identity,
                  options_.shared.no_metadata);
-      reporter_.output(path.path, "lora", people_[i].facts);
+      reporter_.output(path->path, "lora", people_[i].facts);
     }
-    if (job_) draw(*model, space_.lora(original_.coefficients), edits);
+    if (pictures_) draw(*engine, edits);
   }
 
  private:
   /// The attributes of every point, then the edited people.
   void edit_coefficients() {
-    const AttributeSource source(options_.attributes, space_);
+    const AttributeSource source(options_.attributes, space_, run_);
     if (points_.front().edit.adds.empty()) {
       throw Error(
           ErrorKind::usage, "edit needs --add ATTRIBUTE=STRENGTH or --sweep ATTRIBUTE=FROM:TO:N",
           fmt::format("attributes are {}; `w2w direction list` shows all", first_names(source.attributes())));
     }
-    const auto directions = source.directions(points_.front().edit.attributes());
+    const auto directions = source.directions(points_.front().edit.attributes(), run_);
     for (auto& point : points_) {
-      point.identity = original_;
-      point.identity.coefficients = edited(original_.coefficients, point.edit.step(directions));
-      set_space(point.identity, space_);
-      if (point.identity.model.empty()) point.identity.model = space_.data().base_model;
-      auto entry = point.edit.history();
-      entry["components"] = source.components();
-      entry["attributes"] = fs::path(source.origin()).filename().string();
-      if (!directions.without.empty()) {  // before this edit, so nothing else was taken out by it
-        entry["without"] = directions.without;
-        entry["debias"] = "joint";
-      }
-      point.identity.history = longer_history(original_.history, entry);
+      point.identity = edited_person(original_, point.edit, directions, source, space_, run_);
       people_.push_back(person(point.edit, source_.stem + point.suffix));
     }
   }
@@ -133,64 +100,66 @@ class EditRun {
     const auto add = [&](const std::vector<std::string>& words) {
       person.arguments.insert(person.arguments.end(), words.begin(), words.end());
     };
-    add(edit.arguments());
+    add(edit_arguments(edit));
     add({"--inject-at", fmt::format("{}", options_.editing.inject_at)});
-    add(options_.attributes.arguments());
-    person.facts["edit"] = edit.history()["add"];
+    add(attribute_arguments(options_.attributes));
+    person.facts["edit"] = parse_json(edit.history())["add"];
     if (!edit.without.empty()) person.facts["without"] = edit.without;
     person.facts["inject_at"] = options_.editing.inject_at;
     return person;
   }
 
-  /// Names everything in the order it is written, and refuses what cannot be.
+  /// Names everything and refuses what cannot be written: of each point, then of the original.
   void plan() {
     const auto& stem = source_.stem;
-    std::vector<PlannedOutput> planned;
-    for (const auto& point : points_)
-      planned.push_back({"coefficients", stem, point.suffix + ".safetensors"});
-    for (const auto& point : points_) {
-      if (options_.lora) planned.push_back({"lora", stem, point.suffix + lora_suffix(*options_.lora)});
-    }
+    std::vector<PlannedOutput> pictures;  // suffixes "_p1_s5.png"
     if (!options_.no_images) {
-      job_.emplace(options_.shared, space_.data().defaults);
-      const auto pictures = job_->planned(stem);  // suffixes "_p1_s5.png"
-      for (const auto& picture : pictures) {
-        planned.push_back({"picture", stem, "_before" + picture.suffix});
-        for (const auto& point : points_) planned.push_back({"picture", stem, point.suffix + picture.suffix});
-      }
-      planned.push_back({"sheet", stem, "_edit_sheet.png"});
+      pictures_.emplace(options_.shared, space_.data().defaults, reporter_);
+      pictures = pictures_->planned(stem);
     }
-    paths_ = plan_outputs(options_.shared.output, planned, options_.shared.existing());
-    path_ = paths_.begin();
+    for (const auto& point : points_) {
+      std::vector<PlannedOutput> outputs = {{"coefficients", stem, point.suffix + ".safetensors"}};
+      if (options_.lora) outputs.push_back({"lora", stem, point.suffix + lora_suffix(*options_.lora)});
+      for (const auto& picture : pictures)
+        outputs.push_back({"picture", stem, point.suffix + picture.suffix});
+      outputs_.add(std::move(outputs));
+    }
+    std::vector<PlannedOutput> of_original;
+    for (const auto& picture : pictures) of_original.push_back({"picture", stem, "_before" + picture.suffix});
+    if (pictures_) of_original.push_back({"sheet", stem, "_edit_sheet.png"});
+    outputs_.add(std::move(of_original));
+    outputs_.settle(options_.shared.output, options_.shared.existing(), run_);
   }
 
-  void draw(TextToImage& model, const Lora& original, const std::vector<Lora>& edits) {
+  void draw(Engine& engine, const std::vector<Lora>& edits) {
+    engine.remark(pictures_->plan(), run_);
     const Person before{source_.stem + "_before",
                         {"render", source_.path},
                         {{"identity", source_.path}, {"edit", Json::object()}}};
-    const auto pictures = job_->pictures();
+    const auto pictures = pictures_->plan().pictures();
+    const auto original = engine.lora(original_);
+    const auto of_original = outputs_[points_.size()];
     auto sheet = empty_sheet(source_.stem, points_, options_.sweep.has_value(), shows_original(),
                              options_.editing.inject_at);
-    const int64_t calls = model.unet_calls();
-    auto bar = reporter_.progress();
+    const int64_t calls = engine.model().unet_calls();
     for (size_t i = 0; i < pictures.size(); ++i) {
-      const auto drawn =
-          draw_edits(model, original, edits, pictures[i], options_.editing, [&](ProgressEvent event) {
-            event.step += static_cast<int64_t>(i) * event.total;
-            event.total *= static_cast<int64_t>(pictures.size());
-            report(bar, event);
-          });
-      job_->write(*path_++, drawn.original, model, before, pictures[i], reporter_);
+      const auto part = run_.with_progress([&](ProgressEvent event) {
+        event.step += static_cast<int64_t>(i) * event.total;
+        event.total *= static_cast<int64_t>(pictures.size());
+        run_.report(event);
+      });
+      const auto drawn = engine.draw_edits(original, edits, pictures[i], options_.editing, part);
+      pictures_->write(of_original.all("picture")[i], drawn.front(), before);
       sheet.cells.emplace_back();
-      if (shows_original()) sheet.cells.back().push_back(drawn.original);
+      if (shows_original()) sheet.cells.back().push_back(drawn.front().pixels);
       for (size_t p = 0; p < points_.size(); ++p) {
-        job_->write(*path_++, drawn.edited[p], model, people_[p], pictures[i], reporter_);
-        sheet.cells.back().push_back(drawn.edited[p]);
+        pictures_->write(outputs_[p].all("picture")[i], drawn[p + 1], people_[p]);
+        sheet.cells.back().push_back(drawn[p + 1].pixels);
       }
-      sheet.rows.push_back(job_->label(i));
+      sheet.rows.push_back(pictures_->plan().label(i));
     }
-    reporter_.field("unet_calls", model.unet_calls() - calls);
-    job_->write_sheet(*path_++, draw_sheet(sheet), model, maker(), reporter_);
+    reporter_.field("unet_calls", engine.model().unet_calls() - calls);
+    pictures_->write_sheet(of_original.at("sheet"), sheet, engine, maker());
   }
 
   /// A sweep over zero holds the original already.
@@ -202,8 +171,7 @@ class EditRun {
 
   /// The command as it was given, for the sheet.
   Person maker() const {
-    const auto edit = options_.edit();
-    auto maker = person(edit, source_.stem);
+    auto maker = person(options_.edit(), source_.stem);
     if (options_.sweep) {
       maker.arguments.insert(maker.arguments.end(), {"--sweep", *options_.sweep});
       maker.facts["sweep"] = *options_.sweep;
@@ -213,19 +181,19 @@ class EditRun {
 
   const EditOptions& options_;
   Reporter& reporter_;
+  const Run& run_;
   std::vector<EditPoint> points_;
   std::vector<Person> people_;  ///< of the points
-  IdentitySource source_;
+  PersonFile source_;
   Identity original_;
-  fs::path space_path_;
   Space space_;
-  std::optional<PictureJob> job_;
-  std::vector<OutputPath> paths_;
-  std::vector<OutputPath>::const_iterator path_;  ///< of the next output
+  std::optional<PictureOutputs> pictures_;
+  OutputPlan outputs_;  ///< of the points, then of the original
 };
 
 void run_edit(const EditOptions& options, Reporter& reporter) {
   check_shared_options(options.shared);
+  check_attribute_options(options.attributes);
   if (options.identities.size() != 1) {
     throw Error(ErrorKind::usage,
                 fmt::format("edit takes one identity, found {}", options.identities.size()));

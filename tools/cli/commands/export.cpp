@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "cli/app/app.h"
-#include "cli/commands/identity_source.h"
 #include "cli/files/lora_output.h"
 #include "cli/files/merge_output.h"
 #include "cli/files/output_paths.h"
@@ -13,8 +12,8 @@
 #include "cli/options/option_values.h"
 #include "cli/terminal/reporter.h"
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
 #include "w2w/device/device.h"
+#include "w2w/engine/person_file.h"
 #include "w2w/lora/formats.h"
 
 namespace w2w::cli {
@@ -49,10 +48,10 @@ void check(const ExportOptions& options) {
   }
 }
 
-std::vector<IdentitySource> open_sources(const ExportOptions& options) {
-  std::vector<IdentitySource> sources;
+std::vector<PersonFile> open_sources(const ExportOptions& options) {
+  std::vector<PersonFile> sources;
   for (const auto& path : options.identities) {
-    sources.push_back(open_identity(path));
+    sources.push_back(open_person(path));
     if (sources.back().coefficients || !options.as_coefficients()) continue;
     throw Error(ErrorKind::usage,
                 fmt::format("--format pt holds coefficients, and this is a LoRA ({})", path),
@@ -61,7 +60,8 @@ std::vector<IdentitySource> open_sources(const ExportOptions& options) {
   return sources;
 }
 
-std::vector<OutputPath> plan(const ExportOptions& options, const std::vector<IdentitySource>& sources) {
+std::vector<OutputPath> plan(const ExportOptions& options, const std::vector<PersonFile>& sources,
+                             const Run& run) {
   std::vector<PlannedOutput> planned;
   for (const auto& source : sources) {
     if (options.as_coefficients()) {
@@ -70,26 +70,26 @@ std::vector<OutputPath> plan(const ExportOptions& options, const std::vector<Ide
       planned.push_back({"lora", source.person(), lora_suffix(options.chosen_format())});
     }
   }
-  return plan_outputs(options.shared.output, planned, options.shared.existing());
+  return plan_outputs(options.shared.output, planned, options.shared.existing(), run);
 }
 
 /// Turns identities into LoRAs; space and model are looked at when the first identity needs them.
 class Converter {
  public:
-  explicit Converter(const SharedOptions& options) : options_(options) {}
+  Converter(const ModelOptions& options, const Run& run) : options_(options), run_(run) {}
 
   /// Refuses what does not fit, before anything is written.
-  void check(const IdentitySource& source) {
+  void check(const PersonFile& source) {
     if (source.coefficients) check_identity_fits(*source.coefficients, space(), source.path);
   }
 
-  Lora lora(const IdentitySource& source) {
+  Lora lora(const PersonFile& source) {
     return source.coefficients ? space().lora(source.coefficients->coefficients)
-                               : read_identity_lora(source.path, layers(), options_);
+                               : read_lora(source.path, layers());
   }
 
   /// What the metadata shall say of it.
-  Identity description(const IdentitySource& source) {
+  Identity description(const PersonFile& source) {
     if (!source.coefficients) return describe_lora(source.path);
     auto identity = *source.coefficients;
     set_space(identity, space());
@@ -99,28 +99,30 @@ class Converter {
 
  private:
   const Space& space() {
-    if (!space_) space_ = open_fitted_space(options_);
+    if (!space_) space_ = open_bound_space(options_, run_);
     return *space_;
   }
   const Targets& layers() {
-    if (layers_.empty()) layers_ = model_layers(options_);
+    if (layers_.empty()) layers_ = model_layers(options_, run_);
     return layers_;
   }
 
-  const SharedOptions& options_;
+  const ModelOptions& options_;
+  const Run& run_;
   std::optional<Space> space_;
   Targets layers_;
 };
 
 void run_export(const ExportOptions& given, Reporter& reporter) {
+  const auto& run = reporter.run();
   auto options = given;
   if (options.dtype == "auto") options.dtype.reset();
   check(options);
   if (options.as_coefficients() && options.dtype && *options.dtype != "f32") {
-    notice(fmt::format("--format pt holds f32 coefficients: --dtype {} changes nothing", *options.dtype));
+    run.notice(fmt::format("--format pt holds f32 coefficients: --dtype {} changes nothing", *options.dtype));
   }
   const auto sources = open_sources(options);
-  Converter converter(options.shared);
+  Converter converter(options.shared, run);
   if (!options.as_coefficients()) {
     for (const auto& source : sources) converter.check(source);
   }
@@ -130,10 +132,10 @@ void run_export(const ExportOptions& given, Reporter& reporter) {
         options.shared, options.dtype, source.person(), [&] { return converter.lora(source); },
         converter.description(source), reporter);
   }
-  const auto paths = plan(options, sources);
+  const auto paths = plan(options, sources, run);
   const auto format = options.chosen_format(), dtype = options.dtype.value_or("f16");
   for (size_t i = 0; i < sources.size(); ++i) {
-    check_interrupt();
+    run.check_stop();
     const auto& source = sources[i];
     if (options.shared.leaves(paths[i])) continue;
     if (options.as_coefficients()) {

@@ -23,6 +23,7 @@
 #include "w2w/base/error.h"
 #include "w2w/base/generator.h"
 #include "w2w/base/read_file.h"
+#include "w2w/base/version.h"
 #include "w2w/device/accelerator.h"
 #include "w2w/device/device.h"
 #include "w2w/lora/target.h"
@@ -70,7 +71,7 @@ std::string memory() {
 }
 
 /// Error(failure) when the device asked for cannot be used.
-std::string devices(const SharedOptions& options) {
+std::string devices(const ModelOptions& options) {
   parse_device(options.device);
   std::string text = "cpu";
   if (const auto* cuda = accelerator()) {
@@ -85,22 +86,22 @@ std::string devices(const SharedOptions& options) {
   return text + "; no CUDA: " + accelerator_problem();
 }
 
-std::string model_found(const SharedOptions& options) {
-  const auto path = locate_model(options.model);
+std::string model_found(const ModelOptions& options, const Run& run) {
+  const auto path = locate_model(options.model, run);
   const auto checkpoint = Checkpoint::open(path, locate_parts(options));
   const auto side = checkpoint.unet_config().sample_size * checkpoint.vae_config().down_factor();
   return fmt::format("{} ({} x {} pixels)", path.string(), side, side);
 }
 
-std::string space_found(const SharedOptions& options) {
-  const auto path = locate_space(options.space);
-  const auto space = Space::open(path);
+std::string space_found(const ModelOptions& options, const Run& run) {
+  const auto path = locate_space(options.space, run);
+  const auto space = Space::open(path, nullptr, run);
   return fmt::format("{} ({} components, {} parameters)", path.string(), space.components(),
                      space.parameters());
 }
 
 /// The files of a released space, one by one.
-std::vector<HealthCheck> release_checks(const SharedOptions& options) {
+std::vector<HealthCheck> release_checks(const ModelOptions& options) {
   const auto release = options.space ? release_folder(*options.space) : std::nullopt;
   if (!release) return {};
   const auto files = inspect_release(*release);
@@ -116,9 +117,9 @@ std::vector<HealthCheck> release_checks(const SharedOptions& options) {
   return checks;
 }
 
-std::string fit_of(const SharedOptions& options) {
-  const auto linears = linear_layers(open_checkpoint(options).part("unet"));
-  Space::open(locate_space(options.space), &linears);
+std::string fit_of(const ModelOptions& options, const Run& run) {
+  const auto linears = linear_layers(open_checkpoint(options, run).part("unet"));
+  Space::open(locate_space(options.space, run), &linears, run);
   return "the space is one of this model";
 }
 
@@ -183,9 +184,9 @@ HealthCheck checked(const std::string& name, const std::function<std::string()>&
 
 }  // namespace
 
-std::vector<HealthCheck> health_checks(const SharedOptions& options) {
+std::vector<HealthCheck> health_checks(const ModelOptions& options, const Run& run) {
   std::vector<HealthCheck> checks = {
-      checked("w2w", version),
+      checked("w2w", [] { return std::string(version()); }),
       checked("LibTorch", torch_version),
       checked("processor", processor),
       checked("memory", memory),
@@ -193,8 +194,8 @@ std::vector<HealthCheck> health_checks(const SharedOptions& options) {
           "threads",
           [] { return fmt::format("{} of {}", at::get_num_threads(), std::thread::hardware_concurrency()); }),
       checked("devices", [&] { return devices(options); }),
-      checked("model", [&] { return model_found(options); }),
-      checked("space", [&] { return space_found(options); }),
+      checked("model", [&] { return model_found(options, run); }),
+      checked("space", [&] { return space_found(options, run); }),
       checked("hub cache", hub_cache_found),
       checked("arithmetic", arithmetic),
       checked("random numbers", random_numbers),
@@ -211,7 +212,7 @@ std::vector<HealthCheck> health_checks(const SharedOptions& options) {
   };
   const bool one_is_of_the_demo_world = options.model.has_value() != options.space.has_value();
   if (is_well("model") && is_well("space") && !one_is_of_the_demo_world) {
-    checks.push_back(checked("model and space", [&] { return fit_of(options); }));
+    checks.push_back(checked("model and space", [&] { return fit_of(options, run); }));
   }
   return checks;
 }

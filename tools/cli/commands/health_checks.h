@@ -2,7 +2,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/options/shared_options.h"
+#include "cli/options/model_options.h"
+#include "w2w/base/run.h"
 
 namespace w2w::cli {
 
@@ -15,6 +16,6 @@ struct HealthCheck {
 };
 
 /// Machine, libraries, model and space, then known answers. A check that throws is wrong and tells why.
-std::vector<HealthCheck> health_checks(const SharedOptions& options);
+std::vector<HealthCheck> health_checks(const ModelOptions& options, const Run& run);
 
 }  // namespace w2w::cli

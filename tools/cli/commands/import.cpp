@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include "cli/app/app.h"
-#include "cli/commands/import_lora.h"
 #include "cli/files/output_paths.h"
 #include "cli/files/space_choice.h"
 #include "cli/options/option_values.h"
+#include "cli/options/shared_options.h"
+#include "cli/terminal/reporter.h"
 #include "w2w/base/error.h"
+#include "w2w/engine/import.h"
 
 namespace w2w::cli {
 namespace {
@@ -19,33 +21,45 @@ struct ImportOptions {
   bool partial = false;
 };
 
+Json facts_of(const ImportedLora& imported, const PersonFile& source) {
+  Json facts = {{"identity", source.path},     {"components", imported.components},
+                {"outside", imported.outside}, {"outside_change", imported.change_outside},
+                {"rank", imported.rank},       {"outside_rank_one", imported.rank_outside}};
+  if (imported.left_out > 0) {
+    facts["left_out_matrices"] = imported.left_out;
+    facts["left_out"] = imported.left_out_change;
+  }
+  return facts;
+}
+
 void run_import(const ImportOptions& options, Reporter& reporter) {
-  std::vector<IdentitySource> sources;
+  const auto& run = reporter.run();
+  std::vector<PersonFile> sources;
   std::vector<PlannedOutput> planned;
   for (const auto& path : options.loras) {
-    sources.push_back(open_identity(path));
+    sources.push_back(open_person(path));
     planned.push_back({"coefficients", sources.back().person(), ".safetensors"});
     if (!sources.back().coefficients || !options.components) continue;
     throw Error(ErrorKind::usage,
                 fmt::format("--components is for LoRAs; this file holds {} coefficients already ({})",
                             sources.back().coefficients->coefficients.numel(), path));
   }
-  const auto space = open_fitted_space(options.shared);
+  const auto space = open_bound_space(options.shared, run);
   const auto components = space.components(options.components.value_or(space.components())).size(0);
-  const auto paths = plan_outputs(options.shared.output, planned, options.shared.existing());
+  const auto paths = plan_outputs(options.shared.output, planned, options.shared.existing(), run);
   for (size_t i = 0; i < sources.size(); ++i) {
-    check_interrupt();
+    run.check_stop();
     if (options.shared.leaves(paths[i])) continue;
     if (sources[i].coefficients) {  // of a w2wmodel.pt: the same numbers with the space's hash beside them
-      auto identity = coefficients_of(sources[i], space, {});
+      auto identity = coefficients_of(sources[i], space, run);
       if (identity.model.empty()) identity.model = space.data().base_model;
       write_identity(paths[i], identity);
       reporter.output(paths[i].path, "coefficients", {{"identity", sources[i].path}});
       continue;
     }
-    const auto imported = import_lora(sources[i], space, components, options.partial, reporter.progress());
+    const auto imported = import_lora(sources[i], space, components, options.partial, run);
     write_identity(paths[i], imported.identity);
-    reporter.output(paths[i].path, "coefficients", imported.facts);
+    reporter.output(paths[i].path, "coefficients", facts_of(imported, sources[i]));
   }
 }
 

@@ -1,26 +1,21 @@
 // w2w interpolate: the people between two people.
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/constant_pad_nd.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "cli/app/app.h"
-#include "cli/commands/history.h"
-#include "cli/commands/import_lora.h"
-#include "cli/commands/pictures.h"
 #include "cli/files/lora_output.h"
+#include "cli/files/picture_outputs.h"
 #include "cli/files/space_choice.h"
 #include "cli/options/lora_option.h"
 #include "cli/options/option_values.h"
 #include "w2w/base/error.h"
-#include "w2w/io/picture_sheet.h"
+#include "w2w/engine/import.h"
+#include "w2w/engine/people.h"
 
 namespace w2w::cli {
 namespace {
-
-namespace fs = std::filesystem;
 
 struct InterpolateOptions {
   SharedOptions shared;
@@ -30,56 +25,50 @@ struct InterpolateOptions {
   std::optional<std::string> lora;
 };
 
-/// One person on the way and where the files go: coefficients, LoRA if asked for, pictures.
-struct Point {
-  double position;
-  Person person;
-  std::vector<OutputPath> paths;
-};
-
-/// The straight line of the space; of two lengths the shorter is padded with the mean person's values, zeros.
-at::Tensor on_line(const at::Tensor& from, const at::Tensor& to, double position) {
-  const auto length = std::max(from.numel(), to.numel());
-  const auto padded = [&](const at::Tensor& c) { return at::constant_pad_nd(c, {0, length - c.numel()}); };
-  return padded(from) * (1 - position) + padded(to) * position;
-}
-
 class InterpolateRun {
  public:
   InterpolateRun(const InterpolateOptions& options, Reporter& reporter)
       : options_(options),
         reporter_(reporter),
-        from_(open_identity(options.ends[0])),
-        to_(open_identity(options.ends[1])),
+        run_(reporter.run()),
+        from_(open_person(options.ends[0])),
+        to_(open_person(options.ends[1])),
         space_(open_space(options.shared,
-                          from_.coefficients && to_.coefficients && options.no_images && !options.lora)) {}
+                          from_.coefficients && to_.coefficients && options.no_images && !options.lora,
+                          run_)) {}
 
   void run() {
     plan();
-    if (finished_) return;
-    const auto from = coefficients_of(from_, space_, reporter_.progress());
-    const auto to = coefficients_of(to_, space_, reporter_.progress());
-    from_history_ = history_list(from.history);
-    to_history_ = history_list(to.history);
+    const auto& paths = outputs_.paths();
+    if (std::all_of(paths.begin(), paths.end(),
+                    [&](const OutputPath& path) { return options_.shared.leaves(path); }))
+      return;
+    const auto from = coefficients_of(from_, space_, run_);
+    const auto to = coefficients_of(to_, space_, run_);
     if (from.coefficients.numel() != to.coefficients.numel()) {
-      notice(fmt::format("{} has {} coefficients, {} has {}: the missing ones count as 0", from_.path,
-                         from.coefficients.numel(), to_.path, to.coefficients.numel()));
+      run_.notice(fmt::format("{} has {} coefficients, {} has {}: the missing ones count as 0", from_.path,
+                              from.coefficients.numel(), to_.path, to.coefficients.numel()));
     }
-    if (!options_.no_images) {
-      model_.emplace(open_model(options_.shared));
-      space_ = open_space_of(*model_, space_.origin());
-      sheet_.cells.resize(pictures_->pictures_per_person());
-      for (size_t i = 0; i < pictures_->pictures_per_person(); ++i)
-        sheet_.rows.push_back(pictures_->label(i));
+    if (pictures_ || options_.lora) engine_.emplace(open_engine(options_.shared, space_, run_));
+    if (pictures_) {
+      engine_->remark(pictures_->plan(), run_);
+      sheet_.cells.resize(pictures_->plan().size());
+      for (size_t i = 0; i < sheet_.cells.size(); ++i) sheet_.rows.push_back(pictures_->plan().label(i));
     }
     for (size_t i = 0; i < points_.size(); ++i) {
-      check_interrupt();
-      make(points_[i], i, from, to);
+      run_.check_stop();
+      make(i, from, to);
     }
-    if (model_) pictures_->write_sheet(sheet_path_, draw_sheet(sheet_), *model_, maker(), reporter_);
+    if (pictures_) pictures_->write_sheet(outputs_[points_.size()].at("sheet"), sheet_, *engine_, maker());
   }
 
  private:
+  /// One person on the way.
+  struct Point {
+    double position;
+    Person person;
+  };
+
   std::string name() const { return from_.person() + "-to-" + to_.person(); }
 
   Person maker() const {
@@ -90,82 +79,62 @@ class InterpolateRun {
 
   /// Names everything and refuses what cannot be written, before any work.
   void plan() {
-    if (!options_.no_images) pictures_.emplace(options_.shared, space_.data().defaults);
+    if (!options_.no_images) pictures_.emplace(options_.shared, space_.data().defaults, reporter_);
     const auto digits = std::max<size_t>(2, std::to_string(options_.points).size());
-    std::vector<PlannedOutput> planned;
     for (int64_t i = 0; i < options_.points; ++i) {
-      Point point;
-      point.position = static_cast<double>(i) / static_cast<double>(options_.points - 1);
-      point.person = maker();
-      point.person.stem = fmt::format("{}_{:0{}}", name(), i + 1, digits);
+      Point point{static_cast<double>(i) / static_cast<double>(options_.points - 1), maker()};
+      auto& stem = point.person.stem = fmt::format("{}_{:0{}}", name(), i + 1, digits);
       point.person.facts["position"] = point.position;
-      planned.push_back({"coefficients", point.person.stem, ".safetensors"});
-      if (options_.lora) planned.push_back({"lora", point.person.stem, lora_suffix(*options_.lora)});
+      std::vector<PlannedOutput> outputs = {{"coefficients", stem, ".safetensors"}};
+      if (options_.lora) outputs.push_back({"lora", stem, lora_suffix(*options_.lora)});
       if (pictures_) {
-        for (auto& picture : pictures_->planned(point.person.stem)) planned.push_back(std::move(picture));
+        for (auto& picture : pictures_->planned(stem)) outputs.push_back(std::move(picture));
       }
+      outputs_.add(std::move(outputs));
       points_.push_back(std::move(point));
     }
-    if (pictures_) planned.push_back({"sheet", name(), "_sheet.png"});
-    auto paths = plan_outputs(options_.shared.output, planned, options_.shared.existing());
-    const size_t each = paths.size() / points_.size();
-    for (size_t i = 0; i < points_.size(); ++i) {
-      const auto first = paths.begin() + static_cast<std::ptrdiff_t>(i * each);
-      points_[i].paths.assign(first, first + static_cast<std::ptrdiff_t>(each));
-    }
-    if (pictures_) sheet_path_ = paths.back();
-    finished_ = std::all_of(paths.begin(), paths.end(),
-                            [&](const OutputPath& path) { return options_.shared.leaves(path); });
+    if (pictures_) outputs_.add({{"sheet", name(), "_sheet.png"}});
+    outputs_.settle(options_.shared.output, options_.shared.existing(), run_);
   }
 
-  Identity between(const Identity& from, const Identity& to, double position) const {
-    Identity identity = from;
-    identity.coefficients = on_line(from.coefficients, to.coefficients, position);
-    set_space(identity, space_);
-    identity.model = space_.data().base_model;
-    identity.history = json_text(Json::array({{{"command", "interpolate"},
-                                               {"position", position},
-                                               {"from", from_history_},
-                                               {"to", to_history_}}}));
-    return identity;
+  std::string heading(size_t index) const {
+    if (index == 0) return from_.person();
+    if (index + 1 == points_.size()) return to_.person();
+    return fmt::format("{:.2f}", points_[index].position);
   }
 
-  void make(const Point& point, size_t index, const Identity& from, const Identity& to) {
-    const auto identity = between(from, to, point.position);
-    auto path = point.paths.begin();
-    if (!options_.shared.leaves(*path)) {
-      write_identity(*path, identity);
-      reporter_.output(path->path, "coefficients", point.person.facts);
+  void make(size_t index, const Identity& from, const Identity& to) {
+    const auto& [position, person] = points_[index];
+    const auto identity = between(space_, from, to, position, index == 0 ? run_ : Run());  // warns once
+    const auto outputs = outputs_[index];
+    if (const auto& path = outputs.at("coefficients"); !options_.shared.leaves(path)) {
+      write_identity(path, identity);
+      reporter_.output(path.path, "coefficients", person.facts);
     }
-    ++path;
-    if (!options_.lora && !model_) return;
-    const auto lora = space_.lora(identity.coefficients);
-    if (options_.lora && !options_.shared.leaves(*path)) {
-      write_lora(*path, *options_.lora, lora, point.person.stem, identity, options_.shared.no_metadata);
-      reporter_.output(path->path, "lora", point.person.facts);
+    if (!engine_) return;
+    const auto lora = engine_->lora(identity);
+    if (const auto* path = outputs.find("lora"); path && !options_.shared.leaves(*path)) {
+      write_lora(*path, *options_.lora, lora, person.stem, identity, options_.shared.no_metadata);
+      reporter_.output(path->path, "lora", person.facts);
     }
-    if (options_.lora) ++path;
-    if (!model_) return;
-    model_->set_person(lora);
-    const auto drawn = pictures_->draw(*model_, point.person, {path, point.paths.end()}, reporter_, index,
-                                       points_.size(), /*draw_all=*/true);  // for the sheet
-    for (size_t i = 0; i < drawn.size(); ++i) sheet_.cells[i].push_back(drawn[i]);
-    sheet_.columns.push_back(index == 0                    ? from_.person()
-                             : index + 1 == points_.size() ? to_.person()
-                                                           : fmt::format("{:.2f}", point.position));
+    if (!pictures_) return;
+    const size_t each = pictures_->plan().size();
+    const auto drawn = pictures_->draw_all(*engine_, lora, person, outputs.all("picture"), index * each,
+                                           points_.size() * each);
+    for (size_t i = 0; i < each; ++i) sheet_.cells[i].push_back(drawn[i]);
+    sheet_.columns.push_back(heading(index));
   }
 
   const InterpolateOptions& options_;
   Reporter& reporter_;
-  IdentitySource from_, to_;
-  Json from_history_, to_history_;
+  const Run& run_;
+  PersonFile from_, to_;
   Space space_;
-  std::optional<PictureJob> pictures_;
+  std::optional<PictureOutputs> pictures_;
   std::vector<Point> points_;
-  OutputPath sheet_path_;
-  bool finished_ = false;  ///< all of it was there
+  OutputPlan outputs_;  ///< of the points, then of the sheet
   PictureSheet sheet_;
-  std::optional<TextToImage> model_;
+  std::optional<Engine> engine_;  ///< where a picture or a LoRA is wanted
 };
 
 }  // namespace

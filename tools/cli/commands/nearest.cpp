@@ -3,14 +3,12 @@
 #include <fmt/format.h>
 
 #include "cli/app/app.h"
-#include "cli/commands/import_lora.h"
-#include "cli/commands/pictures.h"
+#include "cli/files/picture_outputs.h"
 #include "cli/files/space_choice.h"
 #include "cli/options/option_values.h"
 #include "w2w/base/error.h"
-#include "w2w/io/picture_sheet.h"
-#include "w2w/space/labels.h"
-#include "w2w/space/neighbours.h"
+#include "w2w/engine/import.h"
+#include "w2w/engine/people.h"
 
 namespace w2w::cli {
 namespace {
@@ -21,29 +19,7 @@ struct NearestOptions {
   std::optional<int64_t> count;
 };
 
-constexpr int64_t default_count = 10;
-
-struct Named {
-  std::string name;
-  Neighbour neighbour;
-};
-
-std::vector<Named> find(const NearestOptions& options, const Space& space, const Identity& person) {
-  const auto& projections = space.data().projections;
-  const auto models = projections.defined() ? projections.size(0) : default_count;
-  const auto found =
-      nearest_models(space, person.coefficients,
-                     options.count.value_or(std::min(default_count, std::max<int64_t>(1, models))));
-  const auto names = training_names(space);
-  std::vector<Named> named;
-  for (const auto& neighbour : found) {
-    const auto row = static_cast<size_t>(neighbour.row);
-    named.push_back({names.empty() ? fmt::format("row {}", row) : names[row], neighbour});
-  }
-  return named;
-}
-
-void print(const std::vector<Named>& found, Reporter& reporter) {
+void print(const std::vector<NamedNeighbour>& found, Reporter& reporter) {
   Json list = Json::array();
   reporter.line("rank  cosine  person");
   for (size_t i = 0; i < found.size(); ++i) {
@@ -55,48 +31,51 @@ void print(const std::vector<Named>& found, Reporter& reporter) {
 }
 
 /// The person and the neighbours side by side, a row for each prompt and seed.
-void draw(const NearestOptions& options, const PictureJob& job, const OutputPath& path,
-          const std::string& stem, const Identity& person, const std::vector<Named>& found,
-          const Space& unfitted, Reporter& reporter) {
-  auto model = open_model(options.shared);
-  const auto space = open_space_of(model, unfitted.origin());
+void draw(const NearestOptions& options, const PictureOutputs& pictures, const OutputPath& path,
+          const std::string& stem, const Identity& person, const std::vector<NamedNeighbour>& found,
+          Engine engine, const Run& run) {
+  engine.remark(pictures.plan(), run);
+  const size_t each = pictures.plan().size();
   PictureSheet sheet;
-  sheet.columns.push_back(stem);
-  for (const auto& [name, neighbour] : found)
-    sheet.columns.push_back(fmt::format("{}\n{:.2f}", name, neighbour.cosine));
-  for (size_t i = 0; i < job.pictures_per_person(); ++i) sheet.rows.push_back(job.label(i));
-  sheet.cells.resize(job.pictures_per_person());
+  for (size_t i = 0; i < each; ++i) sheet.rows.push_back(pictures.plan().label(i));
+  sheet.cells.resize(each);
   for (size_t column = 0; column <= found.size(); ++column) {
-    check_interrupt();
-    const auto coefficients = column == 0
-                                  ? person.coefficients
-                                  : space.data().projections[found[column - 1].neighbour.row].to(at::kFloat);
-    model.set_person(space.lora(coefficients));
-    const auto drawn = job.draw(model, {}, {}, reporter, column, found.size() + 1);
-    for (size_t i = 0; i < drawn.size(); ++i) sheet.cells[i].push_back(drawn[i]);
+    run.check_stop();
+    auto shown = person;
+    sheet.columns.push_back(stem);
+    if (column > 0) {
+      const auto& [name, neighbour] = found[column - 1];
+      sheet.columns.back() = fmt::format("{}\n{:.2f}", name, neighbour.cosine);
+      shown.coefficients = engine.space().data().projections[neighbour.row].to(at::kFloat);
+    }
+    const auto drawn =
+        pictures.draw_all(engine, engine.lora(shown), {}, {}, column * each, (found.size() + 1) * each);
+    for (size_t i = 0; i < each; ++i) sheet.cells[i].push_back(drawn[i]);
   }
-  const Person maker{stem,
-                     {"nearest", options.identity, "--count", std::to_string(found.size())},
-                     {{"identity", options.identity}}};
-  job.write_sheet(path, draw_sheet(sheet), model, maker, reporter);
+  pictures.write_sheet(path, sheet, engine,
+                       {stem,
+                        {"nearest", options.identity, "--count", std::to_string(found.size())},
+                        {{"identity", options.identity}}});
 }
 
 void run_nearest(const NearestOptions& options, Reporter& reporter) {
   check_shared_options(options.shared);
-  const auto source = open_identity(options.identity);
-  const auto space = open_space(options.shared, source.coefficients && !options.shared.output);
-  std::optional<PictureJob> job;
-  std::vector<OutputPath> paths;
+  const auto& run = reporter.run();
+  const auto source = open_person(options.identity);
+  const auto space = open_space(options.shared, source.coefficients && !options.shared.output, run);
+  std::optional<PictureOutputs> pictures;
+  OutputPlan outputs;
   if (options.shared.output) {
-    job.emplace(options.shared, space.data().defaults);
-    paths = plan_outputs(options.shared.output, {{"sheet", source.person(), "_nearest.png"}},
-                         options.shared.existing());
+    pictures.emplace(options.shared, space.data().defaults, reporter);
+    outputs.add({{"sheet", source.person(), "_nearest.png"}});
+    outputs.settle(options.shared.output, options.shared.existing(), run);
   }
-  const auto person = coefficients_of(source, space, reporter.progress());
-  const auto found = find(options, space, person);
+  const auto person = coefficients_of(source, space, run);
+  const auto found = nearest(space, person, options.count, run);
   print(found, reporter);
-  if (job && !options.shared.leaves(paths.front()))
-    draw(options, *job, paths.front(), source.person(), person, found, space, reporter);
+  if (!pictures || options.shared.leaves(outputs[0].at("sheet"))) return;
+  draw(options, *pictures, outputs[0].at("sheet"), source.person(), person, found,
+       open_engine(options.shared, space, run), run);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "cli/commands/file_description.h"
-#include "cli/commands/picture_metadata.h"
+#include "cli/options/picture_arguments.h"
+#include "w2w/engine/picture_metadata.h"
 #include "w2w/io/image.h"
 
 namespace w2w::cli {
@@ -11,7 +12,8 @@ FileDescription describe_picture(const std::filesystem::path& path) {
   description.facts["width"] = image.pixels.size(1);
   description.facts["height"] = image.pixels.size(0);
   description.facts["alpha"] = image.pixels.size(2) == 4;
-  if (const auto command = command_of(image.text)) description.facts["command"] = *command;
+  if (const auto arguments = arguments_in(image.text))
+    description.facts["command"] = command_line(*arguments);
   return description;
 }
 

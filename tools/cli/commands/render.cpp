@@ -3,60 +3,46 @@
 #include <algorithm>
 
 #include "cli/app/app.h"
-#include "cli/commands/identity_source.h"
-#include "cli/commands/pictures.h"
 #include "cli/files/locate.h"
+#include "cli/files/picture_outputs.h"
 #include "cli/files/space_choice.h"
 #include "cli/options/option_values.h"
-#include "w2w/lora/formats.h"
 
 namespace w2w::cli {
 namespace {
-
-namespace fs = std::filesystem;
 
 struct RenderOptions {
   SharedOptions shared;
   std::vector<std::string> identities;
 };
 
-Person person_of(const IdentitySource& source) {
-  return {source.stem, {"render", source.path}, {{"identity", source.path}}};
-}
-
 void run_render(const RenderOptions& options, Reporter& reporter) {
   check_shared_options(options.shared);
-  std::vector<IdentitySource> sources;
-  for (const auto& path : options.identities) sources.push_back(open_identity(path));
+  const auto& run = reporter.run();
+  std::vector<PersonFile> people;
+  for (const auto& path : options.identities) people.push_back(open_person(path));
   const bool needs_space =
-      std::any_of(sources.begin(), sources.end(), [](const auto& s) { return s.coefficients; });
+      std::any_of(people.begin(), people.end(), [](const auto& person) { return person.coefficients; });
 
   std::optional<Space> space;
-  fs::path space_path;
-  if (needs_space || options.shared.space) {
-    space_path = locate_space(options.shared.space);
-    space = Space::open(space_path);
+  if (needs_space || options.shared.space)
+    space = Space::open(locate_space(options.shared.space, run), nullptr, run);
+  for (const auto& person : people) {
+    if (person.coefficients) check_identity_fits(*person.coefficients, *space, person.path);
   }
-  for (const auto& source : sources) {
-    if (source.coefficients) check_identity_fits(*source.coefficients, *space, source.path);
-  }
-  const PictureJob job(options.shared, space ? space->data().defaults : SpaceDefaults());
-  std::vector<PlannedOutput> planned;
-  for (const auto& source : sources) {
-    for (auto& picture : job.planned(source.stem)) planned.push_back(std::move(picture));
-  }
-  const auto paths = plan_outputs(options.shared.output, planned, options.shared.existing());
+  const PictureOutputs pictures(options.shared, space ? space->data().defaults : SpaceDefaults(), reporter);
+  OutputPlan outputs;
+  for (const auto& person : people) outputs.add(pictures.planned(person.stem));
+  outputs.settle(options.shared.output, options.shared.existing(), run);
 
-  auto model = open_model(options.shared);
-  if (space) space = open_space_of(model, space_path);
-  const auto each = static_cast<std::ptrdiff_t>(job.pictures_per_person());
-  for (size_t i = 0; i < sources.size(); ++i) {
-    check_interrupt();
-    const auto& source = sources[i];
-    model.set_person(source.coefficients ? space->lora(source.coefficients->coefficients)
-                                         : read_lora(source.path, model.linear_layers()));
-    const auto first = paths.begin() + static_cast<std::ptrdiff_t>(i) * each;
-    job.draw(model, person_of(source), {first, first + each}, reporter, i, sources.size());
+  auto engine = open_engine(options.shared, std::move(space), run);
+  engine.remark(pictures.plan(), run);
+  const size_t each = pictures.plan().size();
+  for (size_t i = 0; i < people.size(); ++i) {
+    run.check_stop();
+    const auto& [path, stem, coefficients, bytes] = people[i];
+    pictures.draw(engine, engine.lora(people[i]), {stem, {"render", path}, {{"identity", path}}},
+                  outputs[i].all(), i * each, people.size() * each);
   }
 }
 

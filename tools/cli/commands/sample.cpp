@@ -1,29 +1,25 @@
 // w2w sample: people who never existed, drawn from the space.
 
-#include <ATen/ops/stack.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <span>
 
 #include "cli/app/app.h"
-#include "cli/commands/pictures.h"
 #include "cli/files/locate.h"
 #include "cli/files/lora_output.h"
+#include "cli/files/picture_outputs.h"
 #include "cli/files/space_choice.h"
 #include "cli/options/lora_option.h"
 #include "cli/options/option_values.h"
 #include "cli/options/seeds.h"
 #include "w2w/base/error.h"
-#include "w2w/lora/formats.h"
-#include "w2w/space/sampling.h"
+#include "w2w/engine/people.h"
 
 namespace w2w::cli {
 namespace {
 
-namespace fs = std::filesystem;
-
-struct SampleOptions {
+struct SampleArguments {
   SharedOptions shared;
   int64_t count = 1;
   std::optional<int64_t> components;
@@ -34,166 +30,140 @@ struct SampleOptions {
   int64_t together = 1;
 };
 
-/// One person of the run and where its files go. Of a million there is no more than this.
-struct Draw {
-  uint64_t seed;
-  std::span<const OutputPath> paths;  ///< coefficients, LoRA if asked for, pictures
-};
-
 std::string name_of(uint64_t seed) { return fmt::format("person-{}", seed); }
-
-int64_t components_of(const SampleOptions& options, const Space& space) {
-  if (options.components) {
-    space.components(*options.components);  // refuses a number above the space's
-    return *options.components;
-  }
-  return components_up_to(reference_components,
-                          std::min(space.components(), space.projection_statistics().mean.numel()));
-}
 
 class SampleRun {
  public:
-  SampleRun(const SampleOptions& options, Reporter& reporter)
-      : options_(options),
+  SampleRun(const SampleArguments& arguments, Reporter& reporter)
+      : arguments_(arguments),
         reporter_(reporter),
-        space_path_(locate_space(options.shared.space)),
-        space_(Space::open(space_path_)),
-        components_(components_of(options, space_)),
-        spread_(options.spread.value_or(space_.data().defaults.spread)) {}
+        run_(reporter.run()),
+        space_(Space::open(locate_space(arguments.shared.space, run_), nullptr, run_)),
+        options_(sample_options(space_, arguments.components, arguments.spread, run_)) {}
 
   void run() {
     plan();
-    const bool needs_model = !options_.no_images || options_.lora;
-    if (needs_model) {
-      model_.emplace(open_model(options_.shared));
-      fitted_space_ = open_space_of(*model_, space_path_);
-    }
-    const auto group = static_cast<size_t>(pictures_ ? options_.together : 1);
-    for (size_t i = 0; i < draws_.size(); i += group) {
-      check_interrupt();
-      const auto some = std::span(draws_).subspan(i, std::min(group, draws_.size() - i));
-      if (std::all_of(some.begin(), some.end(), [&](const Draw& draw) { return is_finished(draw); }))
-        continue;
-      some.size() == 1 ? make(some.front(), i) : make_together(some, i);
+    if (pictures_ || arguments_.lora) engine_.emplace(open_engine(arguments_.shared, space_, run_));
+    if (pictures_) engine_->remark(pictures_->plan(), run_);
+    const auto group = static_cast<size_t>(pictures_ ? arguments_.together : 1);
+    for (size_t first = 0; first < outputs_.people(); first += group) {
+      run_.check_stop();
+      const size_t end = std::min(first + group, outputs_.people());
+      if (is_finished(first, end)) continue;
+      end - first == 1 ? make(first) : make_together(first, end);
     }
   }
 
  private:
   /// Names everything and refuses what cannot be written, before any work.
   void plan() {
-    if (!options_.no_images) pictures_.emplace(options_.shared, space_.data().defaults);
-    const uint64_t first = parse_one_seed(options_.identity_seed, draw_seed, "--identity-seed");
-    if (first > UINT64_MAX - static_cast<uint64_t>(options_.count - 1)) {
+    const auto& shared = arguments_.shared;
+    if (!arguments_.no_images) pictures_.emplace(shared, space_.data().defaults, reporter_);
+    first_seed_ = parse_one_seed(arguments_.identity_seed, draw_seed, "--identity-seed", run_);
+    if (first_seed_ > UINT64_MAX - static_cast<uint64_t>(arguments_.count - 1)) {
       throw Error(ErrorKind::usage,
-                  fmt::format("--identity-seed {} leaves no seeds for {} people: the last is {}", first,
-                              options_.count, UINT64_MAX));
+                  fmt::format("--identity-seed {} leaves no seeds for {} people: the last is {}", first_seed_,
+                              arguments_.count, UINT64_MAX));
     }
-    std::vector<PlannedOutput> outputs;
-    for (int64_t i = 0; i < options_.count; ++i) {
-      check_interrupt();
-      draws_.push_back({first + static_cast<uint64_t>(i), {}});
-      const auto name = name_of(draws_.back().seed);
-      outputs.push_back({"coefficients", name, ".safetensors"});
-      if (options_.lora) outputs.push_back({"lora", name, lora_suffix(*options_.lora)});
+    for (int64_t i = 0; i < arguments_.count; ++i) {
+      run_.check_stop();
+      const auto name = name_of(first_seed_ + static_cast<uint64_t>(i));
+      std::vector<PlannedOutput> outputs = {{"coefficients", name, ".safetensors"}};
+      if (arguments_.lora) outputs.push_back({"lora", name, lora_suffix(*arguments_.lora)});
       if (pictures_) {
         for (auto& picture : pictures_->planned(name)) outputs.push_back(std::move(picture));
       }
+      outputs_.add(std::move(outputs));
     }
-    paths_ = plan_outputs(options_.shared.output, outputs, options_.shared.existing());
-    const size_t each = paths_.size() / draws_.size();
-    for (size_t i = 0; i < draws_.size(); ++i) draws_[i].paths = std::span(paths_).subspan(i * each, each);
+    outputs_.settle(shared.output, shared.existing(), run_);
   }
 
-  Person person_of(const Draw& draw) const {
-    return {name_of(draw.seed),
-            {"sample", "--identity-seed", std::to_string(draw.seed), "--components",
-             std::to_string(components_), "--spread", fmt::format("{}", spread_)},
-            {{"identity_seed", draw.seed}}};
+  uint64_t seed_of(size_t index) const { return first_seed_ + index; }
+
+  Person person_of(size_t index) const {
+    const auto seed = seed_of(index);
+    return {name_of(seed),
+            {"sample", "--identity-seed", std::to_string(seed), "--components",
+             std::to_string(options_.components), "--spread", fmt::format("{}", options_.spread)},
+            {{"identity_seed", seed}}};
   }
 
-  void make(const Draw& draw, size_t index) {
-    const auto identity = write_person(draw);
+  void make(size_t index) {
+    const auto identity = write_person(index);
     if (!pictures_) return;
-    model_->set_person(fitted_space_->lora(identity.coefficients));
-    pictures_->draw(*model_, person_of(draw), picture_paths(draw), reporter_, index, draws_.size());
+    const size_t each = pictures_->plan().size();
+    pictures_->draw(*engine_, engine_->lora(identity), person_of(index), outputs_[index].all("picture"),
+                    index * each, outputs_.people() * each);
   }
 
   /// Of several people: each of their pictures in one batch.
-  void make_together(std::span<const Draw> draws, size_t index) {
-    std::vector<at::Tensor> thetas;
-    for (const auto& draw : draws) thetas.push_back(fitted_space_->theta(write_person(draw).coefficients));
-    const auto pictures = pictures_->pictures();
-    std::vector<std::vector<at::Tensor>> drawn;  // by picture, then by person
-    auto bar = reporter_.progress();
-    const auto total = static_cast<int64_t>(draws_.size() * pictures.size());
-    for (const auto& picture : pictures) {
-      const auto before = static_cast<int64_t>(index * pictures.size() + drawn.size() * draws.size());
-      drawn.push_back(
-          model_->run_together(at::stack(thetas), fitted_space_->layout(), picture, [&](ProgressEvent event) {
-            event.what = fmt::format("pictures {} to {} of {}", before + 1,
-                                     before + static_cast<int64_t>(draws.size()), total);
-            event.step = before * event.total + event.step * static_cast<int64_t>(draws.size());
-            event.total *= total;
-            report(bar, event);
-          }));
+  void make_together(size_t first, size_t end) {
+    std::vector<Identity> people;
+    for (size_t i = first; i < end; ++i) people.push_back(write_person(i));
+    const auto wanted = pictures_->plan().pictures();
+    std::vector<std::vector<Picture>> drawn;  // by picture, then by person
+    const auto total = static_cast<int64_t>(outputs_.people() * wanted.size());
+    for (const auto& picture : wanted) {
+      const auto count = static_cast<int64_t>(people.size());
+      const auto before =
+          static_cast<int64_t>(first * wanted.size()) + count * static_cast<int64_t>(drawn.size());
+      drawn.push_back(engine_->draw_together(people, picture, run_.with_progress([&](ProgressEvent event) {
+        event.what = fmt::format("pictures {} to {} of {}", before + 1, before + count, total);
+        event.step = before * event.total + event.step * count;
+        event.total *= total;
+        run_.report(event);
+      })));
     }
-    for (size_t person = 0; person < draws.size(); ++person) {
-      const auto paths = picture_paths(draws[person]);
-      const auto made = person_of(draws[person]);
-      for (size_t i = 0; i < pictures.size(); ++i) {
-        pictures_->write(paths[i], drawn[i][person], *model_, made, pictures[i], reporter_);
+    for (size_t i = first; i < end; ++i) {
+      const auto paths = outputs_[i].all("picture");
+      const auto person = person_of(i);
+      for (size_t p = 0; p < drawn.size(); ++p) pictures_->write(paths[p], drawn[p][i - first], person);
+    }
+  }
+
+  bool is_finished(size_t first, size_t end) const {
+    for (size_t i = first; i < end; ++i) {
+      for (const auto& path : outputs_[i].all()) {
+        if (!arguments_.shared.leaves(path)) return false;
       }
     }
-  }
-
-  bool is_finished(const Draw& draw) const {
-    return std::all_of(draw.paths.begin(), draw.paths.end(),
-                       [&](const OutputPath& path) { return options_.shared.leaves(path); });
-  }
-
-  std::span<const OutputPath> picture_paths(const Draw& draw) const {
-    return draw.paths.subspan(options_.lora ? 2 : 1);
+    return true;
   }
 
   /// Coefficients, and a LoRA if asked for.
-  Identity write_person(const Draw& draw) {
-    auto identity = draw_identity(space_, components_, spread_, draw.seed);
-    identity.model = space_.data().base_model;
-    identity.history = json_text(Json::array({{{"command", "sample"},
-                                               {"identity_seed", draw.seed},
-                                               {"components", components_},
-                                               {"spread", spread_}}}));
-    identity.trigger = space_.data().defaults.prompt;
-    const Json facts = {{"identity_seed", draw.seed}};
-    if (!options_.shared.leaves(draw.paths[0])) {
-      write_identity(draw.paths[0], identity);
-      reporter_.output(draw.paths[0].path, "coefficients", facts);
+  Identity write_person(size_t index) {
+    auto options = options_;
+    options.seed = seed_of(index);
+    const auto identity = sample(space_, options);
+    const Json facts = {{"identity_seed", options.seed}};
+    const auto outputs = outputs_[index];
+    if (const auto& path = outputs.at("coefficients"); !arguments_.shared.leaves(path)) {
+      write_identity(path, identity);
+      reporter_.output(path.path, "coefficients", facts);
     }
-    if (options_.lora && !options_.shared.leaves(draw.paths[1])) {
-      write_lora(draw.paths[1], *options_.lora, fitted_space_->lora(identity.coefficients),
-                 name_of(draw.seed), identity, options_.shared.no_metadata);
-      reporter_.output(draw.paths[1].path, "lora", facts);
+    if (const auto* path = outputs.find("lora"); path && !arguments_.shared.leaves(*path)) {
+      write_lora(*path, *arguments_.lora, engine_->lora(identity), name_of(options.seed), identity,
+                 arguments_.shared.no_metadata);
+      reporter_.output(path->path, "lora", facts);
     }
     return identity;
   }
 
-  const SampleOptions& options_;
+  const SampleArguments& arguments_;
   Reporter& reporter_;
-  fs::path space_path_;
-  Space space_;  ///< what people are drawn from; keeps its statistics
-  int64_t components_;
-  double spread_;
-  std::optional<PictureJob> pictures_;
-  std::vector<OutputPath> paths_;
-  std::vector<Draw> draws_;
-  std::optional<TextToImage> model_;
-  std::optional<Space> fitted_space_;  ///< the same, checked against the model: what makes LoRAs
+  const Run& run_;
+  Space space_;
+  SampleOptions options_;
+  uint64_t first_seed_ = 0;
+  std::optional<PictureOutputs> pictures_;
+  OutputPlan outputs_;
+  std::optional<Engine> engine_;  ///< where a picture or a LoRA is wanted
 };
 
 }  // namespace
 
 void add_sample(App& app) {
-  auto options = std::make_shared<SampleOptions>();
+  auto options = std::make_shared<SampleArguments>();
   auto& parser =
       app.add_command({"sample",
                        "draw people who never existed",

@@ -11,9 +11,8 @@
 #include "cli/options/shared_options.h"
 #include "cli/terminal/reporter.h"
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
-#include "w2w/base/progress.h"
 #include "w2w/base/read_file.h"
+#include "w2w/base/run.h"
 #include "w2w/text/clip_tokenizer.h"
 #include "w2w/text/prompt_weights.h"
 
@@ -53,10 +52,10 @@ void run(const TokensOptions& options, Reporter& reporter) {
   } else if (prompts.empty()) {
     throw Error(ErrorKind::usage, "no prompt given", "w2w tokens \"a person with glasses\", or --file FILE");
   }
-  const auto tokenizer = choose_tokenizer(options.shared);
+  const auto tokenizer = choose_tokenizer(options.shared, reporter.run());
   Json results = Json::array();
   for (size_t i = 0; i < prompts.size(); ++i) {
-    check_interrupt();
+    reporter.run().check_stop();
     WeightedTokens tokens;
     if (options.shared.prompt_weights) {
       tokens = tokenize_weighted(tokenizer, prompts[i]);
@@ -64,8 +63,8 @@ void run(const TokensOptions& options, Reporter& reporter) {
       tokens.prompt = tokenizer.tokenize(prompts[i]);
     }
     if (!tokens.prompt.cut_off.empty()) {
-      warn(fmt::format("prompt {} is longer than the {} tokens the model sees; cut off: '{}'", i + 1,
-                       tokenizer.max_length() - 2, tokens.prompt.cut_off));
+      reporter.run().warn(fmt::format("prompt {} is longer than the {} tokens the model sees; cut off: '{}'",
+                                      i + 1, tokenizer.max_length() - 2, tokens.prompt.cut_off));
     }
     const auto ids = framed_ids(tokens.prompt);
     std::vector<std::string> pieces;

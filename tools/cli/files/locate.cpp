@@ -6,7 +6,6 @@
 
 #include "cli/options/expanded_path.h"
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
 #include "w2w/sd/checkpoint.h"
 
 namespace w2w::cli {
@@ -19,10 +18,10 @@ std::optional<fs::path> environment_path(const char* name) {
   return value && *value ? std::optional<fs::path>(expanded_path(value)) : std::nullopt;
 }
 
-fs::path demo_world(const char* part) {
+fs::path demo_world(const char* part, const Run& run) {
   static bool said = false;
   const auto folder = share_folder() / "demo";
-  if (!said) notice("using the demo world that comes with w2w, where no model or space is given");
+  if (!said) run.notice("using the demo world that comes with w2w, where no model or space is given");
   said = true;
   return folder / part;
 }
@@ -57,11 +56,11 @@ std::vector<fs::path> hub_caches() {
   return caches;
 }
 
-fs::path locate_model(const std::optional<std::string>& model) {
-  return model ? find_model(*model, hub_caches()) : demo_world("model");
+fs::path locate_model(const std::optional<std::string>& model, const Run& run) {
+  return model ? find_model(*model, hub_caches()) : demo_world("model", run);
 }
 
-ModelParts locate_parts(const SharedOptions& options) {
+ModelParts locate_parts(const ModelOptions& options) {
   const auto place = [](const std::optional<std::string>& name) {
     const bool hub_id = name && !fs::exists(*name) && looks_like_hub_id(*name);
     return hub_id ? find_model(*name, hub_caches()) : fs::path(name.value_or(""));
@@ -69,12 +68,12 @@ ModelParts locate_parts(const SharedOptions& options) {
   return {options.tokenizer.value_or(""), place(options.vae), place(options.text_encoder)};
 }
 
-Checkpoint open_checkpoint(const SharedOptions& options) {
-  return Checkpoint::open(locate_model(options.model), locate_parts(options));
+Checkpoint open_checkpoint(const ModelOptions& options, const Run& run) {
+  return Checkpoint::open(locate_model(options.model, run), locate_parts(options));
 }
 
-fs::path locate_space(const std::optional<std::string>& space) {
-  return space ? fs::path(*space) : demo_world("space");
+fs::path locate_space(const std::optional<std::string>& space, const Run& run) {
+  return space ? fs::path(*space) : demo_world("space", run);
 }
 
 }  // namespace w2w::cli

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/options/shared_options.h"
+#include "cli/options/model_options.h"
+#include "w2w/base/run.h"
 #include "w2w/sd/checkpoint.h"
 
 namespace w2w::cli {
@@ -20,15 +21,15 @@ std::vector<std::filesystem::path> hub_caches();
 
 /// The model a user named (path or hub id), or the demo world's, which is said once as a notice.
 /// Error(not_found).
-std::filesystem::path locate_model(const std::optional<std::string>& model);
+std::filesystem::path locate_model(const std::optional<std::string>& model, const Run& run);
 
 /// What a user named to be part of a model (path or hub id).
-ModelParts locate_parts(const SharedOptions& options);
+ModelParts locate_parts(const ModelOptions& options);
 
 /// The model that the options name, opened with its parts.
-Checkpoint open_checkpoint(const SharedOptions& options);
+Checkpoint open_checkpoint(const ModelOptions& options, const Run& run);
 
 /// The space a user named, or the demo world's.
-std::filesystem::path locate_space(const std::optional<std::string>& space);
+std::filesystem::path locate_space(const std::optional<std::string>& space, const Run& run);
 
 }  // namespace w2w::cli

@@ -71,8 +71,9 @@ std::optional<fs::path> ManifestLine::file(const std::string& column, const fs::
   return existing(manifest, cell->second, number);
 }
 
-std::vector<ManifestLine> read_manifest(const fs::path& path, const std::vector<std::string>& more) {
-  const auto file = MappedFile::open_or_read(path);
+std::vector<ManifestLine> read_manifest(const fs::path& path, const std::vector<std::string>& more,
+                                        const Run& run) {
+  const auto file = MappedFile::open_or_read(path, run);
   CsvReader csv(*file);
   std::vector<std::string> known = {"name", "image"};
   known.insert(known.end(), more.begin(), more.end());

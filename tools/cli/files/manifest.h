@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "w2w/base/run.h"
+
 namespace w2w::cli {
 
 /// What the person of a picture, or of a folder of pictures, is called: its last name, without a picture's
@@ -37,7 +39,7 @@ struct ManifestLine {
 /// out is the picture's. Relative paths start at the manifest's folder. Error(not_found), Error(malformed)
 /// naming the line; every picture must exist, and there is at least one line.
 std::vector<ManifestLine> read_manifest(const std::filesystem::path& path,
-                                        const std::vector<std::string>& more);
+                                        const std::vector<std::string>& more, const Run& run = {});
 
 /// Part `index` (from 1) of `count` equal parts of a table's people, for jobs side by side: people 1, 1 +
 /// count, ... are the first part, and so on.

@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 
 /// Where the folder goes; refuses one that exists unless it is empty, or a model that --force replaces or
 /// --skip-existing leaves.
-OutputPath plan_folder(const SharedOptions& options, const std::string& name, const fs::path& model) {
+OutputPath plan_folder(const SharedOptions& options, const std::string& name, const fs::path& model,
+                       const Run& run) {
   fs::path folder = options.output.value_or(name + "_model");
   if (options.output && options.output->empty()) {
     throw Error(ErrorKind::usage, "--output expects a file or folder, found ''");
@@ -31,7 +32,7 @@ OutputPath plan_folder(const SharedOptions& options, const std::string& name, co
   };
   const OutputPath output(folder, options.existing() == Existing::replace);
   const auto above = folder.parent_path();
-  remove_leftovers(above);
+  remove_leftovers(above, run);
   check_file_name(folder);
   if (fs::exists(folder, error)) {
     if (fs::equivalent(folder, model, error)) refuse("the output is the model itself", "choose another -o");
@@ -52,8 +53,9 @@ OutputPath plan_folder(const SharedOptions& options, const std::string& name, co
 void write_merged(const SharedOptions& options, const std::optional<std::string>& dtype_name,
                   const std::string& name, const std::function<Lora()>& lora, const Identity& identity,
                   Reporter& reporter) {
+  const auto& run = reporter.run();
   const auto dtype = dtype_name ? std::optional(parse_dtype(*dtype_name, at::kCPU)) : std::nullopt;
-  const auto path = locate_model(options.model);
+  const auto path = locate_model(options.model, run);
   const auto model = Checkpoint::open(path, locate_parts(options));
   const Json facts = {{"identity", name}, {"model", path.filename().string()}};
   const auto extension = fs::path(options.output.value_or("")).extension();
@@ -62,14 +64,14 @@ void write_merged(const SharedOptions& options, const std::optional<std::string>
       throw Error(ErrorKind::usage, fmt::format("merged models are written as .safetensors, not {} ({})",
                                                 extension.string(), *options.output));
     }
-    const auto folder = plan_folder(options, name, path);
+    const auto folder = plan_folder(options, name, path, run);
     if (options.leaves(folder) && !fs::is_empty(folder.path)) return;
-    merge_into_folder(model, lora(), dtype, folder);
+    merge_into_folder(model, lora(), dtype, folder, run);
     return reporter.output(folder.path, "model", facts);
   }
   check_single_file_names(model);
   const auto file =
-      plan_outputs(options.output, {{"model", name, ".safetensors"}}, options.existing()).front();
+      plan_outputs(options.output, {{"model", name, ".safetensors"}}, options.existing(), run).front();
   std::error_code error;
   if (fs::equivalent(file.path, path, error)) {
     throw Error(ErrorKind::failure, fmt::format("the output is the model itself ({})", file.path.string()),
@@ -85,7 +87,7 @@ void write_merged(const SharedOptions& options, const std::optional<std::string>
                      {"w2w.trigger", identity.trigger}});
     if (!identity.basis.empty()) metadata["w2w.basis"] = identity.basis;
   }
-  merge_into_file(model, lora(), dtype, file, metadata);
+  merge_into_file(model, lora(), dtype, file, metadata, run);
   reporter.output(file.path, "model", facts);
 }
 

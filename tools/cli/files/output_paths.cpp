@@ -1,5 +1,6 @@
 #include "cli/files/output_paths.h"
 
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -10,7 +11,7 @@
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/atomic_folder.h"
 #include "w2w/base/error.h"
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 #include "w2w/lora/formats.h"
 
 namespace w2w::cli {
@@ -109,7 +110,8 @@ void check_different(const std::vector<OutputPath>& paths) {
 }  // namespace
 
 std::vector<OutputPath> plan_outputs(const std::optional<std::string>& output,
-                                     const std::vector<PlannedOutput>& planned, Existing existing) {
+                                     const std::vector<PlannedOutput>& planned, Existing existing,
+                                     const Run& run) {
   const fs::path given = output.value_or("");
   if (output && output->empty()) throw Error(ErrorKind::usage, "--output expects a file or folder, found ''");
   const auto* named = named_output(given, planned);
@@ -118,20 +120,54 @@ std::vector<OutputPath> plan_outputs(const std::optional<std::string>& output,
   std::vector<OutputPath> paths;
   paths.reserve(planned.size());
   for (const auto& one : planned) {
-    check_interrupt();
+    run.check_stop();
     const auto stem = named ? given.stem().string() : one.stem;
     paths.emplace_back(&one == named ? given : folder / (stem + one.suffix), existing == Existing::replace);
   }
   check_different(paths);
   if (!folder.empty()) make_folder(folder);
-  remove_leftovers(folder);
+  remove_leftovers(folder, run);
   for (size_t i = 0; i < paths.size(); ++i) {
-    check_interrupt();
+    run.check_stop();
     check_file_name(paths[i].path);
     check_existing(paths[i].path, fs::path("x" + planned[i].suffix).has_extension(), existing);
   }
   if (!paths.empty()) AtomicFile probe(paths.front());  // all lie in one folder: it can be written into
   return paths;
+}
+
+const OutputPath* PersonOutputs::find(std::string_view kind) const {
+  const auto all_of_kind = all(kind);
+  return all_of_kind.empty() ? nullptr : &all_of_kind.front();
+}
+
+const OutputPath& PersonOutputs::at(std::string_view kind) const {
+  const auto* path = find(kind);
+  TORCH_INTERNAL_ASSERT(path, "no output of kind ", kind);
+  return *path;
+}
+
+std::span<const OutputPath> PersonOutputs::all(std::string_view kind) const {
+  const auto first = std::find(kinds_.begin(), kinds_.end(), kind);
+  const auto end = std::find_if(first, kinds_.end(), [&](std::string_view other) { return other != kind; });
+  return paths_.subspan(static_cast<size_t>(first - kinds_.begin()), static_cast<size_t>(end - first));
+}
+
+void OutputPlan::add(std::vector<PlannedOutput> outputs) {
+  starts_.push_back(planned_.size());
+  for (auto& output : outputs) planned_.push_back(std::move(output));
+}
+
+void OutputPlan::settle(const std::optional<std::string>& output, Existing existing, const Run& run) {
+  paths_ = plan_outputs(output, planned_, existing, run);
+  for (const auto& one : planned_) kinds_.push_back(one.kind);
+  planned_ = {};
+}
+
+PersonOutputs OutputPlan::operator[](size_t person) const {
+  const size_t first = starts_[person];
+  const size_t end = person + 1 < starts_.size() ? starts_[person + 1] : paths_.size();
+  return {std::span(paths_).subspan(first, end - first), std::span(kinds_).subspan(first, end - first)};
 }
 
 void keep_unfinished(const fs::path& checkpoint, bool force) {

@@ -1,34 +1,27 @@
 #pragma once
-// The space of a command, with and without its model.
+// The space and the engine of a command.
 
-#include <filesystem>
-#include <string>
-#include <vector>
+#include <optional>
 
-#include "cli/options/shared_options.h"
+#include "cli/options/model_options.h"
+#include "w2w/base/run.h"
+#include "w2w/engine/engine.h"
 #include "w2w/lora/target.h"
-#include "w2w/pipeline/text_to_image.h"
 #include "w2w/space/space.h"
 
 namespace w2w::cli {
 
 /// Every linear layer of the model's UNet, by the names and shapes in its files: no weight is read.
-Targets model_layers(const SharedOptions& options);
+Targets model_layers(const ModelOptions& options, const Run& run);
 
-/// The space with its modules. A released folder does not name them: they are those of the model then. A
+/// The space, bound to its modules. A released folder does not name them: they are those of the model then. A
 /// model that was named must be the space's.
-Space open_fitted_space(const SharedOptions& options);
+Space open_bound_space(const ModelOptions& options, const Run& run);
 
 /// The same; for coefficients alone, which need no names of layers, only with a model if one is given.
-Space open_space(const SharedOptions& options, bool coefficients_alone);
+Space open_space(const ModelOptions& options, bool coefficients_alone, const Run& run);
 
-/// The space in `folder`, checked against a model that is loaded anyway.
-Space open_space_of(TextToImage& model, const std::filesystem::path& folder);
-
-/// What sampling and editing use: fewer are too coarse, many more entangle (reference.md).
-constexpr int64_t reference_components = 1000;
-
-/// `wanted` components of a default or preset, or all that are `available`, with a notice.
-int64_t components_up_to(int64_t wanted, int64_t available);
+/// The model with `space`, or without any, at the device and precision of the options.
+Engine open_engine(const ModelOptions& options, std::optional<Space> space, const Run& run);
 
 }  // namespace w2w::cli

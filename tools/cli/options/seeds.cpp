@@ -7,7 +7,6 @@
 #include <random>
 
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
 
 namespace w2w::cli {
 namespace {
@@ -28,10 +27,10 @@ std::optional<uint64_t> parse_seed(std::string_view text) {
   return seed;
 }
 
-uint64_t drawn(const std::function<uint64_t()>& draw, std::string_view option) {
+uint64_t drawn(const std::function<uint64_t()>& draw, std::string_view option, const Run& run) {
   if (!draw) return 0;
   const uint64_t seed = draw();
-  notice(fmt::format("drew {} {}", option.starts_with("--") ? option.substr(2) : option, seed));
+  run.notice(fmt::format("drew {} {}", option.starts_with("--") ? option.substr(2) : option, seed));
   return seed;
 }
 
@@ -40,7 +39,7 @@ uint64_t drawn(const std::function<uint64_t()>& draw, std::string_view option) {
 uint64_t draw_seed() { return std::random_device{}(); }
 
 std::vector<uint64_t> parse_seeds(std::string_view text, const std::function<uint64_t()>& draw,
-                                  std::string_view option) {
+                                  std::string_view option, const Run& run) {
   const auto fail = [&](const std::string& what) {
     throw Error(ErrorKind::usage, fmt::format("{} {}, found '{}'", option, what, text),
                 option.ends_with("seed")
@@ -52,7 +51,7 @@ std::vector<uint64_t> parse_seeds(std::string_view text, const std::function<uin
     const auto item = trimmed(rest.substr(0, rest.find(',')));
     const size_t dash = item.find('-');
     if (item == "-1") {
-      seeds.push_back(drawn(draw, option));
+      seeds.push_back(drawn(draw, option, run));
     } else if (const auto first = parse_seed(item.substr(0, dash))) {
       const auto last = dash == std::string_view::npos ? first : parse_seed(item.substr(dash + 1));
       if (!last) fail("expects whole numbers and ranges");
@@ -71,9 +70,9 @@ std::vector<uint64_t> parse_seeds(std::string_view text, const std::function<uin
   }
 }
 
-uint64_t parse_one_seed(std::string_view text, const std::function<uint64_t()>& draw,
-                        std::string_view option) {
-  if (trimmed(text) == "-1") return drawn(draw, option);
+uint64_t parse_one_seed(std::string_view text, const std::function<uint64_t()>& draw, std::string_view option,
+                        const Run& run) {
+  if (trimmed(text) == "-1") return drawn(draw, option, run);
   if (const auto seed = parse_seed(text)) return *seed;
   throw Error(ErrorKind::usage, fmt::format("{} expects one whole number, found '{}'", option, text),
               fmt::format("for example {0} 7, or {0} -1 for a random one", option));

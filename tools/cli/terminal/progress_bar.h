@@ -2,7 +2,7 @@
 #include <chrono>
 #include <string>
 
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 
 namespace w2w::cli {
 

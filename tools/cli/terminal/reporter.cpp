@@ -30,15 +30,12 @@ Json json_of(const Error& error) {
 
 }  // namespace
 
-Reporter::Reporter(std::string command, const GeneralOptions& options)
-    : command_(std::move(command)), options_(options) {
-  set_log_sink([this](LogLevel level, std::string_view text) { message(level, text); });
-}
+Reporter::Reporter(std::string command, const GeneralOptions& options, const StopFlag* stop)
+    : command_(std::move(command)),
+      options_(options),
+      run_{progress(), stop, [this](LogLevel level, std::string_view text) { message(level, text); }} {}
 
-Reporter::~Reporter() {
-  settle();
-  set_log_sink({});
-}
+Reporter::~Reporter() { settle(); }
 
 /// After an error: what was drawn before it is kept, and told of.
 void Reporter::settle() {
@@ -102,7 +99,7 @@ void Reporter::field(const std::string& name, Json value) {
 
 void Reporter::failed(const std::string& name, const Error& error) {
   const auto hint = error.hint().empty() ? "" : "\nhint: " + error.hint();
-  warn(fmt::format("{}: {}{}", name, error.what(), hint));
+  run_.warn(fmt::format("{}: {}{}", name, error.what(), hint));
   if (!json()) return;
   auto entry = json_of(error);
   entry["name"] = name;
@@ -170,7 +167,7 @@ void Reporter::finish() {
   finished_ = true;
   if (json()) print_object(nullptr);
   if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
-    if (errno == EINTR) check_interrupt();
+    if (errno == EINTR) run_.check_stop();
     throw Error(ErrorKind::failure,
                 fmt::format("cannot write the results (stdout): {}", std::strerror(errno)));
   }

@@ -15,8 +15,7 @@
 #include "cli/terminal/general_options.h"
 #include "cli/terminal/progress_bar.h"
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 
 namespace w2w::cli {
 
@@ -30,8 +29,8 @@ std::string json_text(const Json& value, int indent = -1);
 
 class Reporter {
  public:
-  /// Routes the library's messages (base/log.h) to stderr until it is destroyed.
-  Reporter(std::string command, const GeneralOptions& options);
+  /// `stop`: what ends the command's work; null: nothing does.
+  Reporter(std::string command, const GeneralOptions& options, const StopFlag* stop = nullptr);
   ~Reporter();
   Reporter(const Reporter&) = delete;
   Reporter& operator=(const Reporter&) = delete;
@@ -63,8 +62,9 @@ class Reporter {
   /// What a command that writes files says of them: a line on stderr, nothing with --json or --quiet.
   void remark(std::string_view text);
 
-  /// Shows progress on stderr unless --quiet; valid while this object lives.
-  Progress progress();
+  /// For the command's work: progress and messages go to stderr, unless --quiet; valid while this object
+  /// lives.
+  const Run& run() const { return run_; }
 
   /// Waits for all outputs and prints the JSON object if one was asked for. Error(failure) when stdout did
   /// not take the results.
@@ -86,8 +86,11 @@ class Reporter {
   void stream_progress(const ProgressEvent& event);
   void print_object(const Error* error);
 
+  Progress progress();
+
   std::string command_;
   GeneralOptions options_;
+  Run run_;
   std::deque<Output> unwritten_;  ///< and those that were given behind them
   Json outputs_ = Json::array();
   Json fields_ = Json::object();

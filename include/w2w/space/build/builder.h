@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 #include "w2w/lora/target.h"
 #include "w2w/space/build/model_source.h"
 #include "w2w/space/space.h"
@@ -73,6 +73,6 @@ struct BuildReport {
 /// Error(usage) for more components than models allow ("too few models"), Error(failure) for models that
 /// depend on each other; those of collect_models.
 BuildReport build_space(const std::vector<ModelSource>& sources, const BuildOptions& options,
-                        const Progress& progress = {});
+                        const Run& run = {});
 
 }  // namespace w2w

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 
 namespace w2w {
 
@@ -32,7 +32,7 @@ struct ModelSource {
 /// No weight is read. Error(not_found) when there is nothing at a path or no LoRA in a folder,
 /// Error(malformed) naming a file that is none of these.
 std::vector<ModelSource> find_model_sources(const std::vector<std::filesystem::path>& paths,
-                                            const Progress& progress = {});
+                                            const Run& run = {});
 
 /// The matrix [n, P] in a file, f32, f16, bf16 or f64 as stored, mapped. Error(malformed) unless the file
 /// holds one matrix.
@@ -40,6 +40,6 @@ at::Tensor read_model_matrix(const std::filesystem::path& path);
 
 /// Names of models, in order: the lines of a .txt, or the first column of a .csv below its header, or the
 /// rows of identity_df.pt.
-std::vector<std::string> read_model_names(const std::filesystem::path& path);
+std::vector<std::string> read_model_names(const std::filesystem::path& path, const Run& run = {});
 
 }  // namespace w2w

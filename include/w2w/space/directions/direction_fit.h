@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "w2w/base/progress.h"
+#include "w2w/base/run.h"
 #include "w2w/space/direction.h"
 #include "w2w/space/labels.h"
 
@@ -63,7 +63,7 @@ struct DirectionFit {
 /// without the others; Error(malformed) naming a training model whose projections are not finite; the errors
 /// of Labels::column.
 Directions fit_directions(const Space& space, const Labels& labels, const DirectionFit& fit,
-                          const Progress& progress = {});
+                          const Run& run = {});
 
 /// Which training models are kept from the classifiers to test them.
 struct Holdout {
@@ -91,7 +91,7 @@ struct HeldOutScore {
 /// Of each attribute, before anything is taken out; none where a group has no model on one of the two sides.
 std::vector<std::optional<HeldOutScore>> held_out_scores(const Space& space, const Labels& labels,
                                                          const DirectionFit& fit, const Holdout& holdout,
-                                                         const Progress& progress = {});
+                                                         const Run& run = {});
 
 /// Cosines between all directions, f64 [m, m].
 at::Tensor cosines(const Directions& directions);

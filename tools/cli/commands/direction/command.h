@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/commands/attribute_source.h"
+#include "cli/options/attribute_options.h"
 #include "cli/options/shared_options.h"
 #include "cli/terminal/reporter.h"
 
@@ -14,7 +14,7 @@ namespace w2w::cli {
 
 struct DirectionOptions {
   SharedOptions shared;
-  AttributeOptions attributes;
+  AttributeChoice attributes;
   std::vector<std::string> words;  ///< the action, then tables of labels for `fit`
 
   // What only `fit` takes.

@@ -7,9 +7,9 @@
 
 #include "cli/commands/direction/command.h"
 #include "cli/commands/direction/table.h"
-#include "cli/commands/edit_plan.h"
 #include "cli/files/locate.h"
 #include "cli/files/output_paths.h"
+#include "cli/options/edit_values.h"
 #include "w2w/base/error.h"
 #include "w2w/base/nearest_name.h"
 
@@ -41,7 +41,7 @@ DirectionFit typed_fit(const DirectionOptions& options) {
   return fit;
 }
 
-Labels labels_of(const DirectionOptions& options, const Space& space) {
+Labels labels_of(const DirectionOptions& options, const Space& space, const Run& run) {
   std::vector<std::string> files(options.words.begin() + 1, options.words.end());
   if (options.attributes.labels) files.push_back(*options.attributes.labels);
   if (files.empty() && !Labels::of_space(space)) {
@@ -50,12 +50,12 @@ Labels labels_of(const DirectionOptions& options, const Space& space) {
         fmt::format("space ({}) has no labels: expected labels.csv or identity_df.pt in it", space.origin()),
         "give a table of them: w2w direction fit LABELS.csv");
   }
-  return open_labels(files, space);
+  return open_labels(files, space, run);
 }
 
 /// Names the attributes and checks that there are labels for all of them.
-void settle_attributes(DirectionFit& fit, bool debias, const Labels& labels) {
-  if (fit.attributes.empty()) fit.attributes = usable_attributes(labels);
+void settle_attributes(DirectionFit& fit, bool debias, const Labels& labels, const Run& run) {
+  if (fit.attributes.empty()) fit.attributes = usable_attributes(labels, run);
   if (debias) fit.without = fit.attributes;
   if (debias && fit.attributes.size() < 2) {
     throw Error(ErrorKind::usage,
@@ -67,7 +67,8 @@ void settle_attributes(DirectionFit& fit, bool debias, const Labels& labels) {
 }
 
 /// An attribute that was asked for by name must be tested; of all others it is said that they are not.
-void check_scores(const HeldOutScores& scores, const DirectionFit& fit, bool named, const Holdout& holdout) {
+void check_scores(const HeldOutScores& scores, const DirectionFit& fit, bool named, const Holdout& holdout,
+                  const Run& run) {
   std::vector<std::string> untested;
   for (size_t i = 0; i < scores.size(); ++i) {
     if (!scores[i]) untested.push_back(fit.attributes[i]);
@@ -78,7 +79,7 @@ void check_scores(const HeldOutScores& scores, const DirectionFit& fit, bool nam
       "(seed {})",
       first_names(untested), holdout.share, holdout.seed);
   if (named) throw Error(ErrorKind::failure, what, "another --seed or --holdout, or --holdout 0 for no test");
-  warn(what + ": no accuracy");
+  run.warn(what + ": no accuracy");
 }
 
 HeldOutScores test(const DirectionOptions& options, const Space& space, const Labels& labels,
@@ -88,8 +89,8 @@ HeldOutScores test(const DirectionOptions& options, const Space& space, const La
     reporter.field("held_out", nullptr);
     return {};
   }
-  const auto scores = held_out_scores(space, labels, fit, holdout, reporter.progress());
-  check_scores(scores, fit, !options.names.empty(), holdout);
+  const auto scores = held_out_scores(space, labels, fit, holdout, reporter.run());
+  check_scores(scores, fit, !options.names.empty(), holdout, reporter.run());
   const auto models = held_out_models(space.data().projections.size(0), holdout).sum().item<int64_t>();
   reporter.field("held_out", {{"share", holdout.share}, {"seed", holdout.seed}, {"models", models}});
   return scores;
@@ -99,15 +100,16 @@ HeldOutScores test(const DirectionOptions& options, const Space& space, const La
 
 void run_direction_fit(const DirectionOptions& options, Reporter& reporter) {
   auto fit = typed_fit(options);
-  const auto space = Space::open(locate_space(options.shared.space));
-  const auto labels = labels_of(options, space);
-  fit.components = direction_components(options.attributes.components, space);
-  settle_attributes(fit, options.debias, labels);
+  const auto& run = reporter.run();
+  const auto space = Space::open(locate_space(options.shared.space, run), nullptr, run);
+  const auto labels = labels_of(options, space, run);
+  fit.components = direction_components(options.attributes.components, space, run);
+  settle_attributes(fit, options.debias, labels, run);
   const auto path = plan_outputs(options.shared.output, {{"directions", "directions", ".safetensors"}},
-                                 options.shared.existing())
+                                 options.shared.existing(), run)
                         .front();
   const auto scores = test(options, space, labels, fit, reporter);
-  const auto directions = fit_directions(space, labels, fit, reporter.progress());
+  const auto directions = fit_directions(space, labels, fit, reporter.run());
   const bool left = options.shared.leaves(path);
   if (!left) write_directions(path, directions);
   show_attributes(directions, scores, reporter, &Reporter::remark);

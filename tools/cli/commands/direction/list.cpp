@@ -5,9 +5,11 @@
 namespace w2w::cli {
 
 void run_direction_list(const DirectionOptions& options, Reporter& reporter) {
-  const auto space = Space::open(locate_space(options.shared.space));
-  const AttributeSource source(options.attributes, space);
-  const auto directions = source.all();
+  check_attribute_options(options.attributes);
+  const auto& run = reporter.run();
+  const auto space = Space::open(locate_space(options.shared.space, run), nullptr, run);
+  const AttributeSource source(options.attributes, space, run);
+  const auto directions = source.all(run);
   show_attributes(directions, {}, reporter, &Reporter::line);
   reporter.field("source", source.origin());
   reporter.field("components", source.components());

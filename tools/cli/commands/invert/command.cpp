@@ -1,210 +1,107 @@
 // w2w invert: the person of a picture as coefficients in the space.
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <algorithm>
-#include <chrono>
 
 #include "cli/app/app.h"
 #include "cli/commands/invert/plan.h"
-#include "cli/commands/pictures.h"
-#include "cli/commands/smoothed_loss.h"
 #include "cli/files/locate.h"
 #include "cli/files/lora_output.h"
 #include "cli/files/space_choice.h"
+#include "cli/terminal/reporter.h"
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
 #include "w2w/base/read_file.h"
 #include "w2w/io/image.h"
-#include "w2w/pipeline/inversion_checkpoint.h"
 
 namespace w2w::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
-class InvertRun {
+class InvertCommand {
  public:
-  InvertRun(const InvertOptions& options, Reporter& reporter)
-      : options_(options),
-        reporter_(reporter),
-        space_path_(locate_space(options.shared.space)),
-        space_(Space::open(space_path_)),
-        inversion_options_(resolve(options, space_)) {}
+  InvertCommand(const InvertOptions& options, Reporter& reporter)
+      : options_(options), reporter_(reporter), run_(reporter.run()) {}
 
   void run() {
-    tasks_ = plan_inversions(options_, inversion_options_.steps);
+    auto space = Space::open(locate_space(options_.shared.space, run_), nullptr, run_);
+    const auto inversion = resolve(options_, space, run_);
+    tasks_ = plan_inversions(options_, inversion.steps, run_);
     if (tasks_.empty()) return;
-    model_.emplace(open_model(options_.shared));
-    space_ = open_space_of(*model_, space_path_);
-    inversion_.emplace(*model_, space_, inversion_options_);
-    description_ = describe_run(inversion_options_, space_, *model_);
-    if (!options_.mask_labels.empty())
-      description_["--mask-labels"] = fmt::format("{}", fmt::join(options_.mask_labels, ","));
-    description_["--fit"] = options_.fit;
-    description_["--dtype"] = options_.shared.dtype;
-    std::vector<std::string> failed;
-    for (size_t i = 0; i < tasks_.size(); ++i) {
-      try {
-        invert(tasks_[i], i);
-      } catch (const Error& error) {
-        const bool one_of_many = options_.batch_file && error.kind() != ErrorKind::interrupted &&
-                                 error.kind() != ErrorKind::out_of_memory;
-        if (!one_of_many) throw;
-        reporter_.failed(tasks_[i].job.name, error);
-        failed.push_back(tasks_[i].job.name);
-      }
-    }
-    if (!failed.empty()) {
-      throw Error(ErrorKind::failure,
-                  fmt::format("{} of {} people could not be inverted: {}", failed.size(), tasks_.size(),
-                              fmt::join(failed, ", ")),
-                  "the same command again tries only these");
-    }
+    engine_.emplace(open_engine(options_.shared, std::move(space), run_));
+    inverter_.emplace(*engine_, inversion, PictureFitting{parse_fit(options_.fit), options_.mask_labels},
+                      RunDescription{{"dtype", options_.shared.dtype}}, run_);
+
+    PeopleWork work;
+    work.steps = inversion.steps;
+    work.learning_rate = inversion.learning_rate;
+    work.several = options_.batch_file.has_value();
+    work.resume = options_.resume || work.several;
+    work.keep_checkpoints = options_.checkpoint.has_value();
+    for (const auto& task : tasks_) work.tasks.push_back({task.job.name, task.checkpoint});
+    work.open = [this](size_t i) { return inverter_->start(read_pictures(tasks_[i].job), run_); };
+    work.step = [](std::span<PersonRun* const> people) { inversion_of(*people.front()).step(); };
+    work.look = [this](size_t i, PersonRun& person) { draw_previews(tasks_[i], inversion_of(person)); };
+    work.finish = [this](size_t i, const PersonRun& person) {
+      write_results(tasks_[i], static_cast<const InversionRun&>(person));
+    };
+    work.failed = [this](size_t i, const Error& error) { reporter_.failed(tasks_[i].job.name, error); };
+    run_people(work, run_);
   }
 
  private:
-  std::vector<InversionPicture> read_pictures(const InversionJob& job, std::pair<int64_t, int64_t> size,
-                                              PictureHash& hash) {
-    std::vector<InversionPicture> pictures;
-    const auto factor = model_->checkpoint().vae_config().down_factor();
+  static InversionRun& inversion_of(PersonRun& person) { return static_cast<InversionRun&>(person); }
+
+  std::vector<PersonPicture> read_pictures(const InversionJob& job) const {
+    std::vector<PersonPicture> pictures;
     for (size_t i = 0; i < job.images.size(); ++i) {
-      std::optional<Image> mask;
-      if (job.masks[i]) mask = read_image(*job.masks[i]);
-      const auto image = read_image(job.images[i], std::max(size.first, size.second));
-      hash.add(image);
-      hash.add(mask ? "masked" : "");
-      if (mask) hash.add(*mask);
-      pictures.push_back(fit_picture(image, job.images[i].string(), mask,
-                                     job.masks[i] ? job.masks[i]->string() : "", parse_fit(options_.fit),
-                                     size.first, size.second, factor, options_.mask_labels));
+      PersonPicture picture;
+      if (job.masks[i]) {
+        picture.mask = read_image(*job.masks[i], {}, run_);
+        picture.mask_name = job.masks[i]->string();
+      }
+      picture.image = read_image(job.images[i], inverter_->picture_side(), run_);
+      picture.name = job.images[i].string();
+      pictures.push_back(std::move(picture));
     }
     return pictures;
   }
 
-  void invert(const InversionTask& task, size_t index) {
-    PictureHash hash;
-    const auto pictures = read_pictures(task.job, inversion_->picture_size(), hash);
-    auto run = description_;
-    run["pictures"] = hash.hex();
-    auto state = inversion_->initial_state();
-    if ((options_.resume || options_.batch_file) && fs::exists(task.checkpoint)) {
-      state = read_inversion_checkpoint(task.checkpoint, run, inversion_options_.components);
-      notice(fmt::format("going on after step {} ({})", state.steps(), task.checkpoint.string()));
-    }
-    const int64_t total = inversion_options_.steps;
-    const int64_t save_every = std::max<int64_t>(1, total / 20);
-    auto saved = Clock::now();
-    SmoothedLoss smoothed;
-    for (const double loss : state.losses) smoothed(loss);
-    auto bar = reporter_.progress();
-    const auto what = tasks_.size() == 1
-                          ? std::string("inverting")
-                          : fmt::format("{} ({} of {})", task.job.name, index + 1, tasks_.size());
-    const auto after_step = [&](const InversionState& now) {
-      state = now;
-      report(bar, {what, now.steps(), total, fmt::format("loss {:.4f}", smoothed(now.losses.back()))});
-      if (now.steps() % save_every == 0 || Clock::now() - saved > std::chrono::minutes(1)) {
-        write_inversion_checkpoint(task.checkpoint, now, run);
-        saved = Clock::now();
-      }
-      draw_previews(task, now);
-    };
-    draw_previews(task, state);  // one that an interruption may have cut off
-    try {
-      state = inversion_->run(pictures, state, after_step);
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::interrupted) throw;
-      write_inversion_checkpoint(task.checkpoint, state, run);
-      throw Error(error.kind(), error.what(),
-                  fmt::format("the same command with --resume goes on after step {}", state.steps()));
-    }
-    write_results(task, state);
-    if (options_.checkpoint) {
-      write_inversion_checkpoint(task.checkpoint, state, run);
-    } else {
-      fs::remove(task.checkpoint);
-    }
-  }
-
-  void write_results(const InversionTask& task, const InversionState& state) {
-    std::string table = "step,loss,smoothed\n";
-    SmoothedLoss smoothed;
-    for (size_t i = 0; i < state.losses.size(); ++i) {
-      table += fmt::format("{},{:.9g},{:.9g}\n", i + 1, state.losses[i], smoothed(state.losses[i]));
-    }
-    write_file(task.losses, table);
-    reporter_.output(task.losses.path, "log", {{"steps", state.steps()}});
-
-    Identity identity;
-    identity.coefficients = inversion_->coefficients(state);
-    set_space(identity, space_);
-    identity.model = space_.data().base_model;
-    identity.trigger = inversion_options_.prompt;
-    identity.history = json_text(Json::array({history(task.job)}));
+  void write_results(const InversionTask& task, const InversionRun& inversion) {
+    write_file(task.losses, inversion.loss_table());
+    reporter_.output(task.losses.path, "log", {{"steps", inversion.steps()}});
+    const auto person = inversion.person();
     if (task.lora) {
-      write_lora(*task.lora, *options_.lora, space_.lora(identity.coefficients), task.job.name, identity,
+      write_lora(*task.lora, *options_.lora, engine_->lora(person), task.job.name, person,
                  options_.shared.no_metadata);
       reporter_.output(task.lora->path, "lora", {{"name", task.job.name}});
     }
-    write_identity(task.coefficients, identity);  // last: it marks the person as finished
+    write_identity(task.coefficients, person);  // last: it marks the person as finished
     reporter_.output(task.coefficients.path, "coefficients",
-                     {{"name", task.job.name}, {"seed", inversion_options_.seed}});
+                     {{"name", task.job.name}, {"seed", inverter_->options().seed}});
   }
 
-  Json history(const InversionJob& job) const {
-    Json images = Json::array();
-    for (const auto& image : job.images) images.push_back(image.filename().string());
-    return {{"command", "invert"},
-            {"images", images},
-            {"method", options_.method},
-            {"seed", inversion_options_.seed},
-            {"components", inversion_options_.components},
-            {"steps", inversion_options_.steps},
-            {"lr", inversion_options_.learning_rate},
-            {"weight_decay", inversion_options_.weight_decay},
-            {"batch", inversion_options_.batch * inversion_options_.accumulate}};
-  }
-
-  void draw_previews(const InversionTask& task, const InversionState& state) {
-    for (const auto& [step, path] : task.previews) {
-      if (step == state.steps()) preview(state, path);
+  void draw_previews(const InversionTask& task, const InversionRun& inversion) {
+    for (const auto& [step, output] : task.previews) {
+      if (step != inversion.steps()) continue;
+      try {
+        const auto preview = inversion.preview(options_.preview_steps, run_.with_progress({}));
+        write_image(output, preview.pixels, {}, run_);
+        reporter_.output(output.path, "picture",
+                         {{"step", inversion.steps()}, {"seed", inverter_->options().seed}});
+      } catch (const Error& error) {  // what cannot be drawn may still be found
+        if (error.kind() != ErrorKind::failure) throw;
+        run_.warn(fmt::format("no preview of step {}: {}", inversion.steps(), error.what()));
+      }
     }
-  }
-
-  void preview(const InversionState& state, const OutputPath& output) {
-    model_->set_person(space_.lora(inversion_->coefficients(state)));
-    TextToImageOptions picture;
-    picture.prompt = inversion_options_.prompt;
-    picture.negative_prompt = space_.data().defaults.negative_prompt;
-    picture.cfg_scale = space_.data().defaults.cfg_scale;
-    picture.steps = options_.preview_steps;
-    picture.width = inversion_options_.width;
-    picture.height = inversion_options_.height;
-    picture.seed = inversion_options_.seed;
-    at::Tensor pixels;
-    try {
-      pixels = model_->run(picture);
-    } catch (const Error& error) {  // what cannot be drawn may still be found
-      if (error.kind() != ErrorKind::failure) throw;
-      return warn(fmt::format("no preview of step {}: {}", state.steps(), error.what()));
-    }
-    write_image(output, pixels);
-    reporter_.output(output.path, "picture", {{"step", state.steps()}, {"seed", picture.seed}});
   }
 
   const InvertOptions& options_;
   Reporter& reporter_;
-  fs::path space_path_;
-  Space space_;
-  InversionOptions inversion_options_;
+  const Run& run_;
   std::vector<InversionTask> tasks_;
-  std::optional<TextToImage> model_;
-  std::optional<Inversion> inversion_;
-  RunDescription description_;  ///< of every person's run, but for the pictures
+  std::optional<Engine> engine_;
+  std::optional<Inverter> inverter_;
 };
 
 /// What can be refused before anything is opened.
@@ -267,7 +164,7 @@ void add_invert(App& app) {
         {"w2w invert --batch-file people.csv -o people", "many people, one after the other"}}},
       [options](Reporter& reporter) {
         check(*options);
-        InvertRun(*options, reporter).run();
+        InvertCommand(*options, reporter).run();
       });
   add_invert_options(parser, *options);
   add_model_options(parser, options->shared);

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "w2w/base/run.h"
+
 namespace w2w::cli {
 
 /// One person to invert.
@@ -15,6 +17,6 @@ struct InversionJob {
 
 /// A table (manifest.h) with the columns name, image and mask; a name in several lines is one person with
 /// several pictures.
-std::vector<InversionJob> read_inversion_jobs(const std::filesystem::path& path);
+std::vector<InversionJob> read_inversion_jobs(const std::filesystem::path& path, const Run& run);
 
 }  // namespace w2w::cli

@@ -2,51 +2,30 @@
 
 #include <fmt/format.h>
 
-#include "cli/files/lora_output.h"
-#include "cli/files/space_choice.h"
 #include "cli/options/lora_option.h"
 #include "cli/options/option_values.h"
 #include "cli/options/seeds.h"
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
+#include "w2w/engine/people.h"
 #include "w2w/io/image.h"
 
 namespace w2w::cli {
-namespace {
-
-InversionOptions defaults_of(const InvertOptions& given) {
-  InversionOptions options;  // the paper's for photographs (reference.md, "Inversion"): "real", "reference"
-  if (given.preset == "ood") {  // paintings, cartoons
-    options.components = 1000;
-    options.steps = 800;
-    options.learning_rate = 1;
-    options.weight_decay = 0;
-  }
-  if (given.method == "fast") {  // measured on the demo world: scripts/demo_world/README.md, "Inversion"
-    options.steps = 100;
-    options.learning_rate = 0.2;
-    options.weight_decay = 0;
-    options.whitened = options.cosine = true;
-  }
-  return options;
-}
-
-}  // namespace
-
-InversionOptions resolve(const InvertOptions& options, const Space& space) {
-  auto resolved = defaults_of(options);
+InversionOptions resolve(const InvertOptions& options, const Space& space, const Run& run) {
+  auto resolved =
+      inversion_preset(options.preset == "ood" ? InversionPreset::ood : InversionPreset::real,
+                       options.method == "fast" ? InversionMethod::fast : InversionMethod::reference);
   if (options.components) {
     resolved.components = *options.components;
     space.components(resolved.components);  // refuses a number above the space's
   } else {
-    resolved.components = components_up_to(resolved.components, space.components());
+    resolved.components = components_up_to(resolved.components, space.components(), run);
   }
   resolved.steps = options.steps.value_or(resolved.steps);
   resolved.learning_rate = options.learning_rate.value_or(resolved.learning_rate);
   resolved.weight_decay = options.weight_decay.value_or(resolved.weight_decay);
   resolved.batch = options.batch;
   resolved.accumulate = options.accumulate;
-  resolved.seed = parse_one_seed(options.seed);
+  resolved.seed = parse_one_seed(options.seed, draw_seed, "--seed", run);
   resolved.prompt =
       options.shared.prompts.empty() ? space.data().defaults.prompt : options.shared.prompts.front();
   resolved.width = options.shared.width.value_or(space.data().defaults.width);

@@ -7,7 +7,7 @@
 
 #include "cli/files/manifest.h"
 #include "cli/options/shared_options.h"
-#include "w2w/pipeline/inversion.h"
+#include "w2w/engine/inversion_run.h"
 
 namespace w2w::cli {
 
@@ -36,6 +36,6 @@ void add_invert_options(CLI::App& parser, InvertOptions& options);
 
 /// The preset with what was given in its place, checked; `available` are the space's components: a preset
 /// that wants more takes them all and says so, an explicit number is an Error(usage).
-InversionOptions resolve(const InvertOptions& options, const Space& space);
+InversionOptions resolve(const InvertOptions& options, const Space& space, const Run& run);
 
 }  // namespace w2w::cli

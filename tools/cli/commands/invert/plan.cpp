@@ -2,22 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <span>
-
 #include "cli/files/lora_output.h"
 #include "cli/files/output_paths.h"
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
 
 namespace w2w::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<InversionJob> jobs_of(const InvertOptions& options) {
+std::vector<InversionJob> jobs_of(const InvertOptions& options, const Run& run) {
   if (options.batch_file) {
-    auto jobs = read_inversion_jobs(*options.batch_file);
+    auto jobs = read_inversion_jobs(*options.batch_file, run);
     return options.shard ? options.shard->of(std::move(jobs)) : jobs;
   }
   InversionJob job{options.name.value_or(fs::path(options.images.front()).stem().string()), {}, {}};
@@ -39,7 +36,6 @@ std::vector<int64_t> preview_steps(const InvertOptions& options, int64_t steps) 
   return previews;
 }
 
-/// The outputs of one person, in the order task_of takes them.
 std::vector<PlannedOutput> outputs_of(const InvertOptions& options, const std::string& name,
                                       const std::vector<int64_t>& previews) {
   std::vector<PlannedOutput> outputs = {{"coefficients", name, ".safetensors"}, {"log", name, "_loss.csv"}};
@@ -51,11 +47,12 @@ std::vector<PlannedOutput> outputs_of(const InvertOptions& options, const std::s
 }
 
 InversionTask task_of(const InvertOptions& options, const InversionJob& job,
-                      const std::vector<int64_t>& previews, std::span<const OutputPath> paths) {
-  InversionTask task{job, paths[0], paths[1], paths[0].path, {}, {}};
-  size_t next = 2;
-  if (options.lora) task.lora = paths[next++];
-  for (const auto step : previews) task.previews.emplace_back(step, paths[next++]);
+                      const std::vector<int64_t>& previews, const PersonOutputs& outputs) {
+  const auto& coefficients = outputs.at("coefficients");
+  InversionTask task{job, coefficients, outputs.at("log"), coefficients.path, {}, {}};
+  if (const auto* lora = outputs.find("lora")) task.lora = *lora;
+  for (size_t i = 0; i < previews.size(); ++i)
+    task.previews.emplace_back(previews[i], outputs.all("picture")[i]);
   task.checkpoint.replace_extension();
   task.checkpoint += "_checkpoint.safetensors";
   if (options.checkpoint) task.checkpoint = *options.checkpoint;
@@ -64,31 +61,29 @@ InversionTask task_of(const InvertOptions& options, const InversionJob& job,
 
 }  // namespace
 
-std::vector<InversionTask> plan_inversions(const InvertOptions& options, int64_t steps) {
-  const auto jobs = jobs_of(options);
+std::vector<InversionTask> plan_inversions(const InvertOptions& options, int64_t steps, const Run& run) {
+  const auto jobs = jobs_of(options, run);
   if (jobs.empty()) return {};
   const auto previews = preview_steps(options, steps);
-  std::vector<PlannedOutput> outputs;
-  for (const auto& job : jobs) {
-    for (auto& output : outputs_of(options, job.name, previews)) outputs.push_back(std::move(output));
-  }
-  const size_t each = outputs.size() / jobs.size();
+  OutputPlan outputs;
+  for (const auto& job : jobs) outputs.add(outputs_of(options, job.name, previews));
   auto existing = options.shared.existing();
   if (existing == Existing::refuse && (options.resume || options.batch_file)) existing = Existing::keep;
-  auto paths = plan_outputs(options.shared.output, outputs, existing);
-  for (size_t i = 0; i < paths.size(); ++i) {  // what a run that did not come to its end left is replaced
-    if (i % each != 0) paths[i].replace = existing != Existing::refuse;
+  outputs.settle(options.shared.output, existing, run);
+  const size_t each = outputs.paths().size() / jobs.size();
+  for (size_t i = 0; i < outputs.paths().size(); ++i) {  // what an unfinished run left is replaced
+    if (i % each != 0) outputs.paths()[i].replace = existing != Existing::refuse;
   }
 
   std::vector<InversionTask> tasks;
   for (size_t i = 0; i < jobs.size(); ++i) {
-    auto task = task_of(options, jobs[i], previews, std::span(paths).subspan(i * each, each));
+    auto task = task_of(options, jobs[i], previews, outputs[i]);
     if (fs::exists(task.coefficients.path) && !options.shared.force) {
       if (!options.batch_file && !options.shared.skip_existing) {
         throw Error(ErrorKind::failure, "the output exists already (" + task.coefficients.path.string() + ")",
                     "it is finished; pass --force to replace it");
       }
-      notice(fmt::format("{} is finished", task.job.name));
+      run.notice(fmt::format("{} is finished", task.job.name));
       continue;
     }
     if (!options.resume && !options.batch_file) keep_unfinished(task.checkpoint, options.shared.force);

@@ -21,6 +21,6 @@ struct InversionTask {
 /// Everybody to invert in `steps` steps, all files named, before any work: of a table those who are not
 /// finished. Error(failure) for outputs that exist (of an unfinished run they are replaced) or cannot be
 /// written.
-std::vector<InversionTask> plan_inversions(const InvertOptions& options, int64_t steps);
+std::vector<InversionTask> plan_inversions(const InvertOptions& options, int64_t steps, const Run& run);
 
 }  // namespace w2w::cli

@@ -4,15 +4,15 @@
 
 #include <algorithm>
 
-#include "cli/commands/identity_source.h"
 #include "cli/commands/space/options.h"
 #include "cli/files/locate.h"
 #include "cli/files/space_choice.h"
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/atomic_folder.h"
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
+#include "w2w/base/run.h"
 #include "w2w/device/device.h"
+#include "w2w/engine/person_file.h"
 
 namespace w2w::cli {
 namespace {
@@ -32,9 +32,10 @@ const ModelSource* first_of(const std::vector<ModelSource>& sources, ModelSource
 }
 
 /// What the sources say of the base model and of how to render; the options come before both.
-void take_over(const std::vector<ModelSource>& sources, const SpaceOptions& options, BuildOptions& build) {
+void take_over(const std::vector<ModelSource>& sources, const SpaceOptions& options, BuildOptions& build,
+               const Run& run) {
   if (const auto* source = first_of(sources, ModelSource::Kind::space)) {
-    const auto space = Space::open(source->path);
+    const auto space = Space::open(source->path, nullptr, run);
     build.defaults = space.data().defaults;
     build.base_model = space.data().base_model;
   } else if (const auto* lora = first_of(sources, ModelSource::Kind::lora)) {
@@ -51,14 +52,14 @@ void take_over(const std::vector<ModelSource>& sources, const SpaceOptions& opti
   build.defaults = with_options(build.defaults, options);
 }
 
-void check_weights(const SpaceOptions& options) {
+void check_weights(const SpaceOptions& options, const Run& run) {
   if (!options.weights) return;
   const fs::path file = *options.weights;
   if (file.extension() != ".safetensors") {
     throw Error(ErrorKind::usage,
                 fmt::format("--weights expects a .safetensors file, found '{}'", *options.weights));
   }
-  remove_leftovers(file.parent_path());
+  remove_leftovers(file.parent_path(), run);
   AtomicFile probe(file);  // refuses now what could not be written in an hour
   if (fs::exists(file) && !options.shared.force) {
     throw Error(ErrorKind::failure, fmt::format("the output exists already ({})", file.string()),
@@ -66,12 +67,12 @@ void check_weights(const SpaceOptions& options) {
   }
 }
 
-void say(const BuildReport& report, const Reporter&) {
-  notice(fmt::format(
+void say(const BuildReport& report, const Reporter& reporter) {
+  reporter.run().notice(fmt::format(
       "{} models of {} parameters ({} of them move): {} components hold {:.4g} % of the variance",
       report.models, report.parameters, report.moving, report.components, 100 * report.explained));
   if (!report.exact) {
-    notice(
+    reporter.run().notice(
         fmt::format("randomized: |G u - s^2 u| / s^2 of the components is {:.1e} in the median, {:.1e} at "
                     "worst",
                     report.residual_median, report.residual_worst));
@@ -87,27 +88,27 @@ void run_space_build(const SpaceOptions& options, Reporter& reporter) {
                 "a LoRA file, a folder of LoRAs, a matrix [n, P] or a space");
   }
   auto build = options.build;
-  build.output = plan_space_folder(options).path;
+  build.output = plan_space_folder(options, reporter.run()).path;
   build.force = options.shared.force;
   build.components = options.components;
   build.method = parse_method(options.method);
   if (options.shared.device != "auto") build.device = parse_device(options.shared.device);
   build.dtype = options.dtype.empty() ? c10::kFloat : parse_dtype(options.dtype, c10::kCPU);
   build.check();
-  check_weights(options);
+  check_weights(options, reporter.run());
   if (options.weights) build.weights = *options.weights;
   if (options.names) {
     build.names_file = *options.names;
-    build.names = read_model_names(build.names_file);
+    build.names = read_model_names(build.names_file, reporter.run());
   }
 
-  const auto progress = reporter.progress();
-  const auto sources = find_model_sources({arguments.begin(), arguments.end()}, progress);
-  build.linears = model_layers(options.shared);
-  take_over(sources, options, build);
+  const auto& run = reporter.run();
+  const auto sources = find_model_sources({arguments.begin(), arguments.end()}, run);
+  build.linears = model_layers(options.shared, run);
+  take_over(sources, options, build, run);
   const auto report = [&] {
     try {
-      return build_space(sources, build, progress);
+      return build_space(sources, build, run);
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::malformed || options.shared.model || !error.hint().empty()) throw;
       throw Error(error.kind(), error.what(),

@@ -19,10 +19,10 @@ namespace w2w::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using Run = void (*)(const SpaceOptions&, Reporter&);
+using RunAction = void (*)(const SpaceOptions&, Reporter&);
 
 struct Action {
-  Run run;
+  RunAction run;
   std::set<std::string> options;  ///< those of its own, by their long names
 };
 
@@ -131,7 +131,7 @@ void add_default_options(CLI::App& parser, SpaceOptions& options) {
 
 }  // namespace
 
-OutputPath plan_space_folder(const SpaceOptions& options) {
+OutputPath plan_space_folder(const SpaceOptions& options, const Run& run) {
   if (!options.shared.output || options.shared.output->empty()) {
     throw Error(ErrorKind::usage,
                 fmt::format("space {} needs -o, the folder of the new space", options.words[0]),
@@ -144,7 +144,7 @@ OutputPath plan_space_folder(const SpaceOptions& options) {
     throw Error(ErrorKind::failure, fmt::format("{} ({})", what, folder.string()), hint);
   };
   const auto above = folder.parent_path();
-  remove_leftovers(above);
+  remove_leftovers(above, run);
   check_file_name(folder.string() + ".building");
   if (fs::exists(folder, error)) {
     if (!fs::is_directory(folder)) refuse("the output is a file, expected a folder", "choose another -o");
@@ -159,14 +159,14 @@ OutputPath plan_space_folder(const SpaceOptions& options) {
   return {folder, options.shared.force};
 }
 
-fs::path space_folder(const SpaceOptions& options) {
+fs::path space_folder(const SpaceOptions& options, const Run& run) {
   const auto arguments = options.arguments();
   if (arguments.size() > 1) {
     throw Error(ErrorKind::usage,
                 fmt::format("unexpected argument '{}' of `w2w space {}`", arguments[1], options.words[0]),
                 "see `w2w help space`");
   }
-  return arguments.empty() ? locate_space(options.shared.space) : fs::path(arguments.front());
+  return arguments.empty() ? locate_space(options.shared.space, run) : fs::path(arguments.front());
 }
 
 SpaceDefaults with_options(SpaceDefaults defaults, const SpaceOptions& options) {

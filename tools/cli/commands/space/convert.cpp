@@ -18,12 +18,12 @@ void run_space_convert(const SpaceOptions& options, Reporter& reporter) {
                 "w2w space convert released/files -m MODEL -o space");
   }
   ConvertOptions convert;
-  convert.output = plan_space_folder(options);
+  convert.output = plan_space_folder(options, reporter.run());
   convert.components = options.components;
   if (!options.dtype.empty()) convert.dtype = parse_dtype(options.dtype, c10::kCPU);
   auto shared = options.shared;
   shared.space = arguments.front();
-  const auto space = open_fitted_space(shared);
+  const auto space = open_bound_space(shared, reporter.run());
   std::error_code error;
   if (std::filesystem::equivalent(convert.output.path, arguments.front(), error)) {
     throw Error(ErrorKind::failure,
@@ -32,7 +32,7 @@ void run_space_convert(const SpaceOptions& options, Reporter& reporter) {
   }
   convert.base_model = options.base_model.value_or(space.data().base_model);
   convert.defaults = with_options(space.data().defaults, options);
-  convert_space(space, convert, reporter.progress());
+  convert_space(space, convert, reporter.run());
   reporter.output(convert.output.path, "space",
                   {{"components", options.components.value_or(space.components())},
                    {"parameters", space.parameters()},

@@ -136,7 +136,7 @@ class SpaceInfo {
   }
 
   void people() {
-    const auto names = training_names(space_);
+    const auto names = training_names(space_, reporter_.run());
     if (names.empty()) return;
     reporter_.field("names", names);
     const bool all = reporter_.options().verbose || names.size() <= 6;
@@ -156,7 +156,7 @@ class SpaceInfo {
 }  // namespace
 
 void run_space_info(const SpaceOptions& options, Reporter& reporter) {
-  const auto space = Space::open(space_folder(options));
+  const auto space = Space::open(space_folder(options, reporter.run()), nullptr, reporter.run());
   if (options.components) space.components(*options.components);  // refuses more than there are
   SpaceInfo(space, options, reporter).tell();
 }

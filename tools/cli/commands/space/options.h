@@ -33,12 +33,12 @@ void run_space_verify(const SpaceOptions& options, Reporter& reporter);
 
 /// Where a space goes: --output, a folder. Refuses one that exists unless it is empty, or a space and --force
 /// is given; makes the folder it lies in.
-OutputPath plan_space_folder(const SpaceOptions& options);
+OutputPath plan_space_folder(const SpaceOptions& options, const Run& run);
 
 /// `defaults` with what the options say of them.
 SpaceDefaults with_options(SpaceDefaults defaults, const SpaceOptions& options);
 
 /// The folder an action looks at: its argument, --space, or the demo world's.
-std::filesystem::path space_folder(const SpaceOptions& options);
+std::filesystem::path space_folder(const SpaceOptions& options, const Run& run);
 
 }  // namespace w2w::cli

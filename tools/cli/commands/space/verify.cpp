@@ -59,10 +59,10 @@ std::optional<ErrorKind> kind_of(const std::vector<ReleaseFile>& files) {
   return kind;
 }
 
-SpaceCheck check_model(const fs::path& folder, const SharedOptions& options) {
-  const auto linears = model_layers(options);
+SpaceCheck check_model(const fs::path& folder, const SharedOptions& options, const Run& run) {
+  const auto linears = model_layers(options, run);
   try {
-    const auto space = Space::open(folder, &linears);
+    const auto space = Space::open(folder, &linears, run);
     return {"model", true,
             fmt::format("the space is one of this model: {} layers", space.layout().targets().size())};
   } catch (const Error& error) {
@@ -71,16 +71,18 @@ SpaceCheck check_model(const fs::path& folder, const SharedOptions& options) {
 }
 
 std::vector<SpaceCheck> checks_of(const fs::path& folder, const SharedOptions& options, Reporter& reporter) {
-  auto checks = verify_space(folder, reporter.progress());
-  if (options.model && checks.front().ok) checks.insert(checks.begin() + 1, check_model(folder, options));
+  auto checks = verify_space(folder, reporter.run());
+  if (options.model && checks.front().ok)
+    checks.insert(checks.begin() + 1, check_model(folder, options, reporter.run()));
   return checks;
 }
 
 }  // namespace
 
 void run_space_verify(const SpaceOptions& options, Reporter& reporter) {
-  const auto folder = space_folder(options);
-  if (options.shared.model) locate_model(options.shared.model);  // refuses it before the work
+  const auto& run = reporter.run();
+  const auto folder = space_folder(options, run);
+  if (options.shared.model) locate_model(options.shared.model, run);  // refuses it before the work
   const auto release = release_folder(folder);
   const auto files = release ? inspect_release(*release) : std::vector<ReleaseFile>{};
   Table table(reporter, files);

@@ -25,8 +25,7 @@ fs::path made(const fs::path& folder, int64_t number) {
 
 }  // namespace
 
-std::vector<fs::path> make_class_pictures(const TrainOptions& options, TextToImage& model,
-                                          Reporter& reporter) {
+std::vector<fs::path> make_class_pictures(const TrainOptions& options, Trainer& trainer, Reporter& reporter) {
   const auto folder = folder_of(options);
   std::error_code error;
   fs::create_directories(folder, error);
@@ -36,27 +35,21 @@ std::vector<fs::path> make_class_pictures(const TrainOptions& options, TextToIma
   }
   std::vector<fs::path> own;
   for (int64_t i = 1; fs::exists(made(folder, i)); ++i) own.push_back(made(folder, i));
-  auto found = pictures_in(folder);
+  const auto& run = reporter.run();
+  auto found = pictures_in(folder, run);
   // Pictures that somebody else put there are enough, however many; a set of our own is completed.
   const bool foreign = found.size() > own.size();
   const int64_t wanted =
       options.class_count.value_or(foreign ? static_cast<int64_t>(found.size()) : usual_count);
 
-  TextToImageOptions picture;
-  picture.prompt = options.training.class_prompt;
-  picture.cfg_scale = 7.5;
-  picture.width = options.training.width;
-  picture.height = options.training.height;
-  auto bar = reporter.progress();
-  model.set_person({});
   for (int64_t number = 1; static_cast<int64_t>(found.size()) < wanted; ++number) {
     const auto path = made(folder, number);
     if (fs::exists(path)) continue;
-    picture.seed = static_cast<uint64_t>(number);
-    write_image(path, model.run(picture));
-    reporter.output(path, "picture", {{"seed", picture.seed}, {"prompt", picture.prompt}});
+    const auto picture = trainer.draw_class_picture(static_cast<uint64_t>(number), run.with_progress({}));
+    write_image(path, picture.pixels, {}, run);
+    reporter.output(path, "picture", {{"seed", number}, {"prompt", picture.options.prompt}});
     found.push_back(path);
-    report(bar, {"drawing class pictures", static_cast<int64_t>(found.size()), wanted, {}});
+    run.report({"drawing class pictures", static_cast<int64_t>(found.size()), wanted, {}});
   }
   found.resize(static_cast<size_t>(std::min<int64_t>(wanted, static_cast<int64_t>(found.size()))));
   return found;

@@ -9,7 +9,6 @@
 #include "cli/files/output_paths.h"
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/error.h"
-#include "w2w/base/log.h"
 #include "w2w/io/image.h"
 
 namespace w2w::cli {
@@ -30,25 +29,25 @@ bool is_hidden(const fs::path& path) {
 }
 
 void tell_skipped(std::vector<std::string> names, const fs::path& folder, const std::string& one,
-                  const std::string& many) {
+                  const std::string& many, const Run& run) {
   if (names.empty()) return;
   constexpr size_t most_named = 5;
   std::sort(names.begin(), names.end());
   const size_t count = names.size();
   names.resize(std::min(count, most_named));
-  notice(fmt::format("skipped {} ({}): {}{}",
-                     count == 1 ? fmt::format("1 file that is no {}", one)
-                                : fmt::format("{} files that are no {}", count, many),
-                     folder.string(), fmt::join(names, ", "), count > most_named ? ", ..." : ""));
+  run.notice(fmt::format("skipped {} ({}): {}{}",
+                         count == 1 ? fmt::format("1 file that is no {}", one)
+                                    : fmt::format("{} files that are no {}", count, many),
+                         folder.string(), fmt::join(names, ", "), count > most_named ? ", ..." : ""));
 }
 
 /// A picture, or all of a folder.
-void add(TrainingJob& job, const fs::path& path, const std::string& prompt = {}) {
+void add(TrainingJob& job, const fs::path& path, const std::string& prompt, const Run& run) {
   if (!fs::exists(path)) {
     throw Error(ErrorKind::not_found, fmt::format("no such picture or folder ({})", path.string()));
   }
   if (!fs::is_directory(path)) return job.pictures.push_back({path, prompt});
-  const auto pictures = pictures_in(path);
+  const auto pictures = pictures_in(path, run);
   if (pictures.empty()) {
     throw Error(ErrorKind::not_found, fmt::format("no pictures in this folder ({})", path.string()),
                 fmt::format("expected {} files; folders of many people go to --batch-file", picture_formats));
@@ -57,7 +56,7 @@ void add(TrainingJob& job, const fs::path& path, const std::string& prompt = {})
 }
 
 /// A folder for each person.
-std::vector<TrainingJob> jobs_in(const fs::path& folder) {
+std::vector<TrainingJob> jobs_in(const fs::path& folder, const Run& run) {
   std::vector<fs::path> people;
   std::vector<std::string> others;
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -67,7 +66,7 @@ std::vector<TrainingJob> jobs_in(const fs::path& folder) {
     else
       others.push_back(entry.path().filename().string());
   }
-  tell_skipped(std::move(others), folder, "folder of a person", "folders of people");
+  tell_skipped(std::move(others), folder, "folder of a person", "folders of people", run);
   std::sort(people.begin(), people.end());
   if (people.empty()) {
     throw Error(ErrorKind::not_found,
@@ -76,18 +75,18 @@ std::vector<TrainingJob> jobs_in(const fs::path& folder) {
   }
   std::vector<TrainingJob> jobs;
   for (const auto& person : people)
-    add(jobs.emplace_back(TrainingJob{person.filename().string(), {}, {}}), person);
+    add(jobs.emplace_back(TrainingJob{person.filename().string(), {}, {}}), person, "", run);
   return jobs;
 }
 
-std::vector<TrainingJob> jobs_of_table(const fs::path& path) {
+std::vector<TrainingJob> jobs_of_table(const fs::path& path, const Run& run) {
   std::vector<TrainingJob> jobs;
-  for (const auto& line : read_manifest(path, {"prompt", "start"})) {
+  for (const auto& line : read_manifest(path, {"prompt", "start"}, run)) {
     auto job = std::find_if(jobs.begin(), jobs.end(),
                             [&](const TrainingJob& known) { return known.name == line.name; });
     if (job == jobs.end()) job = jobs.insert(jobs.end(), {line.name, {}, {}});
     const auto prompt = line.more.find("prompt");
-    add(*job, line.image, prompt == line.more.end() ? "" : prompt->second);
+    add(*job, line.image, prompt == line.more.end() ? "" : prompt->second, run);
     const auto start = line.file("start", path);
     if (start && job->start && *start != *job->start) {
       throw Error(ErrorKind::malformed,
@@ -99,19 +98,19 @@ std::vector<TrainingJob> jobs_of_table(const fs::path& path) {
   return jobs;
 }
 
-std::vector<TrainingJob> jobs_of(const TrainOptions& options) {
+std::vector<TrainingJob> jobs_of(const TrainOptions& options, const Run& run) {
   if (options.batch_file) {
-    return fs::is_directory(*options.batch_file) ? jobs_in(*options.batch_file)
-                                                 : jobs_of_table(*options.batch_file);
+    return fs::is_directory(*options.batch_file) ? jobs_in(*options.batch_file, run)
+                                                 : jobs_of_table(*options.batch_file, run);
   }
   TrainingJob job{options.name.value_or(name_of(options.pictures.front())), {}, {}};
-  for (const auto& path : options.pictures) add(job, path);
+  for (const auto& path : options.pictures) add(job, path, "", run);
   return {job};
 }
 
 }  // namespace
 
-std::vector<fs::path> pictures_in(const fs::path& folder) {
+std::vector<fs::path> pictures_in(const fs::path& folder, const Run& run) {
   std::vector<fs::path> pictures;
   std::vector<std::string> others;
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -123,26 +122,26 @@ std::vector<fs::path> pictures_in(const fs::path& folder) {
     else
       others.push_back(path.filename().string() + (file ? "" : "/"));
   }
-  tell_skipped(std::move(others), folder, "picture", "pictures");
+  tell_skipped(std::move(others), folder, "picture", "pictures", run);
   std::sort(pictures.begin(), pictures.end());
   return pictures;
 }
 
-std::vector<TrainingTask> plan_trainings(const TrainOptions& options) {
-  auto jobs = jobs_of(options);
+std::vector<TrainingTask> plan_trainings(const TrainOptions& options, const Run& run) {
+  auto jobs = jobs_of(options, run);
   if (options.shard) jobs = options.shard->of(std::move(jobs));
-  std::vector<PlannedOutput> outputs;
+  OutputPlan outputs;
   for (const auto& job : jobs) {
-    outputs.push_back({"lora", job.name, options.format == "peft" ? "" : ".safetensors"});
-    outputs.push_back({"log", job.name, "_loss.csv"});
+    outputs.add(
+        {{"lora", job.name, options.format == "peft" ? "" : ".safetensors"}, {"log", job.name, "_loss.csv"}});
   }
   auto existing = options.shared.existing();
   if (existing == Existing::refuse && (options.resume || options.batch_file)) existing = Existing::keep;
-  const auto paths = plan_outputs(options.shared.output, outputs, existing);
+  outputs.settle(options.shared.output, existing, run);
   std::vector<TrainingTask> tasks;
   for (size_t i = 0; i < jobs.size(); ++i) {
-    TrainingTask task{
-        jobs[i].name, std::move(jobs[i].pictures), jobs[i].start, paths[2 * i], paths[2 * i + 1], {}};
+    TrainingTask task{jobs[i].name,          std::move(jobs[i].pictures), jobs[i].start,
+                      outputs[i].at("lora"), outputs[i].at("log"),        {}};
     if (!task.start && options.start) task.start = *options.start;
     task.losses.replace = existing != Existing::refuse;  // of a run that did not come to its end
     if (fs::exists(task.lora.path) && !options.shared.force) {
@@ -150,7 +149,7 @@ std::vector<TrainingTask> plan_trainings(const TrainOptions& options) {
         throw Error(ErrorKind::failure, "the output exists already (" + task.lora.path.string() + ")",
                     "it is finished; pass --force to replace it");
       }
-      debug(fmt::format("{} is finished", task.name));
+      run.debug(fmt::format("{} is finished", task.name));
       continue;
     }
     task.checkpoint =
@@ -162,7 +161,7 @@ std::vector<TrainingTask> plan_trainings(const TrainOptions& options) {
     tasks.push_back(std::move(task));
   }
   if (tasks.size() < jobs.size()) {
-    notice(fmt::format("{} of {} are finished", jobs.size() - tasks.size(), jobs.size()));
+    run.notice(fmt::format("{} of {} are finished", jobs.size() - tasks.size(), jobs.size()));
   }
   return tasks;
 }

@@ -26,10 +26,10 @@ struct TrainingTask {
 
 /// The people that are not finished yet. Errors: not_found and malformed for pictures and tables; failure for
 /// outputs that exist (of a single person, without --force) or cannot be written.
-std::vector<TrainingTask> plan_trainings(const TrainOptions& options);
+std::vector<TrainingTask> plan_trainings(const TrainOptions& options, const Run& run);
 
 /// The pictures in a folder, sorted by name: what is named or begins like one. Others are told of, hidden
 /// ones are not.
-std::vector<std::filesystem::path> pictures_in(const std::filesystem::path& folder);
+std::vector<std::filesystem::path> pictures_in(const std::filesystem::path& folder, const Run& run);
 
 }  // namespace w2w::cli

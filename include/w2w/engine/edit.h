@@ -1,0 +1,62 @@
+#pragma once
+// Edits: what changes coefficients, and the people it leads to.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "w2w/engine/attributes.h"
+#include "w2w/engine/picture_sheet.h"
+#include "w2w/space/direction.h"
+#include "w2w/space/identity.h"
+
+namespace w2w {
+
+struct AttributeStrength {
+  std::string attribute;
+  double strength;
+};
+
+/// "+1.5", "0", with a real minus sign.
+std::string signed_text(double strength);
+
+/// Everything that decides how coefficients change.
+struct Edit {
+  std::vector<AttributeStrength> adds;
+  std::vector<std::string> without;
+  Debias debias = Debias::joint;
+  bool raw = false;
+
+  /// The attributes that take part, each once. Error(usage) for one that is added twice, or added and taken
+  /// out.
+  std::vector<std::string> attributes() const;
+  /// The sum of all added directions, each without the others in `without`, f64 [k].
+  at::Tensor step(const Directions& directions) const;
+  /// The same for an identity's history: a JSON object.
+  std::string history() const;
+};
+
+/// One edited person of a run.
+struct EditPoint {
+  Edit edit;
+  std::string suffix;      ///< of its outputs: "_edit", in a sweep "_edit-3"
+  std::string heading;     ///< on the sheet
+  Identity identity = {};  ///< the result
+};
+
+/// One point, or with a sweep one for each of its strengths, added last.
+std::vector<EditPoint> points_of(const Edit& common, const std::vector<AttributeStrength>& sweep);
+
+/// `original` with all that `edit` adds, in `directions`, which are those of edit.attributes(). Its history
+/// has the edit, too.
+Identity edited_person(const Identity& original, const Edit& edit, const Directions& directions,
+                       const AttributeSource& source, const Space& space, const Run& run = {});
+
+/// The words of a run's sheet; pictures and row labels are to follow. `original`: there is a column of it.
+PictureSheet empty_sheet(const std::string& stem, const std::vector<EditPoint>& points, bool is_sweep,
+                         bool original, double inject_at);
+
+/// "Male, Young, ..." for messages.
+std::string first_names(const std::vector<std::string>& names);
+
+}  // namespace w2w

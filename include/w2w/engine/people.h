@@ -1,0 +1,51 @@
+#pragma once
+// People of a space: drawn, between others, and who of the training people is like them.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "w2w/base/run.h"
+#include "w2w/space/identity.h"
+#include "w2w/space/neighbours.h"
+#include "w2w/space/space.h"
+
+namespace w2w {
+
+/// What sampling and editing use: fewer are too coarse, many more entangle (docs/method.md).
+constexpr int64_t reference_components = 1000;
+
+/// `wanted` components of a default or preset, or all that are `available`, with a notice.
+int64_t components_up_to(int64_t wanted, int64_t available, const Run& run = {});
+
+/// A draw from the distribution of the training models.
+struct SampleOptions {
+  int64_t components = reference_components;
+  double spread = 1;  ///< in standard deviations of the training models
+  uint64_t seed = 0;
+};
+
+/// Components and spread that suit `space`, where they are not given. Error(usage) for more components than
+/// it has.
+SampleOptions sample_options(const Space& space, const std::optional<int64_t>& components,
+                             const std::optional<double>& spread, const Run& run = {});
+
+/// draw_identity, with the model, trigger and history of a person of `space`.
+Identity sample(const Space& space, const SampleOptions& options);
+
+/// The point of the straight line from `from` (0) to `to` (1); of two lengths the shorter one is continued
+/// with zeros, which is what it means in the space. The history holds both.
+Identity between(const Space& space, const Identity& from, const Identity& to, double position,
+                 const Run& run = {});
+
+struct NamedNeighbour {
+  std::string name;  ///< of the training model, or "row 12" where the space knows no names
+  Neighbour neighbour;
+};
+
+/// nearest_models with names; ten of them, or all there are, without `count`.
+std::vector<NamedNeighbour> nearest(const Space& space, const Identity& person,
+                                    const std::optional<int64_t>& count, const Run& run = {});
+
+}  // namespace w2w

@@ -1,0 +1,39 @@
+#pragma once
+// A person from outside: a file or folder of coefficients, or a LoRA of any tool.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "w2w/base/memory_file.h"
+#include "w2w/lora/factors.h"
+#include "w2w/lora/target.h"
+#include "w2w/space/identity.h"
+
+namespace w2w {
+
+/// What is known of a person before any model is loaded.
+struct PersonFile {
+  std::string path;
+  std::string stem;                      ///< its own name: what outputs made from it are called after
+  std::optional<Identity> coefficients;  ///< otherwise it is a LoRA
+  std::optional<MemoryFile> bytes = {};  ///< what `path` stands for where it is no file on disk
+
+  /// `stem` without the "_lora" that LoRAs of w2w end with.
+  std::string person() const;
+};
+
+/// Error(not_found) when there is nothing at `path`; Error(malformed) for damaged coefficients. A LoRA is not
+/// read yet.
+PersonFile open_person(const std::string& path);
+
+/// The same of a file's bytes, as an upload brings them; `name` is what it was called.
+PersonFile open_person(std::string_view bytes, const std::string& name);
+
+/// Error(usage) for a LoRA, which has no place in the space before it is imported.
+Identity read_coefficients(const PersonFile& person);
+
+/// What a LoRA's metadata say of the person (w2w.*), without coefficients.
+Identity describe_lora(const std::string& path);
+
+}  // namespace w2w

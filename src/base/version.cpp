@@ -1,0 +1,7 @@
+#include "w2w/base/version.h"
+
+namespace w2w {
+
+const char* version() { return W2W_VERSION; }
+
+}  // namespace w2w

@@ -1,0 +1,124 @@
+#include "w2w/engine/edit.h"
+
+#include <ATen/TensorOperators.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "engine/history.h"
+#include "io/json_file.h"
+#include "w2w/base/error.h"
+
+namespace w2w {
+namespace {
+
+Json history_entry(const Edit& edit) {
+  auto strengths = Json::object();
+  for (const auto& [attribute, strength] : edit.adds) strengths[attribute] = strength;
+  Json entry = {{"command", "edit"}, {"add", strengths}, {"unit", edit.raw ? "raw" : "std"}};
+  if (!edit.without.empty()) {
+    entry["without"] = edit.without;
+    entry["debias"] = edit.debias == Debias::joint ? "joint" : "sequential";
+  }
+  return entry;
+}
+
+}  // namespace
+
+std::string signed_text(double strength) {
+  if (strength == 0) return "0";
+  return (strength < 0 ? "\u2212" : "+") + fmt::format("{}", std::abs(strength));
+}
+
+std::vector<std::string> Edit::attributes() const {
+  std::vector<std::string> names;
+  const auto is_known = [&](const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  for (const auto& add : adds) {
+    if (is_known(add.attribute)) {
+      throw Error(ErrorKind::usage, fmt::format("attribute '{}' is added twice", add.attribute));
+    }
+    names.push_back(add.attribute);
+  }
+  for (const auto& name : without) {
+    const auto same = [&](const AttributeStrength& add) { return add.attribute == name; };
+    if (std::any_of(adds.begin(), adds.end(), same)) {
+      throw Error(ErrorKind::usage, fmt::format("attribute '{}' is both added and taken out", name));
+    }
+    if (!is_known(name)) names.push_back(name);
+  }
+  return names;
+}
+
+at::Tensor Edit::step(const Directions& directions) const {
+  auto sum = at::zeros({directions.components()}, at::kDouble);
+  for (const auto& [attribute, strength] : adds)
+    sum += edit_direction(directions, attribute, without, debias).step(strength, raw);
+  return sum;
+}
+
+std::string Edit::history() const { return json_text(history_entry(*this)); }
+
+Identity edited_person(const Identity& original, const Edit& edit, const Directions& directions,
+                       const AttributeSource& source, const Space& space, const Run& run) {
+  auto person = original;
+  person.coefficients = edited(original.coefficients, edit.step(directions));
+  set_space(person, space);
+  if (person.model.empty()) person.model = space.data().base_model;
+  auto entry = history_entry(edit);
+  entry["components"] = source.components();
+  entry["attributes"] = std::filesystem::path(source.origin()).filename().string();
+  if (!directions.without.empty()) {  // before this edit, so nothing else was taken out by it
+    entry["without"] = directions.without;
+    entry["debias"] = "joint";
+  }
+  person.history = longer_history(original.history, entry, run);
+  return person;
+}
+
+std::vector<EditPoint> points_of(const Edit& common, const std::vector<AttributeStrength>& sweep) {
+  if (sweep.empty()) return {{common, "_edit", "edited"}};
+  const auto digits = std::to_string(sweep.size()).size();
+  std::vector<EditPoint> points;
+  for (const auto& strength : sweep) {
+    auto edit = common;
+    edit.adds.push_back(strength);
+    points.push_back(
+        {edit, fmt::format("_edit-{:0{}}", points.size() + 1, digits), signed_text(strength.strength)});
+  }
+  return points;
+}
+
+PictureSheet empty_sheet(const std::string& stem, const std::vector<EditPoint>& points, bool is_sweep,
+                         bool original, double inject_at) {
+  PictureSheet sheet;
+  const auto& edit = points.front().edit;
+  for (const auto& add : edit.adds) {
+    const bool swept = is_sweep && &add == &edit.adds.back();
+    sheet.title += (sheet.title.empty() ? stem + ": " : ", ") + add.attribute;
+    if (!swept) sheet.title += " " + signed_text(add.strength);
+  }
+  sheet.note =
+      inject_at >= 1000 ? "edited from the first step on" : fmt::format("edited from t = {} on", inject_at);
+  if (!edit.without.empty()) {
+    sheet.note += fmt::format(", without {}{}", fmt::join(edit.without, ", "),
+                              edit.debias == Debias::sequential ? ", one after the other" : "");
+  }
+  sheet.note += edit.raw ? "; strengths multiply the raw direction"
+                         : "; 1 is one standard deviation of the training models";
+  if (original) sheet.columns.push_back("original");
+  for (const auto& point : points) sheet.columns.push_back(point.heading);
+  return sheet;
+}
+
+std::string first_names(const std::vector<std::string>& names) {
+  constexpr std::ptrdiff_t shown = 6;
+  const auto end = names.begin() + std::min(shown, static_cast<std::ptrdiff_t>(names.size()));
+  return fmt::format("{}{}", fmt::join(names.begin(), end, ", "), end == names.end() ? "" : ", ...");
+}
+
+}  // namespace w2w

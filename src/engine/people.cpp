@@ -1,0 +1,83 @@
+#include "w2w/engine/people.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/constant_pad_nd.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/history.h"
+#include "w2w/space/labels.h"
+#include "w2w/space/sampling.h"
+
+namespace w2w {
+namespace {
+
+at::Tensor on_line(const at::Tensor& from, const at::Tensor& to, double position) {
+  const auto length = std::max(from.numel(), to.numel());
+  const auto padded = [&](const at::Tensor& c) { return at::constant_pad_nd(c, {0, length - c.numel()}); };
+  return padded(from) * (1 - position) + padded(to) * position;
+}
+
+}  // namespace
+
+int64_t components_up_to(int64_t wanted, int64_t available, const Run& run) {
+  if (available < wanted) run.notice(fmt::format("the space has {} components: all are used", available));
+  return std::min(wanted, available);
+}
+
+SampleOptions sample_options(const Space& space, const std::optional<int64_t>& components,
+                             const std::optional<double>& spread, const Run& run) {
+  SampleOptions options;
+  if (components) {
+    space.components(*components);  // refuses a number above the space's
+    options.components = *components;
+  } else {
+    const auto known = space.projection_statistics().mean.numel();
+    options.components = components_up_to(reference_components, std::min(space.components(), known), run);
+  }
+  options.spread = spread.value_or(space.data().defaults.spread);
+  return options;
+}
+
+Identity sample(const Space& space, const SampleOptions& options) {
+  auto person = draw_identity(space, options.components, options.spread, options.seed);
+  person.model = space.data().base_model;
+  person.history = new_history({{"command", "sample"},
+                                {"identity_seed", options.seed},
+                                {"components", options.components},
+                                {"spread", options.spread}});
+  person.trigger = space.data().defaults.prompt;
+  return person;
+}
+
+Identity between(const Space& space, const Identity& from, const Identity& to, double position,
+                 const Run& run) {
+  auto person = from;
+  person.coefficients = on_line(from.coefficients, to.coefficients, position);
+  set_space(person, space);
+  person.model = space.data().base_model;
+  person.history = new_history({{"command", "interpolate"},
+                                {"position", position},
+                                {"from", history_list(from.history, run)},
+                                {"to", history_list(to.history, run)}});
+  return person;
+}
+
+std::vector<NamedNeighbour> nearest(const Space& space, const Identity& person,
+                                    const std::optional<int64_t>& count, const Run& run) {
+  constexpr int64_t usual = 10;
+  const auto& projections = space.data().projections;
+  const auto models = projections.defined() ? projections.size(0) : usual;
+  const auto found = nearest_models(space, person.coefficients,
+                                    count.value_or(std::min(usual, std::max<int64_t>(1, models))));
+  const auto names = training_names(space, run);
+  std::vector<NamedNeighbour> named;
+  for (const auto& neighbour : found) {
+    const auto row = static_cast<size_t>(neighbour.row);
+    named.push_back({names.empty() ? fmt::format("row {}", row) : names[row], neighbour});
+  }
+  return named;
+}
+
+}  // namespace w2w

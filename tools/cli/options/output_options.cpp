@@ -1,0 +1,34 @@
+#include "cli/options/output_options.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "cli/options/option_groups.h"
+#include "cli/options/option_values.h"
+#include "w2w/base/error.h"
+
+namespace w2w::cli {
+
+Existing OutputOptions::existing() const {
+  if (force && skip_existing)
+    throw Error(ErrorKind::usage, "--force replaces what --skip-existing leaves: expected one of them");
+  return force ? Existing::replace : skip_existing ? Existing::keep : Existing::refuse;
+}
+
+bool OutputOptions::leaves(const OutputPath& one) const {
+  std::error_code error;
+  return skip_existing && std::filesystem::exists(std::filesystem::symlink_status(one.path, error));
+}
+
+void add_output_options(CLI::App& parser, OutputOptions& options) {
+  const auto group = [](CLI::Option* option) { option->group(output_group); };
+  group(add_text(parser, "-o,--output", options.output, "PATH",
+                 "folder (made if absent), or with an extension the file, if there is one; default: the "
+                 "current folder"));
+  group(add_switch(parser, "--force", options.force, "replace existing files"));
+  group(add_switch(parser, "--skip-existing", options.skip_existing,
+                   "leave existing files as they are and make the others"));
+  group(add_switch(parser, "--no-metadata", options.no_metadata, "write no parameters into pictures"));
+}
+
+}  // namespace w2w::cli

@@ -1,0 +1,33 @@
+#pragma once
+// Where results go.
+
+#include <CLI/App.hpp>
+#include <optional>
+#include <string>
+
+#include "w2w/base/output_path.h"
+
+namespace w2w::cli {
+
+/// What becomes of outputs that exist.
+enum class Existing {
+  refuse,   ///< an error
+  replace,  ///< --force
+  keep,     ///< --skip-existing, and runs that go on: whoever writes leaves what is there
+};
+
+struct OutputOptions {
+  std::optional<std::string> output;
+  bool force = false, skip_existing = false;
+  bool no_metadata = false;
+
+  /// Error(usage) for --force together with --skip-existing.
+  Existing existing() const;
+  /// Whether --skip-existing leaves this output as it is.
+  bool leaves(const OutputPath& output) const;
+};
+
+/// `options` must live as long as `parser` is used.
+void add_output_options(CLI::App& parser, OutputOptions& options);
+
+}  // namespace w2w::cli
