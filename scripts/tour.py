@@ -1,5 +1,5 @@
-"""Remakes the sheet of ten people and the pictures of the README's tour, or with --aliens those of its section "Your own space" (ten minutes): runs the
-commands as they stand there and copies the sheets into docs/.
+"""Remakes the README's sheet of ten people and the pictures of docs/tour.md, or with --aliens those of its section "Your own
+space" (ten minutes): runs the commands of that page and copies the sheets into docs/.
 
     .deps/venv/bin/python scripts/tour.py [--aliens [--keep FOLDER]] [--build FOLDER]
 """
@@ -20,8 +20,8 @@ ENLARGED, GAP = 3, 8  # as the program's own sheets
 
 
 def commands(title):
-    """The command lines of that section of the README, in order, as lists of words."""
-    section = (ROOT / "README.md").read_text().split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+    """The command lines of that section of docs/tour.md, in order, as lists of words."""
+    section = (ROOT / "docs/tour.md").read_text().split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
     lines = [line for block in re.findall(r"^```\n(.*?)^```", section, re.S | re.M) for line in block.splitlines()]
     return [shlex.split(line, comments=True) for line in lines]
 
@@ -61,7 +61,7 @@ def people(here, build):
 
 def tour(here, build):
     people(here, build)
-    run("Tour", here, build)
+    run("Find, edit and compare people", here, build)
     for made, kept in SHEETS.items():
         shutil.copyfile(here / "tour" / made, ROOT / "docs" / kept)
     scenes = [here / "tour" / f"photo_p{i}_s2.png" for i in (1, 2, 3)]
@@ -85,7 +85,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--aliens", action="store_true")
-    parser.add_argument("--keep", type=Path, help="work here, so that an interrupted training goes on")
+    parser.add_argument("--keep", type=Path, help="work here, so that an interrupted training resumes")
     args = parser.parse_args()
     make = aliens if args.aliens else tour
     if args.keep:

@@ -1,4 +1,4 @@
-"""The README's sections "Tour", "Your own space" and "The same person in diffusers": what stands there is run as it stands."""
+"""The examples of README.md and docs/tour.md are run as they are written there."""
 import re
 import shlex
 
@@ -8,9 +8,9 @@ from PIL import Image
 from conftest import ROOT
 
 
-def section(title):
-    text = (ROOT / "README.md").read_text()
-    assert f"\n## {title}\n" in text, f"README.md has no section '{title}'"
+def section(title, page="docs/tour.md"):
+    text = (ROOT / page).read_text()
+    assert f"\n## {title}\n" in text, f"{page} has no section '{title}'"
     return text.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
 
 
@@ -30,12 +30,25 @@ def run_commands(w2w, text):
         w2w(*arguments)
 
 
+def pictures_exist(text):
+    pictures = re.findall(r"!\[[^]]*\]\((.*?)\)", text)
+    assert pictures and all((ROOT / "docs" / picture).exists() for picture in pictures), pictures
+
+
+def test_one_example_of_each_command(w2w, tmp_path):
+    text = code(section("Commands", "README.md"), "")
+    listed = re.findall(r"^  (\w+)  ", w2w("--help").stdout.split("\nCommands\n")[1], re.M)
+    assert listed and sorted(line.split()[1] for line in text.splitlines()) == sorted(listed)
+    run_commands(w2w, text)
+    assert {"snow.png", "back.safetensors", "people/photo_edit_sheet.png", "people/person-7_lora.safetensors", "alien/alien_00_0.safetensors"} <= {
+        str(path.relative_to(tmp_path)) for path in tmp_path.glob("**/*.*")}
+
+
 def test_tour(w2w, tmp_path):
-    text = section("Tour")
+    text = section("Find, edit and compare people")
     run_commands(w2w, "".join(re.findall(r"^```\n(.*?)^```", text, re.S | re.M)))
     assert {"photo.safetensors", "photo-to-person-7_sheet.png", "photo_nearest.png"} <= {p.name for p in (tmp_path / "tour").iterdir()}
-    for picture in re.findall(r"\]\((docs/.*?)\)", text):
-        assert (ROOT / picture).exists(), picture
+    pictures_exist(text)
 
 
 def test_your_own_space(w2w, tmp_path):
@@ -48,8 +61,7 @@ def test_your_own_space(w2w, tmp_path):
     w2w("space", "verify", "aliens/space")
     assert {"directions.safetensors", "space.json"} <= {p.name for p in (tmp_path / "aliens/space").iterdir()}
     assert (tmp_path / "aliens/edit/person-5_edit_sheet.png").exists()
-    for picture in re.findall(r"\]\((docs/.*?)\)", text):
-        assert (ROOT / picture).exists(), picture
+    pictures_exist(text)
 
 
 def test_the_same_person_in_diffusers(w2w, tmp_path, monkeypatch):
@@ -58,7 +70,7 @@ def test_the_same_person_in_diffusers(w2w, tmp_path, monkeypatch):
     lines = code(text, "python").splitlines()
     assert len([line for line in lines if line.strip() and not line.startswith(("import", "from"))]) <= 5
     monkeypatch.chdir(tmp_path)
-    exec(compile("\n".join(lines), "README.md", "exec"), {})
+    exec(compile("\n".join(lines), "docs/tour.md", "exec"), {})
     ours, theirs = (np.asarray(Image.open(tmp_path / path)).astype(int)
                     for path in ("people/person-7_p1_s5.png", "people/diffusers.png"))
     print(f"\nlargest difference: {np.abs(ours - theirs).max()} of 255")
