@@ -1,9 +1,10 @@
-"""The examples of README.md and docs/tour.md are run as they are written there."""
+"""The examples of README.md, docs/tour.md and docs/formats.md are run as they are written there."""
 import re
 import shlex
 
 import numpy as np
 from PIL import Image
+from safetensors.numpy import load_file
 
 from conftest import ROOT
 
@@ -75,3 +76,16 @@ def test_the_same_person_in_diffusers(w2w, tmp_path, monkeypatch):
                     for path in ("people/person-7_p1_s5.png", "people/diffusers.png"))
     print(f"\nlargest difference: {np.abs(ours - theirs).max()} of 255")
     assert ours.shape == theirs.shape and np.abs(ours - theirs).max() <= 1
+
+
+def test_a_lora_by_numpy(w2w, tmp_path, monkeypatch):
+    """The equation and the names of docs/formats.md."""
+    text = section("From coefficients to weights", "docs/formats.md")
+    run_commands(w2w, "build/w2w sample --identity-seed 7 --no-images -o people\nbuild/w2w export people/person-7.safetensors --dtype f32 -o people")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code(text, "python"), "docs/formats.md", "exec"), {})
+    ours, theirs = load_file("people/person-7_lora.safetensors"), load_file("numpy_lora.safetensors")
+    assert ours.keys() == theirs.keys()
+    largest = max(np.abs(ours[name] - theirs[name]).max() for name in ours)
+    print(f"\nlargest difference: {largest:.1e} of {max(np.abs(values).max() for values in ours.values()):.2f}")
+    assert largest <= 2e-6
