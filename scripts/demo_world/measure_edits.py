@@ -19,7 +19,7 @@ from labels import LABELS
 from regressor import load_regressor
 from world import ROOT, WORK, write_json
 
-GATE = 3.  # demo_world.md: target change over the largest side effect
+GATE = 3.  # scripts/demo_world/README.md: target change over the largest side effect
 
 
 class Editor:

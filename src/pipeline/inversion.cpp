@@ -78,7 +78,7 @@ Inversion::Encoded Inversion::encode(const InversionPicture& picture, const VaeE
                                  : Tensor()};
 }
 
-/// The elements of step number `step`, in the order of random numbers that cli.md promises.
+/// The elements of step number `step`, in the order of random numbers that docs/cli.md promises.
 Inversion::Draw Inversion::draw(const std::vector<Encoded>& pictures, int64_t step,
                                 Generator& generator) const {
   const double scaling = model_.checkpoint().vae_config().scaling_factor;

@@ -1,4 +1,4 @@
-// The compact form of a space (formats.md): space.json, basis.safetensors, projections.safetensors.
+// The compact form of a space (docs/formats.md): space.json, basis.safetensors, projections.safetensors.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,4 +1,4 @@
-// The files of the weights2weights release (reference.md).
+// The files of the weights2weights release (docs/formats.md, "The released space").
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

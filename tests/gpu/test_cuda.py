@@ -1,4 +1,4 @@
-"""What runs on a CUDA device against the same on the CPU in f32, on the demo world. Bounds: numerics.md's, tighter where f32 is
+"""What runs on a CUDA device against the same on the CPU in f32, on the demo world. Bounds: docs/method.md's, tighter where f32 is
 compared with f32."""
 import csv
 

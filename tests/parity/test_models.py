@@ -1,6 +1,6 @@
 """Text encoder, UNet and VAE against transformers and diffusers, each on the same weights and the same inputs.
 
-Bounds are relative to the largest value of the expected output, just above what was measured (numerics.md allows 1e-4).
+Bounds are relative to the largest value of the expected output, just above what was measured (docs/method.md allows 1e-4).
 Run with -s to see the measured figures.
 """
 import json

@@ -55,7 +55,7 @@ def theirs(pipeline, seed=SEED, **options):
 
 
 def assert_same_picture(path, expected):
-    """numerics.md: at most 1/255 at 99.9 % of the values and 2/255 anywhere."""
+    """docs/method.md, "Agreement with other libraries": at most 1/255 at 99.9 % of the values and 2/255 anywhere."""
     found = np.asarray(Image.open(path))
     assert found.shape == expected.shape
     assert expected.std() > 20, "a flat picture proves nothing"

@@ -38,8 +38,8 @@ TensorFile read_tensor_file(const std::filesystem::path& path);
 /// is read again. Other tensors are left alone.
 void release_pages(const at::Tensor& tensor);
 
-/// The strict reader of formats.md: the whole header is validated before a byte is used; Error(malformed)
-/// otherwise.
+/// The strict reader of docs/formats.md: the whole header is validated before a byte is used;
+/// Error(malformed) otherwise.
 TensorFile read_safetensors(const std::filesystem::path& path);
 
 /// Writes sorted by name (the bytes by element size first, so that every tensor is aligned), no clock, no

@@ -58,8 +58,8 @@ struct LoraFileOptions {
 
 /// One file for A1111, ComfyUI, InvokeAI, sd-scripts, stable-diffusion.cpp and diffusers. The scale is folded
 /// into lora_up and no .alpha is written, because a missing alpha means 1 to all of them, while a present one
-/// is misread by some (formats.md). All three writers: the same input gives the same bytes; Error(failure)
-/// when a value does not fit the dtype.
+/// is misread by some (docs/formats.md). All three writers: the same input gives the same bytes;
+/// Error(failure) when a value does not fit the dtype.
 void write_kohya(const OutputPath& output, const Lora& lora, const LoraFileOptions& options);
 
 /// A folder, in the place of what is there if that may be replaced, with adapter_config.json and

@@ -23,7 +23,7 @@ struct Target {
 
 using Targets = std::vector<Target>;
 
-/// The flatten order of a space (reference.md).
+/// The flatten order of a space (docs/method.md, "The space").
 void sort_by_name(Targets& targets);
 
 /// "attn1.to_q" of "mid_block.attentions.0.transformer_blocks.0.attn1.to_q".
@@ -37,7 +37,7 @@ void check_layer_names(const Targets& linears, const std::vector<std::string>& w
 Targets linear_layers(const std::map<std::string, at::Tensor>& weights);
 
 /// Those of `linears` whose name ends with one of `which` ("to_q", "to_out.0"), sorted by name: the flatten
-/// order of a space (reference.md). Error(failure) when none is.
+/// order of a space (docs/method.md, "The space"). Error(failure) when none is.
 Targets attention_targets(const Targets& linears, const std::vector<std::string>& which = {"to_q", "to_v"});
 
 /// Throws Error(failure) unless both lists are equal: `made_for` are the modules `what` (a space, with its

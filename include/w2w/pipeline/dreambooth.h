@@ -1,8 +1,8 @@
 #pragma once
 // The LoRA of one person from pictures: DreamBooth (Ruiz et al. 2023) with low-rank adaptation (Hu et al.
-// 2022) as weights2weights trained its 65,000 people (reference.md, "The data set of models"). Several people
-// share one pass through the UNet, whose weights they have in common; each has factors, optimiser, pictures
-// and random numbers of their own, so that company changes nothing but rounding.
+// 2022) as weights2weights trained its 65,000 people (docs/method.md, "Training"). Several people share one
+// pass through the UNet, whose weights they have in common; each has factors, optimiser, pictures and random
+// numbers of their own, so that company changes nothing but rounding.
 
 #include <optional>
 #include <string>

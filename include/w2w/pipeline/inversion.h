@@ -1,6 +1,6 @@
 #pragma once
 // The person of one or several pictures as coefficients in the space: the algorithm of weights2weights
-// (Dravid et al. 2024, section 3.3; reference.md, "Inversion").
+// (Dravid et al. 2024, section 3.3; docs/method.md, "Inversion").
 
 #include <optional>
 #include <vector>
@@ -48,7 +48,7 @@ struct InversionState {
 
 /// Minimises over c the mean of (mask * (predicted - target))^2 for noised latents of the pictures, where the
 /// model's weights are those of theta(c). A step costs one forward and backward pass per `accumulate` and two
-/// products with the components. Random numbers follow the contract of cli.md.
+/// products with the components. Random numbers are those of docs/cli.md.
 class Inversion {
  public:
   /// Error(usage) for more components than the space has; Error(failure) when `whitened` lacks statistics.

@@ -7,7 +7,8 @@
 namespace w2w {
 
 /// theta is the concatenation over the targets, in alphabetical order of their names, of A (rank x in, row by
-/// row) and B (out x rank, row by row). This is the order of the reference's weight vectors (reference.md).
+/// row) and B (out x rank, row by row). This is the order of the reference's weight vectors (docs/method.md,
+/// "The space").
 class Layout {
  public:
   /// `targets` in flatten order (attention_targets gives it); Error(malformed) when they are empty, out of

@@ -7,8 +7,8 @@
 namespace w2w {
 
 /// A person who does not exist: z = torch.randn(k, generator=torch.Generator("cpu").manual_seed(seed)) in
-/// f32, c = mean + spread * std * z with the statistics of the training models (cli.md, the random-number
-/// contract). Error(usage) when k is below 1 or above the components the statistics cover.
+/// f32, c = mean + spread * std * z with the statistics of the training models (docs/cli.md,
+/// "Random numbers"). Error(usage) when k is below 1 or above the components the statistics cover.
 Identity draw_identity(const Space& space, int64_t k, double spread, uint64_t seed);
 
 }  // namespace w2w

@@ -119,7 +119,7 @@ class Space {
 /// Whether the folder holds a space, whole or not, that Space::open would look at.
 bool is_space_folder(const std::filesystem::path& folder);
 
-/// Writes the compact form of formats.md, the folder made if absent: components transposed to [k, P] in
+/// Writes the compact form of docs/formats.md, the folder made if absent: components transposed to [k, P] in
 /// `dtype`, space.json last. The same data give the same bytes. Needs data.layout.
 void write_space(const std::filesystem::path& folder, const SpaceData& data, c10::ScalarType dtype);
 

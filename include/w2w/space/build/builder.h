@@ -1,6 +1,6 @@
 #pragma once
 // Makes a space of training models: the principal components of their standardised weight vectors
-// (reference.md, "The space").
+// (docs/method.md, "Building a space").
 
 #include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
