@@ -57,7 +57,8 @@ def faults(root, path):
 
 def test_everything_cited_exists():
     paths = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    found = [fault for path in paths if path and (ROOT / path).is_file() for fault in faults(ROOT, path)]
+    paths = [path for path in paths if (ROOT / path).is_file() and (ROOT / path) != Path(__file__)]  # this file cites what is not there
+    found = [fault for path in paths for fault in faults(ROOT, path)]
     assert not found, "\n".join(found)
 
 
