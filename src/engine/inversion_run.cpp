@@ -18,7 +18,7 @@ InversionOptions inversion_preset(InversionPreset preset, InversionMethod method
     options.learning_rate = 1;
     options.weight_decay = 0;
   }
-  if (method == InversionMethod::fast) {  // measured: scripts/demo_world/README.md, "Inversion"
+  if (method == InversionMethod::fast) {  // measured: scripts/demo_world/README.md
     options.steps = 100;
     options.learning_rate = 0.2;
     options.weight_decay = 0;

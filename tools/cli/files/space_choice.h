@@ -21,13 +21,7 @@ Space open_bound_space(const ModelOptions& options, const Run& run);
 /// The same; for coefficients alone, which need no names of layers, only with a model if one is given.
 Space open_space(const ModelOptions& options, bool coefficients_alone, const Run& run);
 
-/// The space in `folder`, checked against a model that is loaded anyway.
-Space open_space_of(TextToImage& model, const std::filesystem::path& folder);
-
-/// What sampling and editing use: fewer are too coarse, many more entangle (docs/method.md, "The space").
-constexpr int64_t reference_components = 1000;
-
-/// `wanted` components of a default or preset, or all that are `available`, with a notice.
-int64_t components_up_to(int64_t wanted, int64_t available);
+/// The model with `space`, or without any, at the device and precision of the options.
+Engine open_engine(const ModelOptions& options, std::optional<Space> space, const Run& run);
 
 }  // namespace w2w::cli

@@ -10,29 +10,10 @@
 #include "w2w/io/image.h"
 
 namespace w2w::cli {
-namespace {
-
-InversionOptions defaults_of(const InvertOptions& given) {
-  InversionOptions options;  // the paper's for photographs (docs/method.md, "Inversion"): "real", "reference"
-  if (given.preset == "ood") {  // paintings, cartoons
-    options.components = 1000;
-    options.steps = 800;
-    options.learning_rate = 1;
-    options.weight_decay = 0;
-  }
-  if (given.method == "fast") {  // measured on the demo world: scripts/demo_world/README.md
-    options.steps = 100;
-    options.learning_rate = 0.2;
-    options.weight_decay = 0;
-    options.whitened = options.cosine = true;
-  }
-  return options;
-}
-
-}  // namespace
-
-InversionOptions resolve(const InvertOptions& options, const Space& space) {
-  auto resolved = defaults_of(options);
+InversionOptions resolve(const InvertOptions& options, const Space& space, const Run& run) {
+  auto resolved =
+      inversion_preset(options.preset == "ood" ? InversionPreset::ood : InversionPreset::real,
+                       options.method == "fast" ? InversionMethod::fast : InversionMethod::reference);
   if (options.components) {
     resolved.components = *options.components;
     space.components(resolved.components);  // refuses a number above the space's
