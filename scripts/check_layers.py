@@ -49,6 +49,8 @@ ONLY_TOOLS = {  # what nothing below tools/ may do
     "exits": re.compile(r"(?<![\w.>])(std::)?(exit|_exit|quick_exit|abort|terminate)\s*\("),
     "reads the environment": re.compile(r"\b(secure_)?getenv\b|\benviron\b"),
 }
+OPTION_NAMED = re.compile(r"(?<![\w-])--[a-z]|`w2w |[( ]-[moWH]\b")  # hints name settings as <dtype>: cli/terminal/worded.h
+STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
 COMMENT_OR_STRING = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"', re.S)
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
@@ -98,6 +100,10 @@ def included_breaches(room, header, public):
     return f"includes <{header}>, which the table in scripts/check_layers.py does not know"
 
 
+def without_comments(text):
+    return COMMENT_OR_STRING.sub(lambda m: m[0] if m[0].startswith(('"', "R")) else re.sub(r"[^\n]", " ", m[0]), text)
+
+
 def without_comments_and_strings(text):
     return COMMENT_OR_STRING.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
 
@@ -119,6 +125,9 @@ def breaches(root, path):
         if wrong:
             yield f"{relative}:{line(match.start(1))}: {wrong}"
     if room is not None:
+        for match in STRING.finditer(without_comments(text)):
+            if OPTION_NAMED.search(match[0]):
+                yield f"{relative}:{line(match.start())}: names a command-line option ({match[0]}); hints name <settings> instead"
         code = without_comments_and_strings(text)
         for deed, pattern in ONLY_TOOLS.items():
             for match in pattern.finditer(code):

@@ -140,13 +140,13 @@ void fail_writing(const std::string& doing, const fs::path& path, int error_numb
 
 void fail_existing(const fs::path& path) {
   throw Error(ErrorKind::failure, fmt::format("the output exists already ({})", path.string()),
-              "pass --force to replace it, or choose another -o");
+              "use <force> to replace it, or choose another <output>");
 }
 
 std::string write_hint(int error_number) {
-  if (error_number == ENOSPC || error_number == EDQUOT) return "free some space, or choose another -o";
+  if (error_number == ENOSPC || error_number == EDQUOT) return "free some space, or choose another <output>";
   if (error_number == EFBIG)
-    return "no file may be that large here: see `ulimit -f`, or choose an -o on another file system";
+    return "the file is larger than the limit: see `ulimit -f`, or choose an <output> on another file system";
   return {};
 }
 

@@ -17,8 +17,8 @@ namespace {
 
 Error out_of_memory(const std::string& what) {
   return {ErrorKind::out_of_memory, what,
-          "use a smaller picture, fewer pictures at once, or --dtype bf16; `ulimit -v` and the job's memory "
-          "limit tell what the system allows"};
+          "use a smaller picture, fewer pictures at once, or <dtype> bf16; `ulimit -v` and the job's memory "
+          "limit show what the system allows"};
 }
 
 /// LibTorch tells what was asked for and what is free: "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0
@@ -28,8 +28,8 @@ Error out_of_device_memory(std::string what) {
   const std::string end = " is free.";
   if (const auto at = what.find(end); at != what.npos) what.resize(at + end.size() - 1);
   return {ErrorKind::out_of_memory, what,
-          "use a smaller picture (-W, -H), --vae-tiling, a smaller --batch or --together, --dtype bf16, or "
-          "--device cpu"};
+          "use a smaller picture (<size>), <vae-tiling>, a smaller <batch> or <together>, <dtype> bf16, or "
+          "<device> cpu"};
 }
 
 Error internal_error(const std::string& what) {
@@ -67,11 +67,11 @@ Error path_error(const std::filesystem::filesystem_error& error) {
     case EACCES:
     case EPERM:
       return {ErrorKind::failure, "cannot use file or folder" + where + ": " + std::strerror(number),
-              "its folders need the permission to be entered, and their owner gives it: ls -ld"};
+              "you need permission to enter every folder of this path: see ls -ld"};
     case ENOSPC:
     case EDQUOT:
       return {ErrorKind::failure, "cannot write" + where + ": " + std::strerror(number),
-              "free some space, or choose another -o"};
+              "free some space, or choose another <output>"};
     default:
       return {ErrorKind::failure, "cannot use file or folder" + where + ": " + error.code().message()};
   }
@@ -83,10 +83,10 @@ Error system_error(const std::system_error& error) {
   const int number = error.code().value();
   if (number == ENOMEM) return out_of_memory("out of memory");
   if (number == EAGAIN) {
-    return {ErrorKind::out_of_memory, "no further thread can be started: a limit of memory or of processes",
-            "use fewer threads (-t 1); `ulimit -v` and `ulimit -u` tell the limits"};
+    return {ErrorKind::out_of_memory, "cannot start another thread: a memory or process limit was reached",
+            "use fewer threads (<threads> 1); `ulimit -v` and `ulimit -u` show the limits"};
   }
-  return {ErrorKind::failure, std::string("the system refused: ") + error.what()};
+  return {ErrorKind::failure, std::string("system error: ") + error.what()};
 }
 
 }  // namespace

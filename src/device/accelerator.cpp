@@ -22,7 +22,7 @@ Loaded load() {
   }
   using Make = Accelerator* (*)(std::string&);
   const auto make = reinterpret_cast<Make>(dlsym(library, "w2w_accelerator"));
-  if (!make) return {nullptr, "libw2w_cuda.so is of another version of w2w"};
+  if (!make) return {nullptr, "libw2w_cuda.so belongs to another version of w2w"};
   Loaded loaded;
   loaded.accelerator = make(loaded.problem);
   return loaded;

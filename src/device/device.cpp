@@ -27,13 +27,13 @@ c10::Device cuda_device(int index) {
   auto* cuda = accelerator();
   if (!cuda) {
     throw Error(ErrorKind::failure, "no CUDA device can be used: " + accelerator_problem(),
-                "use --device cpu");
+                "use <device> cpu");
   }
   const auto count = static_cast<int>(cuda->devices().size());
   if (index >= count) {
     throw Error(ErrorKind::failure,
                 "there is no CUDA device " + std::to_string(index) + ": found " + std::to_string(count),
-                "they are counted from cuda:0");
+                "devices are numbered from cuda:0");
   }
   cuda->choose(index);
   return {c10::kCUDA, static_cast<c10::DeviceIndex>(index)};

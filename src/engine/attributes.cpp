@@ -32,7 +32,7 @@ Labels open_labels(const std::vector<std::string>& files, const Space& space, co
   const auto path = Labels::of_space(space);
   if (!path) {
     throw Error(ErrorKind::not_found,
-                fmt::format("space ({}) knows no attributes: expected labels.csv, identity_df.pt or "
+                fmt::format("space ({}) has no attributes: expected labels.csv, identity_df.pt or "
                             "directions.safetensors in it",
                             space.origin()),
                 "give <labels> or <directions>");

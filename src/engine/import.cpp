@@ -37,10 +37,10 @@ double share_of_change(const Lora& part, const Lora& rest) {
 [[noreturn]] void refuse_others(const std::string& path, const LoraContents& contents) {
   throw Error(
       ErrorKind::failure,
-      fmt::format("LoRA ({}) changes {} matrices that are not part of the space, {} of its whole change: {}",
+      fmt::format("LoRA ({}) changes {} matrices that are not part of the space, {} of its total change: {}",
                   path, contents.others.size(), percent(share_of_change(contents.others, contents.lora)),
                   first_modules(contents.others)),
-      "<partial> leaves them out");
+      "<partial> ignores them");
 }
 
 int64_t highest_rank(const Lora& lora) {
@@ -64,7 +64,7 @@ std::string history_with_import(const std::string& before, const PersonFile& per
 
 void say(const std::string& path, const ImportedLora& imported, const Lora& others, const Run& run) {
   if (imported.left_out > 0) {
-    run.warn(fmt::format("{}: {} matrices outside the space are left out, {} of the whole change: {}", path,
+    run.warn(fmt::format("{}: {} matrices outside the space are ignored, {} of the total change: {}", path,
                          imported.left_out, percent(imported.left_out_change), first_modules(others)));
   }
   if (imported.rank > 1) {
@@ -72,8 +72,8 @@ void say(const std::string& path, const ImportedLora& imported, const Lora& othe
                            imported.rank, percent(imported.rank_outside)));
   }
   run.notice(
-      fmt::format("{}: {} of what makes this person lies outside the space; the change of weights that the "
-                  "coefficients give is off by {}",
+      fmt::format("{}: residual outside the space: {}; relative error of the "
+                  "weight change: {}",
                   path, percent(imported.outside), percent(imported.change_outside)));
 }
 

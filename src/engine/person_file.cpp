@@ -61,8 +61,8 @@ PersonFile open_person(std::string_view bytes, const std::string& name) {
 Identity read_coefficients(const PersonFile& person) {
   if (person.coefficients) return *person.coefficients;
   if (!is_lora(person.path)) return read_identity(person.path);  // says what is wrong with it
-  throw Error(ErrorKind::usage, fmt::format("edit takes coefficients, and this is a LoRA ({})", person.path),
-              "<import> finds the coefficients of a LoRA");
+  throw Error(ErrorKind::usage, fmt::format("edit needs coefficients, found a LoRA ({})", person.path),
+              "<import> converts a LoRA to coefficients");
 }
 
 Identity describe_lora(const std::string& path) {

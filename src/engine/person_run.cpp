@@ -27,14 +27,14 @@ class People {
       if (error.kind() != ErrorKind::interrupted) throw;
       for (const auto& place : places_) place.person->save(task(place).checkpoint);
       throw Error(error.kind(), error.what(),
-                  work_.several ? "the same command resumes from here"
-                                : "the same command with <resume> resumes from here");
+                  work_.several ? "run the same command again to resume"
+                                : "run the same command with <resume> to resume");
     }
     if (failed_.empty()) return;
     throw Error(ErrorKind::failure,
                 fmt::format("{} of {} people could not be {}: {}", failed_.size(), work_.tasks.size(),
                             work_.participle, fmt::join(failed_, ", ")),
-                "the same command again tries only these");
+                "run the same command again to retry only these");
   }
 
  private:
@@ -63,7 +63,7 @@ class People {
       place.person->resume(checkpoint);
       place.saved_at = place.person->steps();
       done_ += place.saved_at;
-      run_.notice(fmt::format("{} resumes after step {} ({})", name, place.saved_at, checkpoint.string()));
+      run_.notice(fmt::format("resuming {} after step {} ({})", name, place.saved_at, checkpoint.string()));
     }
     if (work_.look) work_.look(index, *place.person);  // what an interruption may have cut off
     if (place.person->steps() >= work_.steps) return finish(place);
@@ -94,10 +94,10 @@ class People {
   bool leaves(Place& place, bool save_now) {
     auto& person = *place.person;
     if (!std::isfinite(person.loss())) {
-      throw Error(
-          ErrorKind::failure,
-          fmt::format("{}: the loss is no longer a number at step {}", task(place).name, person.steps()),
-          fmt::format("a learning rate below {} may help", work_.learning_rate));
+      throw Error(ErrorKind::failure,
+                  fmt::format("{}: the loss or its gradient is not finite at step {}", task(place).name,
+                              person.steps()),
+                  fmt::format("a learning rate below {} may help", work_.learning_rate));
     }
     const bool finished = person.steps() >= work_.steps;
     const auto unsaved = person.steps() - place.saved_at;

@@ -68,9 +68,9 @@ TrainingState Trainer::start_from(const std::filesystem::path& path) {
   } catch (const Error& error) {
     throw Error(
         error.kind(), fmt::format("cannot start from this LoRA ({}): {}", path.string(), error.what()),
-        lora.empty() ? "it changes nothing of the model"
-                     : fmt::format("its rank is {}; <rank> and <targets> have to be as it was trained",
-                                   lora.begin()->second.rank()));
+        lora.empty()
+            ? "it changes nothing of the model"
+            : fmt::format("its rank is {}; <rank> and <targets> must match it", lora.begin()->second.rank()));
   }
 }
 

@@ -24,8 +24,7 @@ class LabelReader {
   LabelReader(const MappedFile& file, const Run& run) : csv_(file), run_(run) {}
 
   LabelTable read() {
-    if (!csv_.next() || cells().size() < 2)
-      csv_.fail("its first line does not name a column beside that of the row names");
+    if (!csv_.next() || cells().size() < 2) csv_.fail("its first line names no column besides the row names");
     LabelTable table;
     table.columns.assign(cells().begin() + 1, cells().end());
     kinds_.assign(table.columns.size(), Kind::unknown);

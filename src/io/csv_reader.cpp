@@ -40,7 +40,8 @@ char CsvReader::separator_in_first_line() const {
   }
   if (found.size() > 1)
     fail(
-        "its first line has several of comma, semicolon and tab: expected one of them, and names that hold "
+        "its first line mixes commas, semicolons and tabs: use one of them as separator, and put names that "
+        "contain "
         "another in double quotes");
   return found.empty() ? ',' : found.front();
 }

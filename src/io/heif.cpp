@@ -68,7 +68,7 @@ Image decode_heif(std::string_view bytes, const std::string& where) {
   const auto image = decoded(handle.get(), chroma, where);
   if (heif_image_get_height(image.get(), heif_channel_interleaved) != height ||
       heif_image_get_width(image.get(), heif_channel_interleaved) != width)
-    fail_picture(where, "HEIF: its picture is not as large as it claims");
+    fail_picture(where, "HEIF: the picture's size differs from its header");
   int stride = 0;
   const uint8_t* samples = heif_image_get_plane_readonly(image.get(), heif_channel_interleaved, &stride);
   if (!samples) fail_picture(where, "HEIF: it has no pixels");

@@ -96,8 +96,8 @@ void fail_picture(const std::string& where, const std::string& what) {
 void check_size(int64_t height, int64_t width, const std::string& where) {
   if (height <= 0 || width <= 0) fail_picture(where, "it has no pixels");
   if (height > most_pixels / width)
-    fail_picture(where, fmt::format("it claims {} x {} pixels, expected at most {} megapixels", width, height,
-                                    most_pixels / 1'000'000));
+    fail_picture(where, fmt::format("its header says {} x {} pixels, expected at most {} megapixels", width,
+                                    height, most_pixels / 1'000'000));
 }
 
 at::Tensor allocate_pixels(int64_t height, int64_t width, int64_t channels, const std::string& where) {

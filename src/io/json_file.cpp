@@ -15,8 +15,7 @@ nlohmann::json read_json_object(const std::filesystem::path& path) {
     throw Error(ErrorKind::malformed,
                 "JSON file is not an object (" + path.string() + "): found " + object.type_name());
   } catch (const nlohmann::json::exception& error) {
-    throw Error(ErrorKind::malformed,
-                "JSON file does not parse (" + path.string() + "): " + json_reason(error));
+    throw Error(ErrorKind::malformed, "not a valid JSON file (" + path.string() + "): " + json_reason(error));
   }
 }
 

@@ -114,7 +114,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   if (!S_ISREG(status.st_mode)) {
     const char* found = S_ISDIR(status.st_mode) ? "a folder" : "a device or pipe";
     throw Error(ErrorKind::malformed, "cannot read (" + path.string() + "): expected a file, found " + found,
-                S_ISDIR(status.st_mode) ? "" : "this is read more than once: save it as a file first");
+                S_ISDIR(status.st_mode) ? "" : "this input is read more than once: save it to a file first");
   }
   const auto size = static_cast<size_t>(status.st_size);
   const char* data = nullptr;

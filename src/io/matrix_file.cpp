@@ -25,7 +25,7 @@ MatrixFile::MatrixFile(std::filesystem::path path, const std::string& name, int6
   if (!descriptor_.is_open() || fstat(descriptor_.number(), &status) != 0) fail("cannot write", errno);
   reopened_ = status.st_size == size;
   if (!reopened_ && ftruncate(descriptor_.number(), 0) != 0) fail("cannot write", errno);
-  // Reserved now, so that a full disk is told of at once and not in the middle of the work.
+  // Reserved now, so that a full disk is an error at once and not in the middle of the work.
   int error = 0;
   while ((error = posix_fallocate(descriptor_.number(), 0, size)) == EINTR) run.check_stop();
   if (error != 0) fail("cannot reserve", error);

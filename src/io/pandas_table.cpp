@@ -82,7 +82,7 @@ class Reader {
     if (!manager.state.list() || manager.state.list()->empty()) return nullptr;
     const Dict* extra = manager.state.list()->back().dict();
     const Value* content = extra ? extra->find("0.14.1") : nullptr;
-    if (!content || !content->dict()) fail("its blocks are recorded in an unknown way");
+    if (!content || !content->dict()) fail("its blocks are stored in an unknown form");
     return content->dict();
   }
 
@@ -175,7 +175,7 @@ class Reader {
     const Dict* fields = type.object() ? type.object()->state.dict() : nullptr;
     const Value* index = fields ? fields->find("categories") : nullptr;
     if (!index || !codes.tensor() || codes.tensor()->dim() != 1)
-      fail("categories are recorded in an unknown way");
+      fail("categories are stored in an unknown form");
     const Value values = index_values(*index);
     if (values.tensor() && values.tensor()->dim() != 1) fail("categories are not one-dimensional");
     const auto wide = codes.tensor()->to(at::kLong).contiguous();
@@ -184,7 +184,7 @@ class Reader {
       const int64_t code = wide.const_data_ptr<int64_t>()[i];
       const int64_t known =
           values.tensor() ? values.tensor()->numel() : static_cast<int64_t>(list(values, 0).size());
-      if (code >= known) fail("a category is out of its list");
+      if (code >= known) fail("a category index is out of range");
       if (code < 0) {
         items.emplace_back();
       } else if (values.list()) {

@@ -274,7 +274,7 @@ class Machine {
   Value global(const std::string& module, const std::string& name) const {
     const std::string full = pickle_global_name(module, name);
     if (!is_allowed_in_pickles(full))
-      fail("it uses '" + full.substr(0, 200) + "', which is not on the list of harmless names",
+      fail("it uses '" + full.substr(0, 200) + "', which is not on the list of allowed names",
            "only tensors, state dicts and data frames are read; convert the file to safetensors where it was "
            "made");
     return {std::make_shared<Object>(full, Value{}, Value{})};

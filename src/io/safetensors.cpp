@@ -53,7 +53,7 @@ constexpr std::array<std::pair<const char*, at::ScalarType>, 15> dtypes{{
     {"BOOL", at::kBool},
 }};
 
-/// What the header says of one tensor. Not yet believed.
+/// What the header says of one tensor. Not validated yet.
 struct Entry {
   std::string name;
   at::ScalarType dtype;

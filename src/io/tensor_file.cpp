@@ -27,8 +27,8 @@ class Flattener {
   TensorMap flatten(const Value& root) {
     if (root.dict() && root.dict()->find("string_to_param")) {
       throw Error(ErrorKind::malformed,
-                  "not what is read here (" + path_.string() + "): it is an embedding of textual inversion",
-                  "it is a word for the prompt, neither a model nor a LoRA");
+                  "not a model or LoRA (" + path_.string() + "): it is an embedding of textual inversion",
+                  "an embedding adds a word to the prompt; it is neither a model nor a LoRA");
     }
     collect(unwrap(root), "");
     if (tensors_.empty())
@@ -87,7 +87,7 @@ class Flattener {
 
 /// What came instead of a file of tensors, with the next step.
 std::optional<std::pair<std::string, std::string>> other_than_tensors(std::string_view bytes) {
-  if (bytes.empty()) return {{"empty", "its download or copy failed: fetch it again"}};
+  if (bytes.empty()) return {{"empty", "its download or copy failed: download it again"}};
   constexpr const char *other_file = "give the model's or LoRA's .safetensors, .ckpt, .bin or .pt file",
                        *unpack = "unpack it and give the file inside";
   constexpr std::tuple<std::string_view, const char*, const char*> kinds[] = {
@@ -103,7 +103,7 @@ std::optional<std::pair<std::string, std::string>> other_than_tensors(std::strin
   for (const auto& [beginning, what, hint] : kinds)
     if (!header && bytes.starts_with(beginning)) return {{what, hint}};
   if (bytes.size() >= 64 && bytes.substr(0, 64).find_first_not_of('\0') == bytes.npos)
-    return {{"nothing but zeros where it begins", "its download did not finish: fetch it again"}};
+    return {{"a file that begins with zeros only", "its download did not finish: download it again"}};
   if (bytes.substr(0, 8).find('\0') != bytes.npos) return {};  // the length of a safetensors header
   if (bytes.starts_with("version https://git-lfs")) {
     return {{"a Git LFS pointer to the file's content",
@@ -120,14 +120,14 @@ std::optional<std::pair<std::string, std::string>> other_than_tensors(std::strin
   for (const char* tag : {"<!doctype html", "<html", "<head", "<?xml", "<!--"}) {
     if (lower.starts_with(tag)) {
       return {{"a web page",
-               "a download stored the page in place of the file: take the link to the file itself, and log "
-               "in where it asks for that"}};
+               "the download saved a web page instead of the file: use the direct link to the file, and log "
+               "in if the site asks you to"}};
     }
   }
   if (lower.starts_with("{") || lower.starts_with("[")) {
     return {
         {"JSON text, which begins with " + head,
-         "a server's answer in place of the file, or another file of the model: download the file itself"}};
+         "the download saved a server's reply instead of the file, or this is another file of the model"}};
   }
   return {};
 }

@@ -126,7 +126,7 @@ Image decode_tiff(std::string_view bytes, const std::string& where) {
   const Tiff file(bytes);
   if (!file.get()) fail_picture(where, "TIFF: " + file.error());
   if (is_raw_photograph(file, bytes))
-    fail_picture(where, fmt::format("expected {}, found a raw photograph, which has to be developed first",
+    fail_picture(where, fmt::format("expected {}, found a raw camera file: convert it to one of these first",
                                     picture_formats));
   const Alpha alpha = take_alpha(file);
   Image image{read_pixels(file, where), {}};

@@ -30,7 +30,7 @@ ValueInspector::Extent ValueInspector::visit(const Value& value, int depth) {
     extent.height = std::max(extent.height, inner.height + 1);
     extent.values += inner.values;
     if (extent.values > most_values)
-      fail(fmt::format("its data unfolds to more than {} values", most_values));
+      fail(fmt::format("its data expands to more than {} values", most_values));
   }
   return extents_[address] = extent;
 }

@@ -6,7 +6,7 @@
 
 namespace w2w {
 
-/// Refuses trees that would hurt whoever walks them: with cycles, nested deeper than 100, or with shared
+/// Refuses trees that are unsafe to traverse: with cycles, nested deeper than 100, or with shared
 /// parts that unfold to more than 100 million values. Each container is visited once.
 class ValueInspector {
  public:

@@ -13,10 +13,12 @@ struct Sign {
   ForeignLora kind;
 };
 
-const std::string other_model = "w2w draws with models of Stable Diffusion 1.x and 2.x";
-const std::string other_algebra = "only plain LoRA is read, W + scale B A: convert it where it was made";
+const std::string other_model = "w2w supports models of Stable Diffusion 1.x and 2.x";
+const std::string other_algebra =
+    "w2w reads plain LoRA only, W + scale B A: convert it with the tool that made it";
 
-const ForeignLora embedding = {"an embedding of textual inversion", "it is a word for the prompt, no LoRA"};
+const ForeignLora embedding = {"an embedding of textual inversion",
+                               "an embedding adds a word to the prompt; it is not a LoRA"};
 
 /// The first sign that any tensor shows counts.
 const std::array signs = {
@@ -35,7 +37,7 @@ const std::array signs = {
     Sign{"emb_params", embedding},
     Sign{"string_to_param", embedding},
     Sign{"clip_g", {"an embedding of textual inversion for SDXL", other_model}},
-    Sign{"model.diffusion_model.input_blocks.0.0.weight", {"a whole model", "give it as the model (-m)"}},
+    Sign{"model.diffusion_model.input_blocks.0.0.weight", {"a whole model", "give it as <model>"}},
 };
 
 }  // namespace

@@ -114,7 +114,7 @@ std::optional<LoraKey> LoraKeyReader::read_other(const std::string& raw_key) {
 std::string LoraKeyReader::hint(const std::string& raw_key) const {
   const auto key = without_processor(raw_key);
   if (key.starts_with("lora_te") || key.starts_with("text_encoder")) {
-    return "it changes the text encoder too; only changes of the UNet can be used";
+    return "it also changes the text encoder; only changes of the UNet can be used";
   }
   for (const auto& row : spellings) {
     if (!key.starts_with(row.prefix)) continue;
@@ -124,7 +124,7 @@ std::string LoraKeyReader::hint(const std::string& raw_key) const {
       if (!name) continue;
       auto names = modules_;
       if (row.underscores) std::transform(names.begin(), names.end(), names.begin(), with_underscores);
-      return "no such matrix may be changed here; " + suggest(*name, names, 4);
+      return "the model has no such layer to change; " + suggest(*name, names, 4);
     }
   }
   return "expected pairs of low-rank factors, such as " +

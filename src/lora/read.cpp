@@ -82,7 +82,7 @@ FoundModules collect(const fs::path& path, const TensorMap& tensors, const Targe
   const auto shown = std::min<size_t>(3, unknown.size());
   throw Error(
       ErrorKind::malformed,
-      fmt::format("LoRA file ({}) has {} of {} tensors that fit no matrix that may be changed: {}{}",
+      fmt::format("LoRA file ({}): {} of {} tensors belong to no layer that can be changed: {}{}",
                   path.string(), unknown.size(), tensors.size(),
                   fmt::join(unknown.begin(), unknown.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
                   shown < unknown.size() ? ", ..." : ""),
@@ -112,7 +112,7 @@ void check_shapes(const fs::path& path, const std::string& module, const Target*
       refuse("expected floating-point factors");
     const bool narrow = tensor.is_floating_point() && tensor.element_size() == 1;
     if (!at::isfinite(narrow ? tensor.to(at::kFloat) : tensor).all().item<bool>())
-      refuse("holds values that are not finite", "its training went wrong: leave it out, or make it again");
+      refuse("holds values that are not finite", "its training failed: leave it out, or train it again");
   }
   if (found.alpha.defined() && found.alpha.numel() != 1) {
     refuse(fmt::format("expected one value as alpha, found [{}]", fmt::join(found.alpha.sizes(), ", ")));
@@ -127,12 +127,11 @@ Factors factors_of(const fs::path& path, const std::string& module, const Found&
   } else if (config) {
     factors.scale = config->scale(module, factors.rank());
   } else if (entry.dialect == LoraDialect::peft) {
-    throw Error(
-        ErrorKind::malformed,
-        fmt::format(
-            "LoRA file ({}) is PEFT's, whose scale stands in an adapter_config.json beside it: there is none",
-            path.string()),
-        "give the whole PEFT folder");
+    throw Error(ErrorKind::malformed,
+                fmt::format("LoRA file ({}) is in PEFT format and needs the scale from an "
+                            "adapter_config.json beside it: there is none",
+                            path.string()),
+                "give the whole PEFT folder");
   }
   return factors;
 }

@@ -24,8 +24,8 @@ namespace fs = std::filesystem;
 at::Tensor cast(const at::Tensor& tensor, c10::ScalarType dtype, const std::string& key) {
   const auto values = tensor.detach().to(at::kCPU, dtype).contiguous();
   if (at::isfinite(values).all().item<bool>()) return values;
-  throw Error(ErrorKind::failure, fmt::format("values of {} do not fit {}", key, dtype_name(dtype)),
-              dtype == at::kHalf ? "use --dtype bf16 or f32" : "");
+  throw Error(ErrorKind::failure, fmt::format("values of {} are out of range for {}", key, dtype_name(dtype)),
+              dtype == at::kHalf ? "use <dtype> bf16 or f32" : "");
 }
 
 TensorMap named(LoraDialect dialect, const Lora& lora, c10::ScalarType dtype) {
@@ -106,7 +106,7 @@ void write_peft(const OutputPath& output, const Lora& lora, const LoraFileOption
   if (fs::is_directory(output.path) && !is_peft_folder_alone(output.path)) {
     throw Error(ErrorKind::failure,
                 fmt::format("the output is a folder that holds other files ({})", output.path.string()),
-                "LoRAs only are replaced; choose another -o");
+                "only LoRA folders are replaced; choose another <output>");
   }
   const auto above = output.path.parent_path();
   std::error_code error;

@@ -72,10 +72,11 @@ std::shared_ptr<LowRankBranch> Weights::branch(const std::string& module) {
 
 void Weights::check_whole() const {
   if (blank_.empty()) return;
-  throw Error(ErrorKind::malformed,
-              fmt::format("weights are not whole ({}): expected trained values, found zeros at the end of {}",
-                          origin_, first_few(blank_)),
-              "the file was probably not downloaded to its end: fetch it again");
+  throw Error(
+      ErrorKind::malformed,
+      fmt::format("weights are incomplete ({}): expected trained values, found zeros at the end of {}",
+                  origin_, first_few(blank_)),
+      "the download is probably incomplete: download the file again");
 }
 
 void Weights::finish() const {

@@ -85,7 +85,8 @@ void DreamboothOptions::check() const {
   require(std::isfinite(learning_rate) && learning_rate > 0, "learning rate must be above 0", learning_rate);
   require(warmup >= 0, "warm-up must be 0 steps or more", warmup);
   require(std::isfinite(weight_decay) && weight_decay >= 0, "weight decay must be 0 or more", weight_decay);
-  require(max_gradient_norm >= 0, "largest gradient norm must be 0 (none) or more", max_gradient_norm);
+  require(max_gradient_norm >= 0, "gradient clipping norm must be 0 (no clipping) or more",
+          max_gradient_norm);
   check_picture_size(width, height);
   require(std::isfinite(prior_weight) && prior_weight >= 0, "prior weight must be 0 or more", prior_weight);
 }

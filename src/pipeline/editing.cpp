@@ -20,7 +20,7 @@ size_t first_edited_step(const std::vector<double>& timesteps, double inject_at)
 void EditingOptions::check() const {
   if (inject_at >= 0 && inject_at <= 1000) return;
   throw Error(ErrorKind::usage,
-              fmt::format("edits begin at a timestep of 0 to 1000 (the whole run), found {}", inject_at));
+              fmt::format("the injection timestep must be 0 to 1000 (the whole run), found {}", inject_at));
 }
 
 EditedPictures draw_edits(TextToImage& model, const Lora& original, const std::vector<Lora>& edits,

@@ -177,8 +177,7 @@ void InversionWalk::step() {
   auto next = inversion_.draw(pictures_, state_.steps() + 1, generator_);  // while a device is at work
   const auto loss = after[0].item<double>();
   if (!std::isfinite(loss)) {
-    throw Error(ErrorKind::failure,
-                fmt::format("the loss is no longer a number at step {}", state_.steps() + 1),
+    throw Error(ErrorKind::failure, fmt::format("the loss is not finite at step {}", state_.steps() + 1),
                 fmt::format("a learning rate below {} may help", inversion_.options_.learning_rate));
   }
   state_.generator = std::exchange(drawn_, std::move(next)).generator;

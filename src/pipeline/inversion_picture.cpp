@@ -118,7 +118,7 @@ InversionPicture fit_picture(const Image& picture, const std::string& name, cons
         ErrorKind::malformed,
         fmt::format("the mask hides the whole picture ({}): expected white where the person is", where),
         fit == Fit::crop && from_width * height != from_height * width
-            ? "the picture is cropped to its centre; --fit pad keeps all of it"
+            ? "the picture is cropped to its centre; <fit> pad keeps all of it"
             : "white (or opaque) counts, black (or transparent) is ignored");
   }
   return result;

@@ -43,8 +43,7 @@ Tensor chosen_classes(const Image& mask, const std::string& name, const std::vec
   if (!is_map) {
     throw Error(
         ErrorKind::malformed,
-        fmt::format("expected a map of classes, grey or with a palette, found a picture in colours ({})",
-                    name),
+        fmt::format("expected a class map, grey or with a palette, found a colour picture ({})", name),
         "save the face parser's labels themselves, one value for each class");
   }
   const auto map = mask.indices.defined() ? mask.indices : mask.pixels.select(2, 0);
@@ -52,16 +51,16 @@ Tensor chosen_classes(const Image& mask, const std::string& name, const std::vec
   for (const int64_t label : labels) chosen.logical_or_(map.eq(label));
   if (chosen.any().item<bool>()) return chosen.to(at::kFloat);
   throw Error(ErrorKind::malformed,
-              fmt::format("the mask holds none of the classes {} ({}): found {}", fmt::join(labels, ", "),
+              fmt::format("the mask contains none of the classes {} ({}): found {}", fmt::join(labels, ", "),
                           name, fmt::join(values_in(map), ", ")));
 }
 
 [[noreturn]] void refuse_map(const std::string& name, const std::vector<int64_t>& classes) {
   throw Error(
       ErrorKind::malformed,
-      fmt::format("the mask is a map of {} classes, {} to {} ({}): expected white where the person is",
+      fmt::format("the mask is a class map of {} classes, {} to {} ({}): expected white where the person is",
                   classes.size(), classes.front(), classes.back(), name),
-      "--mask-labels 1-13,17 chooses the classes that count");
+      "select the classes to use with <mask-labels>, such as 1-13,17");
 }
 
 }  // namespace

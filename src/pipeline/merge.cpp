@@ -73,22 +73,22 @@ void check_single_file_names(const Checkpoint& model) {
   if (model.is_single_file() && !model.is_replaced("vae")) return;
   const auto expect = [&](const char* what, const auto& found, const auto& expected) {
     if (found == expected) return;
-    throw Error(
-        ErrorKind::failure,
-        fmt::format("this model cannot be a single file ({}): such files have names for Stable Diffusion 1.x "
-                    "only; {}: expected {}, found {}",
-                    model.path().string(), what, expected, found),
-        "give -o a folder: a diffusers folder holds any model");
+    throw Error(ErrorKind::failure,
+                fmt::format("this model cannot be written as a single file ({}): such files have names for "
+                            "Stable Diffusion 1.x "
+                            "only; {}: expected {}, found {}",
+                            model.path().string(), what, expected, found),
+                "name a folder as <output>: a diffusers folder can hold any model");
   };
   const auto &unet = model.unet_config(), expected_unet = sd15_unet_config();
-  expect("layers of the UNet's levels", unet.layers_per_block, expected_unet.layers_per_block);
-  expect("UNet levels with attention", unet.down_has_attention, expected_unet.down_has_attention);
-  expect("UNet levels with attention, going up", unet.up_has_attention, expected_unet.up_has_attention);
+  expect("layers per UNet block", unet.layers_per_block, expected_unet.layers_per_block);
+  expect("UNet down blocks with attention", unet.down_has_attention, expected_unet.down_has_attention);
+  expect("UNet up blocks with attention", unet.up_has_attention, expected_unet.up_has_attention);
   expect("transformer layers", unet.transformer_layers, expected_unet.transformer_layers);
   expect("linear projections around attention", unet.use_linear_projection, false);
   const auto &vae = model.vae_config(), expected_vae = sd15_vae_config();
-  expect("levels of the VAE", vae.block_out_channels.size(), expected_vae.block_out_channels.size());
-  expect("layers of the VAE's levels", vae.layers_per_block, expected_vae.layers_per_block);
+  expect("blocks of the VAE", vae.block_out_channels.size(), expected_vae.block_out_channels.size());
+  expect("layers per VAE block", vae.layers_per_block, expected_vae.layers_per_block);
   expect("quantisation layers of the VAE", vae.use_quant_conv && vae.use_post_quant_conv, true);
 }
 
@@ -110,7 +110,7 @@ void merge_into_file(const Checkpoint& model, const Lora& lora, std::optional<at
   if (!model.is_single_file() &&
       model.unet_config().block_out_channels != sd15_unet_config().block_out_channels) {
     run.notice(
-        "the model's layers are not as wide as Stable Diffusion 1.5's: whoever loads the file needs its "
+        "the model's layers differ in width from Stable Diffusion 1.5's: loading the file needs its "
         "config.json");
   }
   auto tensors = single_file_tensors(model);

@@ -53,7 +53,7 @@ void strike_missing_parts(const fs::path& folder, const Run& run) {
   for (auto& [name, value] : index.items()) {
     const bool part = value.is_array() && value.size() == 2 && value[0].is_string();
     if (!part || fs::is_directory(folder / name)) continue;
-    run.notice("the model has no folder " + name + ": it is struck from the copy's model_index.json");
+    run.notice("the model has no folder " + name + ": it is removed from the copy's model_index.json");
     value = {nullptr, nullptr};
     if (name == "safety_checker") index["requires_safety_checker"] = false;
     changed = true;

@@ -76,7 +76,7 @@ RunCheckpoint::RunCheckpoint(const std::filesystem::path& path, const std::strin
   const auto& format = file.metadata["w2w.format"];
   if (format == format_of(work, 1)) {
     throw Error(ErrorKind::failure,
-                fmt::format("the checkpoint was written by an earlier version of w2w ({}): it does not tell "
+                fmt::format("the checkpoint was written by an earlier version of w2w ({}): it does not say "
                             "which pictures it was made with",
                             path.string()),
                 "finish it with that version, or " + std::string(start_over));
@@ -89,11 +89,11 @@ RunCheckpoint::RunCheckpoint(const std::filesystem::path& path, const std::strin
     if (found == value) continue;
     throw Error(ErrorKind::failure,
                 !is_hash(name)
-                    ? fmt::format("the checkpoint is of another run ({}): {} is {} there, {} here",
+                    ? fmt::format("the checkpoint belongs to another run ({}): {} is {} there, {} here",
                                   path.string(), name, found.empty() ? "not given" : found, value)
-                    : fmt::format("the checkpoint is of another run ({}): made with {} {}", path.string(),
-                                  name.ends_with("pictures") ? "other" : "another", name),
-                "give the options it was started with, or delete it to start anew");
+                    : fmt::format("the checkpoint belongs to another run ({}): made with {} {}",
+                                  path.string(), name.ends_with("pictures") ? "other" : "another", name),
+                "give the options it was started with, or delete it to start over");
   }
   tensors_ = std::move(file.tensors);
 }
@@ -114,7 +114,7 @@ at::Tensor RunCheckpoint::take_generator(const std::string& name) const {
   try {
     generator.set_state(state);
   } catch (const c10::Error&) {
-    fail(fmt::format("expected '{}' as the state of a generator, found other bytes", name));
+    fail(fmt::format("expected '{}' to be a generator state, found other bytes", name));
   }
   return state;
 }

@@ -28,7 +28,7 @@ void check_ids(const std::vector<int64_t>& ids, const ClipTokenizer& tokenizer, 
   throw Error(ErrorKind::malformed,
               fmt::format("the text encoder has no embedding of '{}': expected an id below {}, found {}",
                           tokenizer.piece(largest), embedded, largest),
-              "the model's tokenizer and text encoder are of different trainings");
+              "the tokenizer and the text encoder belong to different models");
 }
 
 }  // namespace
@@ -93,8 +93,8 @@ std::vector<std::string> TextToImage::remarks(const std::string& prompt, bool pr
   const auto weighted = tokens(prompt, prompt_weights);
   if (const auto unread = unread_syntax(prompt, prompt_weights); !unread.empty()) {
     remarks.push_back(
-        fmt::format("\"{}\" is read as plain words{}", unread,
-                    unread.starts_with('(') ? ": prompt weights are off" : ": LoRAs are given as files"));
+        fmt::format("\"{}\" is treated as plain text{}", unread,
+                    unread.starts_with('(') ? ": prompt weights are off" : ": pass LoRAs as files"));
   }
   if (!weighted.prompt.cut_off.empty()) {
     remarks.push_back(fmt::format("the prompt is longer than {} tokens; cut off: \"{}\"",
@@ -251,9 +251,8 @@ Tensor TextToImage::decode(const Tensor& latents, bool tiled) {
   const auto unscaled = (latents / checkpoint_.vae_config().scaling_factor).to(options_);
   const auto image = (tiled ? decoder_->tiled(unscaled) : (*decoder_)(unscaled)).to(at::kFloat);
   if (!image.isfinite().all().item<bool>()) {
-    throw Error(
-        ErrorKind::failure, "the model drew nothing: the picture's values are not finite numbers",
-        "w2w space verify tells whether the space is; with --dtype f16 values may overflow, f32 is safe");
+    throw Error(ErrorKind::failure, "the picture has values that are not finite",
+                "<verify> checks the space; with <dtype> f16 values can overflow, f32 is safe");
   }
   const auto pixels = ((image / 2 + 0.5).clamp(0, 1) * 255).round().to(at::kByte);
   return pixels[0].permute({1, 2, 0}).contiguous().cpu();

@@ -55,9 +55,9 @@ at::Tensor Scheduler::step(const at::Tensor& model_output, size_t i, const at::T
 float Scheduler::alpha_bar(int64_t timestep) const {
   if (timestep < 0 || timestep >= config_.num_train_timesteps) {
     throw Error(ErrorKind::usage,
-                fmt::format("this number of steps with steps_offset {} asks for timestep {} of {}",
+                fmt::format("this number of steps with steps_offset {} needs timestep {} of {}",
                             config_.steps_offset, timestep, config_.num_train_timesteps),
-                "take fewer steps");
+                "use fewer steps");
   }
   return noise_schedule_.alphas_cumprod.const_data_ptr<float>()[timestep];
 }

@@ -98,7 +98,7 @@ TensorMap ldm_tensors(TensorMap tensors, const std::filesystem::path& path, Need
                             path.string(), part, prefix),
                 hint);
   };
-  require(ldm_unet_prefix, "UNet", "w2w inspect says what it holds");
+  require(ldm_unet_prefix, "UNet", "<inspect> shows its contents");
   const bool no_vae = needed.vae && !begins_any(unwrapped, ldm_vae_prefix);
   const bool no_text = needed.text_encoder && !begins_any(unwrapped, ldm_text_prefix);
   const std::string values = "PATH: a folder, a file, or another model that has one";
@@ -107,11 +107,11 @@ TensorMap ldm_tensors(TensorMap tensors, const std::filesystem::path& path, Need
                 fmt::format("not a whole Stable Diffusion 1.x model ({}): it has no VAE and no text encoder "
                             "(weights named {}* and {}*)",
                             path.string(), ldm_vae_prefix, ldm_text_prefix),
-                "give them with --vae PATH and --text-encoder PATH: folders, files, or another model that "
+                "give them as <vae> and <text-encoder>: folders, files, or another model that "
                 "has them");
   }
-  if (needed.vae) require(ldm_vae_prefix, "VAE", "give one with --vae " + values);
-  if (needed.text_encoder) require(ldm_text_prefix, "text encoder", "give one with --text-encoder " + values);
+  if (needed.vae) require(ldm_vae_prefix, "VAE", "give one as <vae>: " + values);
+  if (needed.text_encoder) require(ldm_text_prefix, "text encoder", "give one as <text-encoder>: " + values);
   return unwrapped;
 }
 

@@ -34,9 +34,9 @@ std::optional<fs::path> snapshot_in(const fs::path& repository, const std::strin
   if (commits.size() == 1) return repository / "snapshots" / commits.front();
   std::sort(commits.begin(), commits.end());
   throw Error(ErrorKind::not_found,
-              fmt::format("model {} is here in {} revisions, and none is called main ({}): {}", id,
+              fmt::format("model {} is in the cache in {} revisions, none of them called main ({}): {}", id,
                           commits.size(), repository.string(), fmt::join(commits, ", ")),
-              fmt::format("name one: {}@{}", id, commits.front()));
+              fmt::format("choose one: {}@{}", id, commits.front()));
 }
 
 }  // namespace
@@ -68,7 +68,7 @@ fs::path find_model(const std::string& model, const std::vector<fs::path>& hub_c
   }
   throw Error(ErrorKind::not_found,
               fmt::format("model {} is not on this machine; looked in {}", model, looked),
-              fmt::format("w2w never downloads; fetch it once with: hf download {}", id));
+              fmt::format("w2w never downloads; download it with: hf download {}", id));
 }
 
 }  // namespace w2w

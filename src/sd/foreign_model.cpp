@@ -10,11 +10,11 @@
 namespace w2w {
 namespace {
 
-const std::string other_architecture = "w2w draws with models of Stable Diffusion 1.x and 2.x";
+const std::string other_architecture = "w2w supports models of Stable Diffusion 1.x and 2.x";
 
 const ForeignModel embedding = {"an embedding of textual inversion", "give the model it was trained with"};
 const ForeignModel lora = {"a LoRA, a small change of some model",
-                           "give the model it changes; w2w render draws LoRAs of Stable Diffusion 1.x"};
+                           "give its base model as <model>; <render> draws with the LoRA"};
 
 /// A kind of file that gives itself away by part of a tensor's name.
 struct NameSign {
@@ -84,12 +84,12 @@ std::optional<ForeignModel> foreign_model(const TensorMap& tensors) {
   if (holds_any(tensors, "model.") || holds_any(tensors, "model_ema.")) return {};
   if (holds_any(tensors, "first_stage_model.") ||
       (holds_any(tensors, "decoder.") && holds_any(tensors, "encoder.")))
-    return ForeignModel{"a VAE alone", "give the whole model"};
+    return ForeignModel{"only a VAE", "give the whole model"};
   if (holds_any(tensors, "input_blocks.") || holds_any(tensors, "down_blocks."))
     return ForeignModel{
-        "a UNet alone",
+        "only a UNet",
         "give the whole model: a diffusers folder, or a file that holds VAE and text encoder as well"};
-  if (holds_any(tensors, "text_model.")) return ForeignModel{"a text encoder alone", "give the whole model"};
+  if (holds_any(tensors, "text_model.")) return ForeignModel{"only a text encoder", "give the whole model"};
   return {};
 }
 

@@ -72,9 +72,10 @@ PartFile open_part(const fs::path& path, const std::string& part) {
                    [&](const char* name) { return result.tensors.contains(name); })) {
     throw Error(
         ErrorKind::malformed,
-        fmt::format("no {} in this file ({}): expected a weight named {}, bare or after {} or {}", names.what,
-                    path.string(), names.weights.back(), names.prefixes[0], names.prefixes[1]),
-        "w2w inspect says what it holds");
+        fmt::format(
+            "no {} in this file ({}): expected a weight named {}, without prefix or with prefix {} or {}",
+            names.what, path.string(), names.weights.back(), names.prefixes[0], names.prefixes[1]),
+        "<inspect> shows its contents");
   }
   return result;
 }

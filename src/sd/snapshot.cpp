@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 void expect_file(const fs::path& folder, const std::string& name, std::vector<std::string>& missing) {
   const auto path = folder / name;
   if (fs::exists(path)) return;
-  missing.push_back(name + (fs::is_symlink(path) ? " (a link to nothing)" : ""));
+  missing.push_back(name + (fs::is_symlink(path) ? " (a broken link)" : ""));
 }
 
 void expect_weights(const fs::path& folder, const std::string& part, std::vector<std::string>& missing) {
@@ -46,9 +46,9 @@ void check_snapshot(const fs::path& folder, const std::vector<std::string>& part
   }
   if (missing.empty()) return;
   throw Error(ErrorKind::not_found,
-              fmt::format("model {} was fetched only in part ({}); missing: {}", id, folder.string(),
+              fmt::format("model {} is only partly downloaded ({}); missing: {}", id, folder.string(),
                           fmt::join(missing, ", ")),
-              fmt::format("fetch the rest with: hf download {}", id));
+              fmt::format("download the rest with: hf download {}", id));
 }
 
 }  // namespace w2w

@@ -105,7 +105,7 @@ TensorMap read_weight_files(const fs::path& folder, const std::string& part) {
     throw Error(ErrorKind::not_found,
                 fmt::format("no weights in {} ({}): expected {} or {}", part, folder.string(), tried.front(),
                             tried.back()),
-                "if the model was fetched only in part, fetch it again");
+                "if the download was incomplete, download the model again");
   }
   return is_index(found) ? read_shards(found) : read_tensor_file(found).tensors;
 }

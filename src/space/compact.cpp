@@ -112,8 +112,9 @@ SpaceData read_compact_space(const fs::path& folder) {
   try {
     const auto version = space.at("format");
     if (version != format_version && version != std::to_string(format_version)) {
-      throw Error(ErrorKind::malformed, fmt::format("space ({}) has format {}, this w2w reads format {}",
-                                                    path.string(), version.dump(), format_version));
+      throw Error(ErrorKind::malformed,
+                  fmt::format("space ({}) has format {}, this w2w reads format {}: a newer w2w wrote it",
+                              path.string(), version.dump(), format_version));
     }
     data.base_model = space.value("base_model", "");
     data.model_layers = space.value("model_layers", int64_t{0});

@@ -23,16 +23,16 @@ std::vector<int64_t> indices_of_others(const Directions& directions, const std::
   std::vector<int64_t> others;
   for (const auto& name : without) {
     if (name == attribute) {
-      throw Error(ErrorKind::usage, fmt::format("'{}' cannot be edited without itself", attribute));
+      throw Error(ErrorKind::usage, fmt::format("'{}' cannot be removed from itself", attribute));
     }
     if (directions.lacks(name)) continue;
     others.push_back(directions.index(name));
     if (directions.without.empty()) continue;
     // What is left of another direction is no classifier of it any more.
     throw Error(ErrorKind::usage,
-                fmt::format("these directions were fitted without {}: '{}' cannot be taken out besides",
+                fmt::format("these directions were fitted with {} removed: '{}' cannot be removed as well",
                             fmt::join(directions.without, ", "), name),
-                "fit directions with nothing taken out, or with all of them in --without");
+                "fit directions with nothing removed, or with all of these in <without>");
   }
   return others;
 }
@@ -77,9 +77,10 @@ EditDirection edit_direction(const Directions& directions, const std::string& at
   EditDirection result{directions.vectors.t().mv(weights), 0};
   const double length = result.vector.norm().item<double>();
   if (length <= 1e-6 * directions.vectors[own].norm().item<double>()) {
-    throw Error(ErrorKind::failure,
-                fmt::format("nothing of '{}' is left without {}", attribute, fmt::join(without, ", ")),
-                "name fewer attributes in --without");
+    throw Error(
+        ErrorKind::failure,
+        fmt::format("nothing is left of '{}' when {} is removed", attribute, fmt::join(without, ", ")),
+        "name fewer attributes in <without>");
   }
   const double variance = weights.dot(directions.covariance.mv(weights)).item<double>();
   result.deviation = std::sqrt(std::max(0.0, variance)) / length;

@@ -140,14 +140,14 @@ Directions read_directions(const std::filesystem::path& path, const Space& space
                     "in {}, found {} with {}",
                     path.string(), space.hash().substr(0, 16), space.components(), space.origin(),
                     directions.space_hash.substr(0, 16), directions.components()),
-        "give the --space they were made with");
+        "give the <space> they were made with");
   }
   if (!directions.basis.empty() && !space.basis().empty() && directions.basis != space.basis()) {
     throw Error(ErrorKind::failure,
                 fmt::format("directions ({}) belong to another space of the same models: expected components "
                             "found by {}, as in {}, found {}",
                             path.string(), space.basis(), space.origin(), directions.basis),
-                "give the --space they were made with");
+                "give the <space> they were made with");
   }
   return directions;
 }

@@ -78,8 +78,9 @@ Identity read_identity(const fs::path& given) {
   std::string version = format_version;
   take(file.metadata, "w2w.format", version);
   if (version != format_version) {
-    throw Error(ErrorKind::malformed, fmt::format("identity ({}) has format {}, this w2w reads format {}",
-                                                  path.string(), version, format_version));
+    throw Error(ErrorKind::malformed,
+                fmt::format("identity ({}) has format {}, this w2w reads format {}: a newer w2w wrote it",
+                            path.string(), version, format_version));
   }
   take(file.metadata, "w2w.space", identity.space_hash);
   take(file.metadata, "w2w.basis", identity.basis);
@@ -94,7 +95,7 @@ void write_identity(const OutputPath& output, const Identity& identity) {
   if (!at::isfinite(values).all().item<bool>()) {
     throw Error(ErrorKind::failure,
                 fmt::format("the person has coefficients that are not finite ({})", output.path.string()),
-                "`w2w space verify` looks whether the space is whole");
+                "<verify> checks the space");
   }
   const auto extension = output.path.extension();
   if (extension == ".pt" || extension == ".PT") return write_torch_tensor(output, values.view({1, -1}));
@@ -113,7 +114,7 @@ void set_space(Identity& identity, const Space& space) {
 }
 
 void check_identity_fits(const Identity& identity, const Space& space, const std::string& name) {
-  constexpr const char* hint = "give the --space it was made with";
+  constexpr const char* hint = "give the <space> it was made with";
   if (!identity.space_hash.empty() && identity.space_hash != space.hash()) {
     throw Error(
         ErrorKind::failure,

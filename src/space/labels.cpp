@@ -60,7 +60,7 @@ std::vector<int64_t> rows_by_name(const std::vector<std::string>& names, const s
   throw Error(
       ErrorKind::failure,
       fmt::format("labels ({}) do not match the training models of the space ({}): {}", path, space, what),
-      "labels need one row for every training model, named as `w2w nearest` shows them");
+      "labels need one row for every training model, named as <nearest> shows them");
 }
 
 /// A table that counts its rows, as data frames without names are saved.
@@ -96,7 +96,7 @@ std::vector<std::string> training_names(const Space& space, const Run& run) {
     auto rows = read_row_names(*path, run);
     if (static_cast<int64_t>(rows.size()) != models) {
       run.warn(
-          fmt::format("{} names {} people, the space has {} training models: rows are known by number alone",
+          fmt::format("{} has {} names, the space has {} training models: rows are identified by number only",
                       path->string(), rows.size(), models));
     } else if (!counts_rows(rows)) {
       return rows;
@@ -168,9 +168,10 @@ at::Tensor Labels::column(const std::string& attribute) const {
                             attribute, origin_));
   }
   if (with == 0 || with == known) {
-    throw Error(ErrorKind::failure,
-                fmt::format("attribute '{}' ({}) does not tell training models apart: {} with it, {} without",
-                            attribute, origin_, with, known - with));
+    throw Error(
+        ErrorKind::failure,
+        fmt::format("attribute '{}' ({}) does not separate the training models: {} with it, {} without",
+                    attribute, origin_, with, known - with));
   }
   return zero > 0 ? at::where(values.eq(0), -1.0F, values) : values.contiguous();
 }

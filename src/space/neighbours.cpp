@@ -51,7 +51,7 @@ std::vector<Neighbour> nearest_models(const Space& space, const at::Tensor& coef
     throw Error(ErrorKind::malformed,
                 fmt::format("space ({}): projections that are not finite, so cosine similarity is undefined",
                             space.origin()),
-                "`w2w space verify` says more");
+                "<verify> shows details");
   }
   std::vector<int64_t> order(models);
   std::iota(order.begin(), order.end(), 0);

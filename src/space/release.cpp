@@ -30,7 +30,7 @@ struct Published {
 constexpr Published published_files[] = {
     {"V.pt", "principal components", "everything", true, published_parameters * 10'000 * 4},
     {"mean.pt", "mean of the parameters", "everything", true, published_parameters * 4},
-    {"std.pt", "spread of the parameters", "everything", true, published_parameters * 4},
+    {"std.pt", "standard deviation of the parameters", "everything", true, published_parameters * 4},
     {"proj_1000pc.pt", "the training models' coefficients", "sample, edit, nearest", false,
      int64_t{64'974} * 4'000},
     {"identity_df.pt", "the training models' attributes", "edit, direction", false, 39'000'000},
@@ -92,7 +92,7 @@ class Inspector {
     if (parameters_ != 0 && parameters_ != published_parameters)
       file.expected_size = 0;  // of another release
     if (!fs::exists(path, error)) {
-      file.found = file.required             ? "no space without it"
+      file.found = file.required             ? "the space cannot be opened without it"
                    : file.needed_for.empty() ? "not needed"
                                              : "needed for " + file.needed_for;
       return;

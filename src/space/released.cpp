@@ -25,10 +25,10 @@ std::string shape_of(const at::Tensor& tensor) {
 
 at::Tensor read_tensor(const fs::path& path) {
   if (!fs::exists(path)) {
-    throw Error(
-        ErrorKind::not_found, fmt::format("a file of the released space is missing ({})", path.string()),
-        "the folder needs V.pt, mean.pt and std.pt; proj_1000pc.pt for sampling. `w2w space verify` says "
-        "what is there");
+    throw Error(ErrorKind::not_found,
+                fmt::format("a file of the released space is missing ({})", path.string()),
+                "the folder needs V.pt, mean.pt and std.pt; proj_1000pc.pt for sampling. <verify> lists "
+                "what is there");
   }
   const auto file = read_tensor_file(path);
   const auto& tensor = file.tensors.begin()->second;

@@ -158,7 +158,7 @@ Space Space::open(const fs::path& folder, const Targets* linears, const Run& run
             fs::is_directory(folder) ? "found neither"
             : fs::exists(folder)     ? "it is a file"
                                      : "there is no such folder"),
-        "give the folder that holds these files as --space");
+        "give the folder that holds these files as <space>");
   }
   Space space(std::move(data), folder.string());
   if (linears) space.bind(*linears, run);
@@ -193,7 +193,7 @@ Space::Space(SpaceData data, std::string origin)
 
 const Layout& Space::layout() const {
   if (data_.layout) return *data_.layout;
-  throw Error(ErrorKind::failure, fmt::format("space ({}) does not name its modules", origin_),
+  throw Error(ErrorKind::failure, fmt::format("space ({}) does not list its modules", origin_),
               "give the model it was made with");
 }
 
@@ -238,7 +238,7 @@ const ProjectionStatistics& Space::projection_statistics() const {
       if (at::isfinite(values).all().item<bool>()) continue;
       throw Error(ErrorKind::malformed,
                   fmt::format("space ({}): statistics of its projections that are not finite", origin_),
-                  "`w2w space verify` says more");
+                  "<verify> shows details");
     }
   });
   return lazy_->statistics;

@@ -104,7 +104,7 @@ class Verifier {
     if (data_.names.empty()) return;
     std::unordered_set<std::string> seen;
     for (const auto& name : data_.names) {
-      if (!seen.insert(name).second) return add("names", false, fmt::format("'{}' is there twice", name));
+      if (!seen.insert(name).second) return add("names", false, fmt::format("'{}' appears twice", name));
     }
     add("names", data_.models == static_cast<int64_t>(seen.size()),
         fmt::format("{} training models, {} names", data_.models, seen.size()));
@@ -146,7 +146,7 @@ class Verifier {
       worst = std::max(worst, ((back - c).norm() / c.norm()).item<double>());
     }
     add("round trip", worst <= bounds_.round_trip,
-        fmt::format("coefficients of {} training models come back within {:.1e}, at most {:.0e}", tried,
+        fmt::format("coefficients of {} training models are reproduced within {:.1e}, at most {:.0e}", tried,
                     worst, bounds_.round_trip));
   }
 

@@ -129,7 +129,7 @@ void check_weight_dimensions(const fs::path& path, const Layout& layout, const R
     entries = read_weight_dimensions(path);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::malformed) throw;
-    return run.warn(fmt::format("not used, as the model says the same: {}", error.what()));
+    return run.warn(fmt::format("not used; the model gives the same information: {}", error.what()));
   }
   const size_t expected = 2 * layout.targets().size();
   for (size_t i = 0; i < std::min(expected, entries.size()); ++i) {

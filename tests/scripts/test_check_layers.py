@@ -1,5 +1,6 @@
 """The layer check finds each kind of breach, and nothing in what is allowed."""
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,9 @@ def check(root, path, text):
     ("src/nn/a.cpp", "void f() { std::exit(1); }\n", "exits"),
     ("src/nn/a.cpp", 'auto x = std::getenv("HOME");\n', "reads the environment"),
     ("src/attic/a.cpp", "", "is not a room"),
+    ("src/nn/a.cpp", 'auto hint = "use --dtype f32";\n', "names a command-line option"),
+    ("src/nn/a.cpp", 'auto hint = "`w2w doctor` says more";\n', "names a command-line option"),
+    ("src/nn/a.cpp", 'auto hint = "choose another (-o)";\n', "names a command-line option"),
     ("src/space/a.cpp", '#include "w2w/space/build/builder.h"\n', "space may include only"),
     ("src/nn/a.cpp", '#include "cli/app/app.h"\n', "does not know"),
     ("tools/cli/terminal/a.cpp", '#include "cli/options/seeds.h"\n', "cli/terminal may include only nothing of cli"),
@@ -49,6 +53,7 @@ def test_a_breach_is_named(tmp_path, path, text, said):
     ("src/lora/a.cpp", '#include "io/json_file.h"\n#include "lora/names.h"\n#include "w2w/nn/linear.h"\n'),
     ("src/io/a.cpp", "#include <sys/mman.h>\n#include <vector>\n#include <ATen/core/Tensor.h>\n"),
     ("src/io/a.cpp", '// printf(x), getenv\nconst char* text = "exit(1)";\nvoid f() { snprintf(b, 1, "x"); on_exit_(); }\n'),
+    ("src/nn/a.cpp", 'auto hint = "use <dtype> f32; see `ulimit -v`";  // --dtype\n'),
     ("src/space/build/a.cpp", '#include "w2w/space/space.h"\n#include "space/build/collect.h"\n'),
     ("tools/cli/commands/space/a.cpp", '#include "cli/commands/space/options.h"\n#include "cli/commands/pictures.h"\n#include "w2w/io/image.h"\n'),
     ("tools/cli/a.cpp", '#include <CLI/CLI.hpp>\nvoid f() { std::cout << getenv("HOME"); }\n'),
@@ -67,3 +72,12 @@ def test_the_table_for_people_is_the_table_of_the_script():
         assert table[room] == (", ".join(allowed) or "-")
     for folder, allowed in script.CLI.items():
         assert table[f"cli/{folder}"] == (", ".join(f"cli/{other}" for other in allowed) or "-")
+
+
+def test_the_program_has_a_word_for_every_control_that_the_library_names():
+    root = SCRIPT.parents[1]
+    worded = (root / "tools/cli/terminal/worded.cpp").read_text()
+    text = "\n".join(path.read_text() for path in sorted((root / "src").rglob("*.cpp")))
+    named = {name for literal in re.findall(r'"(?:\\.|[^"\\\n])*"', text) for name in re.findall(r"<([a-z][a-z-]*)>", literal)} - {"cat"}  # of a prompt
+    assert len(named) > 20
+    assert {name for name in named if f'"{name}"' not in worded} == set()

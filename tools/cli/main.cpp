@@ -10,6 +10,7 @@
 #include "cli/app/fatal_ends.h"
 #include "cli/app/signals.h"
 #include "cli/terminal/terminal.h"
+#include "cli/terminal/worded.h"
 #include "w2w/base/error.h"
 #include "w2w/base/translated_error.h"
 #include "w2w/device/allocator.h"
@@ -37,7 +38,7 @@ void print_error(const Error& error) {
   cli::tell(fmt::format("w2w: {} {}\n", cli::red("error:", cli::Stream::error),
                         cli::printable(cli::shortened(error.what()))));
   if (!error.hint().empty())
-    cli::tell(fmt::format("hint: {}\n", cli::printable(cli::shortened(error.hint()))));
+    cli::tell(fmt::format("hint: {}\n", cli::printable(cli::shortened(cli::worded(error.hint())))));
 }
 
 int run(const std::vector<std::string>& arguments) {

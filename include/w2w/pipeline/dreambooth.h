@@ -15,7 +15,7 @@
 
 namespace w2w {
 
-/// How the learning rate goes on after the warm-up.
+/// Learning-rate schedule after the warm-up.
 enum class RateSchedule { constant, linear, cosine };  ///< the latter two fall to 0 at the last step
 
 /// "constant", "linear", "cosine": in the order of the values.
@@ -41,7 +41,7 @@ struct DreamboothOptions {
   RateSchedule schedule = RateSchedule::constant;
   int64_t warmup = 0;  ///< steps over which the rate rises linearly
   double weight_decay = 1e-2;
-  double max_gradient_norm = 1;  ///< of each person's gradient; 0: no limit
+  double max_gradient_norm = 1;  ///< gradient clipping: norm of each person's gradient; 0: no clipping
   double prior_weight = 1;       ///< of the class pictures' loss; 0: no class pictures
   LossWeight loss_weight = LossWeight::uniform;
   uint64_t seed = 0;  ///< of each person's first A and of each person's random numbers

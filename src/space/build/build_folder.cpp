@@ -50,8 +50,8 @@ void BuildFolder::lock() {
   if (lock_.is_open() && flock(lock_.number(), LOCK_EX | LOCK_NB) == 0) return;
   if (lock_.is_open() && errno == EWOULDBLOCK) {
     throw Error(ErrorKind::failure,
-                fmt::format("another process builds this space now ({})", output_.string()),
-                "wait for it, or choose another -o");
+                fmt::format("another process is building this space ({})", output_.string()),
+                "wait for it, or choose another <output>");
   }
   if (lock_.is_open()) return;  // a file system without locks
   throw Error(ErrorKind::failure,
@@ -65,9 +65,9 @@ void BuildFolder::read_state(bool anew) {
   if (state.metadata[key_name] != key_) {
     if (!anew) {
       throw Error(ErrorKind::failure,
-                  fmt::format("an unfinished build of other models or with other options is there ({})",
+                  fmt::format("there is an unfinished build of other models or with other options ({})",
                               path_.string()),
-                  "delete it, or pass --force to begin anew");
+                  "delete it, or use <force> to start over");
     }
     fs::remove(file);
     return;
@@ -83,7 +83,7 @@ void BuildFolder::read_state(bool anew) {
     refuse_state(fmt::format("expected a position of 0 or more, found '{}'", position));
   }
   tensors_ = std::move(state.tensors);
-  run_.notice(fmt::format("going on with an unfinished build ({})", path_.string()));
+  run_.notice(fmt::format("resuming an unfinished build ({})", path_.string()));
 }
 
 int64_t BuildFolder::position(int64_t all) const {

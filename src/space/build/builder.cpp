@@ -170,8 +170,8 @@ class SpaceBuilder {
                 fmt::format("too few models: {} at least {}, found {}",
                             wanted == 1 ? "1 component needs" : fmt::format("{} components need", wanted),
                             wanted + 1, models),
-                models > 1 ? fmt::format("--components {} at most, or more models", models - 1)
-                           : "a space is made of the differences between models");
+                models > 1 ? fmt::format("<components> {} at most, or more models", models - 1)
+                           : "a space describes how models differ: it needs at least two");
   }
 
   Components find(const Standardised& x) {
@@ -199,12 +199,11 @@ class SpaceBuilder {
 
   void check_found(int64_t found, int64_t wanted, int64_t models) {
     if (found == wanted) return;
-    const auto what =
-        fmt::format("the {} models depend on each other: only {} components tell them apart", models, found);
+    const auto what = fmt::format("the {} models are linearly dependent: rank {}", models, found);
     if (!options_.components) return run_.notice(what);
     impossible_ = true;
     throw Error(ErrorKind::failure, fmt::format("{}, expected {}", what, wanted),
-                fmt::format("--components {} at most; are some models there twice?", found));
+                fmt::format("use <components> {} or fewer; look for duplicate models", found));
   }
 
   /// V^T = W^T X, block by block of columns, into a file that is mapped then.
@@ -214,7 +213,8 @@ class SpaceBuilder {
     MatrixFile file(path, "components", components.scores.size(1), x.parameters(), options_.dtype);
     const int64_t start = resumed ? folder_.position(x.blocks()) : 0;
     if (start > 0 && !file.reopened()) {
-      folder_.refuse_state(fmt::format("the components are not as they were written ({})", path.string()));
+      folder_.refuse_state(
+          fmt::format("the file of components has changed since it was written ({})", path.string()));
     }
     const auto save = [&](int64_t block) {
       file.flush();
@@ -306,15 +306,15 @@ BuildReport build_space(const std::vector<ModelSource>& sources, const BuildOpti
   if (ranked != sources.end() && !options.canonical) {
     options.canonical = true;
     run.notice(
-        fmt::format("{} has rank {}: every such LoRA becomes the nearest one of rank 1, and all models "
-                    "their canonical form",
+        fmt::format("{} has rank {}: LoRAs of rank above 1 are reduced to rank 1, and all models are "
+                    "normalised (canonical form)",
                     ranked->path.string(), ranked->rank));
   }
   try {
     return SpaceBuilder(sources, options, run).run();
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::interrupted) throw;
-    throw Error(error.kind(), error.what(), "the same command again goes on from here");
+    throw Error(error.kind(), error.what(), "run the same command again to resume");
   }
 }
 

@@ -51,7 +51,7 @@ std::vector<std::string> unique_names(const std::vector<ModelSource>& sources, c
     throw Error(ErrorKind::failure,
                 fmt::format("two models are named '{}': {} ({}) and {} ({})", names[i], first->second + 1,
                             places[first->second]->string(), i + 1, places[i]->string()),
-                "rename one, leave one out, or name all models with --names");
+                "rename one, leave one out, or name all models with <names>");
   }
   return names;
 }
@@ -96,7 +96,7 @@ class RowReader {
     if (space_->layout().rank() != 1 || space_->data().projections.size(1) > space_->components()) {
       throw Error(
           ErrorKind::failure,
-          fmt::format("the models of space ({}) cannot be rebuilt: expected rank 1 and a component for "
+          fmt::format("the models of space ({}) cannot be reconstructed: expected rank 1 and a component for "
                       "every coefficient, found rank {}, {} coefficients and {} components",
                       path.string(), space_->layout().rank(), space_->data().projections.size(1),
                       space_->components()));
@@ -109,11 +109,11 @@ class RowReader {
     std::string share;
     if (data.explained_variance.defined() && data.total_variance > 0) {
       const auto held = data.explained_variance.narrow(0, 0, data.projections.size(1)).sum().item<double>();
-      share = fmt::format(", which hold {:.4g} % of their variance", 100 * held / data.total_variance);
+      share = fmt::format(", which explain {:.4g} % of their variance", 100 * held / data.total_variance);
     }
     run_.notice(
-        fmt::format("{}: its {} models are rebuilt from {} coefficients{}; the matrix of `space build "
-                    "--weights` is exact",
+        fmt::format("{}: its {} models are reconstructed from {} coefficients{}; for exact models, "
+                    "use the matrix that their build kept",
                     space_->origin(), data.projections.size(0), data.projections.size(1), share));
   }
 
@@ -127,7 +127,7 @@ class RowReader {
             fmt::format("matrix of models ({}): expected {} columns, as the {} adapted matrices of the "
                         "model have, found {}",
                         source.path.string(), layout.parameters(), layout.targets().size(), matrix_.size(1)),
-            "give the model they were trained on as --model");
+            "give the model they were trained on as <model>");
       }
       return layout.targets();
     }
@@ -159,10 +159,10 @@ class RowReader {
   }
 
   void say_left_out(const fs::path& path, const Lora& others) const {
-    run_.warn(
-        fmt::format("LoRAs are taken in part: of {}, {} matrices are left out that are no linear layers of "
-                    "the UNet: {}",
-                    path.string(), others.size(), first_modules(others)));
+    run_.warn(fmt::format(
+        "LoRAs are used only in part: of {}, {} matrices are ignored that are not linear layers of "
+        "the UNet: {}",
+        path.string(), others.size(), first_modules(others)));
   }
 
   static Lora expect_some(const fs::path& path, Lora lora) {
@@ -189,7 +189,7 @@ class RowReader {
   [[noreturn]] void refuse(const fs::path& path, const char* does, const std::string& module,
                            const char* first_does) const {
     throw Error(ErrorKind::failure,
-                fmt::format("LoRA ({}) {} {}, which {} {}: all models of a space have to change the same "
+                fmt::format("LoRA ({}) {} {}, which {} {}: all models of a space must change the same "
                             "matrices",
                             path.string(), does, module, first_, first_does));
   }
@@ -260,7 +260,7 @@ ModelMatrix collect_models(const std::vector<ModelSource>& sources, const BuildO
   const auto count = static_cast<int64_t>(names.size());
   if (count < 2) {
     throw Error(ErrorKind::usage, fmt::format("too few models: expected at least 2, found {}", count),
-                "a space is made of the differences between models");
+                "a space describes how models differ: it needs at least two");
   }
   RowReader reader(sources, options, options.canonical, run);
   if (is_usable_in_place(sources, options)) {
@@ -273,7 +273,8 @@ ModelMatrix collect_models(const std::vector<ModelSource>& sources, const BuildO
     const std::vector<int64_t> shape = {count, reader.layout().parameters()};
     if (found == file.tensors.end() || found->second.sizes() != shape ||
         found->second.scalar_type() != at::kFloat) {
-      folder.refuse_state(fmt::format("the matrix of models is not as it was written ({})", path.string()));
+      folder.refuse_state(
+          fmt::format("the matrix of models has changed since it was written ({})", path.string()));
     }
     return {found->second, std::move(names), reader.layout()};
   };
@@ -282,7 +283,8 @@ ModelMatrix collect_models(const std::vector<ModelSource>& sources, const BuildO
   MatrixFile matrix(path, tensor_name, count, reader.layout().parameters(), at::kFloat,
                     {{"names", json_text(nlohmann::json(names))}});
   if (done > 0 && !matrix.reopened()) {
-    folder.refuse_state(fmt::format("the matrix of models is not as it was written ({})", path.string()));
+    folder.refuse_state(
+        fmt::format("the matrix of models has changed since it was written ({})", path.string()));
   }
   const auto save = [&] {
     matrix.flush();

@@ -63,8 +63,8 @@ Subspace exact_subspace(const Standardised& x, int64_t count, BuildFolder& folde
   if (x.models() > most_exact_models) {
     throw Error(
         ErrorKind::usage,
-        fmt::format("--method exact is for at most {} models, found {}", most_exact_models, x.models()),
-        "--method randomized has no such limit");
+        fmt::format("the exact method is for at most {} models, found {}", most_exact_models, x.models()),
+        "<method> randomized has no such limit");
   }
   const auto gram = gram_matrix(x, folder, run);
   run.report({"eigenvectors", 0, 1, {}});

@@ -88,8 +88,8 @@ class KrylovBasis {
     if (basis.size(1) > size_ || known >= basis.size(1) || image.size(1) != basis.size(1) - known ||
         (known > 0) != (done >= blocks_) || known > done / blocks_ * width_) {
       folder_.refuse_state(
-          fmt::format("{} vectors of the basis, {} images and {} unfinished ones do not belong "
-                      "together after {} blocks",
+          fmt::format("{} basis vectors, {} images and {} unfinished ones are inconsistent "
+                      "after {} blocks",
                       basis.size(1), known, image.size(1), done));
     }
     return image;

@@ -53,8 +53,8 @@ std::vector<std::string> names_beside(const fs::path& path, int64_t models, cons
     if (!fs::is_regular_file(beside)) continue;
     auto names = read_model_names(beside, run);
     if (static_cast<int64_t>(names.size()) == models) return names;
-    run.warn(fmt::format("{} names {} models, but {} has {}: not used", beside.string(), names.size(),
-                         path.string(), models));
+    run.warn(fmt::format("{} has names for {} models, but {} has {} models: the names are not used",
+                         beside.string(), names.size(), path.string(), models));
   }
   return std::vector<std::string>(static_cast<size_t>(models));
 }
@@ -81,9 +81,9 @@ ModelSource space_source(const fs::path& path) {
   const auto& data = space.data();
   if (!data.projections.defined()) {
     throw Error(ErrorKind::failure,
-                fmt::format("space ({}) has no projections of its training models to rebuild them from",
+                fmt::format("space ({}) has no projections of its training models to reconstruct them from",
                             path.string()),
-                "give the models themselves, or the matrix kept with `space build --weights`");
+                "give the models themselves, or the matrix kept with <weights>");
   }
   auto names = data.names;
   names.resize(static_cast<size_t>(data.projections.size(0)));
@@ -98,7 +98,7 @@ ModelSource lora_source(const fs::path& path, const TensorFile& file) {
   throw Error(
       ErrorKind::malformed,
       fmt::format("coefficients of a person ({}): expected a LoRA or a matrix of models", path.string()),
-      "`w2w export` makes a LoRA of coefficients");
+      "<export> makes a LoRA of coefficients");
 }
 
 ModelSource file_source(const fs::path& path, const Run& run) {
@@ -158,8 +158,9 @@ class FolderScan {
   static std::optional<ModelSource> inspect(const fs::path& path) {
     const auto file = read_tensor_file(lora_file(path));
     if (matrix_in(file)) {
-      throw Error(ErrorKind::malformed, fmt::format("a matrix among LoRAs ({})", path.string()),
-                  "name the matrix itself as a source");
+      throw Error(ErrorKind::malformed,
+                  fmt::format("this folder of LoRAs contains a matrix ({})", path.string()),
+                  "pass the matrix itself as a source");
     }
     if (!fs::is_directory(path) && is_identity(path)) return {};
     return lora_source(path, file);
@@ -219,7 +220,7 @@ std::vector<std::string> read_model_names(const fs::path& path, const Run& run) 
   if (names.empty()) reader.fail("expected names of models, found none");
   std::set<std::string_view> seen;
   for (const auto& name : names) {
-    if (!seen.insert(name).second) reader.fail(fmt::format("names '{}' twice", name));
+    if (!seen.insert(name).second) reader.fail(fmt::format("contains '{}' twice", name));
   }
   return names;
 }

@@ -36,7 +36,7 @@ std::string module_of(const Layout& layout, int64_t parameter) {
   throw Error(ErrorKind::malformed,
               fmt::format("model '{}', module {}: holds values that are not finite", names[row],
                           module_of(layout, column)),
-              "leave this model out, or make it again");
+              "leave this model out, or train it again");
 }
 
 }  // namespace
@@ -66,8 +66,7 @@ ParameterStatistics parameter_statistics(const at::Tensor& models, const std::ve
   auto std = ((squares - sum.square() / n).clamp_min(0) / (n - 1)).sqrt();
   const double typical = std.mean().item<double>();
   if (!(typical > 0)) {
-    throw Error(ErrorKind::failure,
-                fmt::format("all {} models are the same: there is no space of them", count));
+    throw Error(ErrorKind::failure, fmt::format("all {} models are equal: they span no space", count));
   }
   const auto moves = std > typical * still;
   const auto weight = at::where(moves, std.reciprocal(), at::zeros({}, at::kDouble));

@@ -89,10 +89,11 @@ void measure(Directions& directions, const at::Tensor& projections, const Run& r
 void check_vectors(const Directions& directions) {
   for (size_t a = 0; a < directions.attributes.size(); ++a) {
     if (directions.vectors[static_cast<int64_t>(a)].norm().item<double>() > 0) continue;
-    throw Error(ErrorKind::failure,
-                fmt::format("attribute '{}' has no direction: models with and without it are alike along {} "
-                            "component(s)",
-                            directions.attributes[a], directions.components()));
+    throw Error(
+        ErrorKind::failure,
+        fmt::format("attribute '{}' has no direction: models with and without it do not differ along {} "
+                    "component(s)",
+                    directions.attributes[a], directions.components()));
   }
 }
 
@@ -115,8 +116,8 @@ void warn_of_few(const at::Tensor& labels, const DirectionFit& fit, const Run& r
   const auto fewest = labels.ne(0).sum(0).min().item<int64_t>();
   if (fewest > fit.components) return;
   run.warn(
-      fmt::format("{} labelled models for {} components: least squares then repeats the labels, noise and "
-                  "all; use fewer components, or ridge",
+      fmt::format("{} labelled models for {} components: least squares overfits the labels, including their "
+                  "noise; use fewer components, or ridge regression",
                   fewest, fit.components));
 }
 
@@ -138,7 +139,7 @@ at::Tensor label_matrix(const Space& space, const Labels& labels, const Directio
   check_components(space, fit.components);
   check_penalty(fit);
   check_names(fit.attributes, "attributes to fit directions of");
-  if (!fit.without.empty()) check_names(fit.without, "attributes to take out");
+  if (!fit.without.empty()) check_names(fit.without, "attributes to remove");
   check_finite(space, fit.components, run);
   std::vector<at::Tensor> columns;
   for (const auto& name : names) columns.push_back(labels.column(name).to(at::kDouble).nan_to_num());

@@ -193,8 +193,8 @@ at::Tensor logistic_normals(const at::Tensor& projections, const at::Tensor& lab
     }
     point = descend(losses, point, newton_step(losses, point, left));
   }
-  throw Error(ErrorKind::failure, fmt::format("logistic regression did not settle in {} steps", most_steps),
-              "give a larger --ridge, or fewer --components");
+  throw Error(ErrorKind::failure, fmt::format("logistic regression did not converge in {} steps", most_steps),
+              "give a larger <ridge>, or fewer <components>");
 }
 
 }  // namespace w2w

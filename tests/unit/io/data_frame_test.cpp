@@ -29,14 +29,15 @@ template <typename Body>
 Names warnings(Body body) {
   Names result;
   body(w2w::Run{{}, nullptr, [&](LogLevel level, std::string_view text) {
-             if (level == LogLevel::warning) result.emplace_back(text);
-           }});
+                  if (level == LogLevel::warning) result.emplace_back(text);
+                }});
   return result;
 }
 
 TEST(LabelTable, FromPickledDataFrame) {
   LabelTable table;
-  const Names warned = warnings([&](const w2w::Run& run) { table = read_label_table(data / "labels.pt", run); });
+  const Names warned =
+      warnings([&](const w2w::Run& run) { table = read_label_table(data / "labels.pt", run); });
   EXPECT_EQ(table.rows, (Names{"12", "7", "person é"}));
   EXPECT_EQ(table.columns, (Names{"Male", "Young", "score", "Bald"}));
   EXPECT_TRUE(table.values.equal(expected_values()));
@@ -51,7 +52,8 @@ TEST(LabelTable, FromCsv) {
             "\"\"c\"\"\",+1\r\n"
             "person é,1,1,2e0,3,-1");
   LabelTable table;
-  EXPECT_EQ(warnings([&](const w2w::Run& run) { table = read_label_table(folder / "x.csv", run); }).size(), 1U);
+  EXPECT_EQ(warnings([&](const w2w::Run& run) { table = read_label_table(folder / "x.csv", run); }).size(),
+            1U);
   EXPECT_EQ(table.rows, (Names{"12", "7", "person é"}));
   EXPECT_EQ(table.columns, (Names{"Male", "Young", "score", "Bald"}));
   EXPECT_TRUE(table.values.equal(expected_values()));

@@ -38,14 +38,13 @@ void add_general_options(Command& command) {
   group(parser.get_help_ptr());
   group(add_switch(parser, "--json", general.json, "results as one JSON object on stdout"));
   group(add_switch(parser, "--json-lines", general.json_lines,
-                   "progress, results and errors on stdout as they come, one JSON object a line"));
-  group(add_switch(parser, "-q,--quiet", general.quiet,
-                   "no progress and no notices: warnings and errors only"));
-  group(add_switch(parser, "-v,--verbose", general.verbose, "say more about what is done"));
+                   "progress, outputs and errors on stdout as they happen, one JSON object a line"));
+  group(add_switch(parser, "-q,--quiet", general.quiet, "show warnings and errors only"));
+  group(add_switch(parser, "-v,--verbose", general.verbose, "show more messages"));
   group(add_switch(parser, "--no-color", general.no_colour, "no colours (also NO_COLOR, TERM=dumb)"));
   group(add_integer(parser, "-t,--threads", general.threads, {0, 4096}, "CPU threads; 0: one per core"));
   group(add_text(parser, "--config", command.config, "FILE",
-                 "settings as `option = value` lines, before those of $XDG_CONFIG_HOME/w2w/config.toml"));
+                 "file of `option = value` lines; overrides $XDG_CONFIG_HOME/w2w/config.toml"));
 }
 
 /// CLI11 would take the next argument as the value of "--name=".

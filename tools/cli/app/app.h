@@ -56,7 +56,7 @@ class App {
   /// Parses, fills what was not given from the environment and the configuration file, and runs the command.
   void run(const std::vector<std::string>& arguments);
 
-  /// After run() threw: what was written before is told of, and with --json the error too.
+  /// After run() threw: prints what was written before, and with --json the error too.
   void report_failure(const std::vector<std::string>& arguments, const Error& error) noexcept;
 
   const std::vector<std::unique_ptr<Command>>& commands() const { return commands_; }
@@ -77,7 +77,8 @@ class App {
   std::unique_ptr<Reporter> reporter_;  ///< of the command that runs
 };
 
-/// One function a command, each in the file of its name; commands.cpp calls them all in the order help shows.
+/// One function a command, each in the file of its name; command_table.cpp calls them all in the order help
+/// shows.
 void add_all_commands(App& app);
 void add_completion(App& app);
 void add_direction(App& app);

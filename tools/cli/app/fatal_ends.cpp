@@ -10,6 +10,7 @@
 #include <cstring>
 #include <exception>
 
+#include "cli/terminal/worded.h"
 #include "w2w/base/error.h"
 #include "w2w/base/translated_error.h"
 #include "w2w/io/mapped_file.h"
@@ -45,7 +46,7 @@ void give_up(int signal_number) {
 
 void on_bus_error(int signal_number, siginfo_t* info, void*) {
   if (const char* path = mapped_file_at(info->si_addr)) {
-    write_error("\nw2w: error: cannot read on in file (");
+    write_error("\nw2w: error: file changed while it was read (");
     write_path(path);
     write_error(
         "): expected the bytes that it had when it was opened, found fewer\n"
@@ -62,7 +63,7 @@ void on_segmentation_fault(int signal_number, siginfo_t* info, void*) {
   if (reinterpret_cast<uintptr_t>(info->si_addr) < first_page) {
     void* const room = mmap(nullptr, little, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (room == MAP_FAILED) {
-      write_error("\nw2w: error: out of memory\nhint: `ulimit -v` tells what the system allows\n");
+      write_error("\nw2w: error: out of memory\nhint: `ulimit -v` shows what the system allows\n");
       end(ErrorKind::out_of_memory);
     }
     munmap(room, little);
@@ -78,7 +79,7 @@ void on_segmentation_fault(int signal_number, siginfo_t* info, void*) {
     write_error("\nw2w: error: ");
     write_error(error.what());
     write_error("\nhint: ");
-    write_error(error.hint().c_str());
+    write_error(worded(error.hint()).c_str());
     write_error("\n");
     end(error.kind());
   } catch (...) {  // no memory for a sentence of its own
@@ -91,8 +92,8 @@ void on_segmentation_fault(int signal_number, siginfo_t* info, void*) {
 void on_exit() {
   if (main_is_done) return;
   write_error(
-      "w2w: error: out of memory: no further thread can be started, or no memory is left for it\n"
-      "hint: use fewer threads (-t 1); `ulimit -v` and `ulimit -u` tell the limits\n");
+      "w2w: error: out of memory: cannot start another thread, or no memory is left for it\n"
+      "hint: use fewer threads (-t 1); `ulimit -v` and `ulimit -u` show the limits\n");
   end(ErrorKind::out_of_memory);
 }
 

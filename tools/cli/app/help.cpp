@@ -76,7 +76,8 @@ std::string defaults_text(const Command& command) {
   const auto text = fmt::format(
       "Options of the shared groups (Model, Pictures, Output, General) can also be set by environment "
       "variables ({}, ...) "
-      "and in config.toml, those of this command alone under [{}] there; the command line comes first.",
+      "and in config.toml; all other options of this command in its section [{}]. The command line takes "
+      "precedence.",
       fmt::join(variables, ", "), command.text.name);
   return "\n" + wrap(text, line_width, 0) + "\n";
 }
@@ -86,8 +87,8 @@ std::string defaults_text(const Command& command) {
 std::string overview(const App& app) {
   std::string text =
       bold("w2w", Stream::out) +
-      ": people as points in the weight space of a diffusion model. Draw new ones, see them in any "
-      "scene,\nfind yours from a picture, change an attribute.\n\n";
+      ": people as points in the weight space of a diffusion model. Sample new people, draw them in any "
+      "scene,\nfind a person from a picture, edit attributes.\n\n";
   text += heading("Try");
   std::vector<Example> examples;
   for (const auto& command : app.commands()) {

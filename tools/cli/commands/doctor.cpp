@@ -32,8 +32,8 @@ void run(const ModelOptions& options, Reporter& reporter) {
   }
   reporter.field("ok", wrong == 0);
   reporter.field("checks", std::move(list));
-  if (wrong == 0) return reporter.line("All is well.");
-  throw Error(ErrorKind::failure, fmt::format("{} of {} checks went wrong", wrong, checks.size()));
+  if (wrong == 0) return reporter.line("All checks passed.");
+  throw Error(ErrorKind::failure, fmt::format("{} of {} checks failed", wrong, checks.size()));
 }
 
 }  // namespace
@@ -43,8 +43,8 @@ void add_doctor(App& app) {
   auto& parser = app.add_command(
       {.name = "doctor",
        .summary = "devices, libraries, where model and space were found, a self-test",
-       .examples = {{"w2w doctor", "what w2w finds on this machine, and whether it computes right"},
-                    {"w2w doctor -m ./sd15 --space ./files", "the same with a model and a space of yours"},
+       .examples = {{"w2w doctor", "check this machine: devices, libraries, arithmetic"},
+                    {"w2w doctor -m ./sd15 --space ./files", "the same with your model and space"},
                     {"w2w doctor --json",
                      "for scripts and bug reports; exit code 1 when something is wrong"}}},
       [options](Reporter& reporter) { run(*options, reporter); });

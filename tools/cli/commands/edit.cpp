@@ -1,4 +1,4 @@
-// w2w edit: a person with more or less of an attribute.
+// w2w edit: edit the attributes of a person.
 
 #include <fmt/format.h>
 
@@ -207,34 +207,35 @@ void add_edit(App& app) {
   auto options = std::make_shared<EditOptions>();
   auto& parser = app.add_command(
       {"edit",
-       "a person with more or less of an attribute",
+       "edit the attributes of a person",
        "IDENTITY",
        {{"w2w edit person-7.safetensors --add Eyeglasses=2",
-         "with glasses: before and after, and the new person"},
+         "add glasses: pictures before and after, coefficients of the edited person"},
         {"w2w edit person-7.safetensors --sweep Beard=-2:2:5 -s 5",
          "from clean-shaven to bearded on one sheet"},
         {"w2w edit person-7.safetensors --add Beard=1 --add Gray_Hair=2", "two attributes at once"},
         {"w2w edit person-7.safetensors --add Bald=2 --without Male,Gray_Hair",
-         "and nothing of those two with it"},
-        {"w2w direction list", "which attributes there are"}}},
+         "bald, with Male and Gray_Hair unchanged"},
+        {"w2w direction list", "list the attributes"}}},
       [options](Reporter& reporter) { run_edit(*options, reporter); });
   add_arguments(parser, "IDENTITY", options->identities, "coefficients (.safetensors, .pt, or their folder)")
       ->required();
   add_list(parser, "--add", options->adds, "ATTR=STRENGTH",
            "how much of an attribute to add, in standard deviations of the training models along its "
-           "direction; negative takes away; repeatable");
+           "direction; negative removes; repeatable");
   add_text(parser, "--sweep", options->sweep, "ATTR=FROM:TO:N",
-           "N people with different strengths of an attribute, beside what --add adds to all of them");
-  add_list(parser, "--without", options->without, "ATTR,...",
-           "attributes that shall stay: their directions are taken out of every added one, jointly by least "
-           "squares");
+           "N people with different strengths of one attribute; --add applies to all of them");
+  add_list(
+      parser, "--without", options->without, "ATTR,...",
+      "attributes to keep unchanged: their directions are removed from every added one, jointly by least "
+      "squares");
   add_switch(parser, "--sequential", options->sequential,
-             "take them out one after the other, as the reference's notebooks do");
+             "remove them one after the other, as in the reference's notebooks");
   add_switch(parser, "--raw", options->raw,
              "strengths multiply the least-squares direction itself, as in the notebooks");
   add_number(
       parser, "--inject-at", options->editing.inject_at, {0, 1000},
-      "timestep from which the edited person is drawn: 1000 is the whole run, lower values keep more of "
+      "timestep at which the edited person takes over: 1000 is the whole run, lower values keep more of "
       "the picture's layout (default: 800)");
   add_attribute_options(parser, options->attributes);
   add_lora_option(parser, options->lora, "write each edited person as a LoRA too");

@@ -36,7 +36,7 @@ void check(const ExportOptions& options) {
     throw Error(ErrorKind::usage, what, hint);
   };
   if (options.merge && options.format)
-    refuse("--merge writes a whole model, --format a LoRA: give one of them");
+    refuse("--merge writes a whole model, --format a LoRA: use one of them");
   if (options.merge && options.identities.size() > 1) {
     refuse(fmt::format("--merge takes one identity, found {}", options.identities.size()));
   }
@@ -53,9 +53,8 @@ std::vector<PersonFile> open_sources(const ExportOptions& options) {
   for (const auto& path : options.identities) {
     sources.push_back(open_person(path));
     if (sources.back().coefficients || !options.as_coefficients()) continue;
-    throw Error(ErrorKind::usage,
-                fmt::format("--format pt holds coefficients, and this is a LoRA ({})", path),
-                "`w2w import` finds the coefficients of a LoRA");
+    throw Error(ErrorKind::usage, fmt::format("--format pt needs coefficients, found a LoRA ({})", path),
+                "`w2w import` converts a LoRA to coefficients");
   }
   return sources;
 }
@@ -119,7 +118,7 @@ void run_export(const ExportOptions& given, Reporter& reporter) {
   if (options.dtype == "auto") options.dtype.reset();
   check(options);
   if (options.as_coefficients() && options.dtype && *options.dtype != "f32") {
-    run.notice(fmt::format("--format pt holds f32 coefficients: --dtype {} changes nothing", *options.dtype));
+    run.notice(fmt::format("--format pt always stores f32: --dtype {} has no effect", *options.dtype));
   }
   const auto sources = open_sources(options);
   Converter converter(options.shared, run);
@@ -155,14 +154,14 @@ void add_export(App& app) {
   auto options = std::make_shared<ExportOptions>();
   auto& parser = app.add_command(
       {"export",
-       "a person as a LoRA or a whole model for other tools",
+       "write a person as a LoRA or a whole model for other tools",
        "IDENTITY...",
        {{"w2w export person-7.safetensors",
          "person-7_lora.safetensors for ComfyUI, A1111, sd.cpp, InvokeAI, diffusers"},
-        {"w2w export person-*.safetensors --format peft -o loras", "everybody as PEFT folders"},
+        {"w2w export person-*.safetensors --format peft -o loras", "all of them as PEFT folders"},
         {"w2w export person-7.safetensors --format pt -o w2wmodel.pt", "for the reference code"},
         {"w2w export person-7.safetensors --merge -o person-7-model",
-         "a diffusers folder with the person baked in"},
+         "a diffusers folder with the person merged into the weights"},
         {"w2w export person-7.safetensors -m sd15.safetensors --merge -o person-7-model.safetensors",
          "the same as a single file"}}},
       [options](Reporter& reporter) { run_export(*options, reporter); });
@@ -171,11 +170,11 @@ void add_export(App& app) {
       ->required();
   add_choice(
       parser, "--format", options->format, {"kohya", "peft", "diffusers", "pt"},
-      "kohya: one file that nearly every tool loads; peft: a folder; diffusers: names of its pipelines; "
+      "kohya: one file for most tools; peft: a PEFT folder; diffusers: one file with diffusers' names; "
       "pt: the coefficients as the reference code saves them; default: kohya");
   add_choice(
       parser, "--dtype", options->dtype, {"auto", "f16", "bf16", "f32"},
-      "of the file's numbers: auto is f16 for a LoRA, the model's own with --merge; coefficients are f32; "
+      "precision of the file: auto is f16 for a LoRA, the model's own with --merge; coefficients are f32; "
       "default: auto");
   add_text(parser, "--name", options->name, "TEXT",
            "the LoRA's title in its metadata; default: the identity's name");
@@ -185,7 +184,7 @@ void add_export(App& app) {
   add_model_option(parser, options->shared);
   add_space_option(parser, options->shared);
   add_output_options(parser, options->shared);
-  parser.get_option("--no-metadata")->description("write nothing about the person's making into the files");
+  parser.get_option("--no-metadata")->description("do not write the person's history into the files");
   add_unused_options(parser, options->shared);
 }
 

@@ -122,7 +122,7 @@ FileDescription describe_values(const fs::path& path) {
                                              : nlohmann::json::parse(text.begin(), text.end(), nullptr,
                                                                      /*allow_exceptions=*/false);
     if (json.is_discarded()) {
-      throw Error(ErrorKind::malformed, fmt::format("JSON file does not parse ({})", path.string()));
+      throw Error(ErrorKind::malformed, fmt::format("not a valid JSON file ({})", path.string()));
     }
     FileDescription description{.kind = "json", .title = "JSON"};
     constexpr size_t most_facts = 100;  // more are a vocabulary, not a configuration
@@ -133,7 +133,7 @@ FileDescription describe_values(const fs::path& path) {
     description.facts["entries"] = json.size();
     return description;
   }
-  FileDescription description{.kind = "values", .title = "values that are no tensors"};
+  FileDescription description{.kind = "values", .title = "values that are not tensors"};
   description.facts["content"] = read_torch_file(path).description();
   return description;
 }
@@ -186,7 +186,7 @@ FileDescription describe_file(const fs::path& path) {
     throw Error(
         ErrorKind::malformed,
         fmt::format("cannot inspect ({}): expected a file or folder, found a device or pipe", path.string()),
-        "what it is shows by looking at it several times: save it as a file first");
+        "inspect reads a file more than once: save the input to a file first");
   }
   if (begins_like_picture(path)) return describe_picture(path);
   if (path.extension() == ".csv" || path.extension() == ".tsv") return describe_csv(path);

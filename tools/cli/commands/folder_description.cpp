@@ -84,7 +84,7 @@ FileDescription describe_lora_folder(const fs::path& folder) {
   if (!peft) return description;
   const auto config = parse_json(read_file(folder / "adapter_config.json"));
   if (!config.is_object()) {
-    throw Error(ErrorKind::malformed, fmt::format("adapter_config.json is no JSON object ({})",
+    throw Error(ErrorKind::malformed, fmt::format("adapter_config.json is not a JSON object ({})",
                                                   (folder / "adapter_config.json").string()));
   }
   for (const char* key : {"r", "lora_alpha", "use_rslora", "target_modules", "base_model_name_or_path"}) {
@@ -103,11 +103,10 @@ FileDescription describe_folder(const fs::path& folder) {
   if (fs::exists(folder / "w2wmodel.pt")) return describe_tensors(folder / "w2wmodel.pt");
   throw Error(
       ErrorKind::malformed,
-      fmt::format(
-          "nothing w2w knows is in this folder ({}); expected a diffusers model (model_index.json), a "
-          "space (space.json or V.pt), a LoRA (adapter_config.json or pytorch_lora_weights) or an "
-          "identity (w2wmodel.pt)",
-          folder.string()));
+      fmt::format("no known files in this folder ({}); expected a diffusers model (model_index.json), a "
+                  "space (space.json or V.pt), a LoRA (adapter_config.json or pytorch_lora_weights) or an "
+                  "identity (w2wmodel.pt)",
+                  folder.string()));
 }
 
 }  // namespace w2w::cli

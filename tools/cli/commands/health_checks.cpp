@@ -19,6 +19,7 @@
 #include "cli/app/version.h"
 #include "cli/files/locate.h"
 #include "cli/files/release_table.h"
+#include "cli/terminal/worded.h"
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/error.h"
 #include "w2w/base/generator.h"
@@ -120,7 +121,7 @@ std::vector<HealthCheck> release_checks(const ModelOptions& options) {
 std::string fit_of(const ModelOptions& options, const Run& run) {
   const auto linears = linear_layers(open_checkpoint(options, run).part("unet"));
   Space::open(locate_space(options.space, run), &linears, run);
-  return "the space is one of this model";
+  return "the space belongs to this model";
 }
 
 std::string hub_cache_found() {
@@ -143,7 +144,7 @@ std::string arithmetic() {
   const auto convolved = at::conv2d(picture, kernel, {}, 1, 1);
   expect_near("a convolution is wrong:", convolved.sum().item<double>(),
               4.0 * 8 * (16 * 3 - 2) * (16 * 3 - 2));
-  return "products and convolutions are right";
+  return "products and convolutions are correct";
 }
 
 /// The first numbers of torch.randn(16) and torch.randn(3) after manual_seed(42); short draws take another
@@ -176,7 +177,8 @@ HealthCheck checked(const std::string& name, const std::function<std::string()>&
   try {
     return {name, true, check()};
   } catch (const Error& error) {
-    return {name, false, fmt::format("{}{}{}", error.what(), error.hint().empty() ? "" : "; ", error.hint())};
+    return {name, false,
+            fmt::format("{}{}{}", error.what(), error.hint().empty() ? "" : "; ", worded(error.hint()))};
   } catch (const std::exception& error) {
     return {name, false, error.what()};
   }

@@ -41,7 +41,7 @@ void run_import(const ImportOptions& options, Reporter& reporter) {
     planned.push_back({"coefficients", sources.back().person(), ".safetensors"});
     if (!sources.back().coefficients || !options.components) continue;
     throw Error(ErrorKind::usage,
-                fmt::format("--components is for LoRAs; this file holds {} coefficients already ({})",
+                fmt::format("--components is for LoRAs; this file already has {} coefficients ({})",
                             sources.back().coefficients->coefficients.numel(), path));
   }
   const auto space = open_bound_space(options.shared, run);
@@ -69,20 +69,20 @@ void add_import(App& app) {
   auto options = std::make_shared<ImportOptions>();
   auto& parser = app.add_command(
       {"import",
-       "a LoRA as coefficients: a person of the space",
+       "convert a LoRA to coefficients of the space",
        "LORA...",
-       {{"w2w import person-7_lora.safetensors", "person-7.safetensors, and how much lies outside the space"},
+       {{"w2w import person-7_lora.safetensors", "person-7.safetensors, and the residual outside the space"},
         {"w2w import loras/* -o people", "many at once"},
         {"w2w import style.safetensors --partial",
-         "of a LoRA that changes more than the space's matrices, only what the space has"},
+         "of a LoRA that changes more layers than the space has, use only the space's layers"},
         {"w2w import w2wmodel.pt -o me.safetensors", "the reference code's file in w2w's format"}}},
       [options](Reporter& reporter) { run_import(*options, reporter); });
   add_arguments(parser, "LORA", options->loras, "kohya, diffusers or PEFT file, PEFT folder, or w2wmodel.pt")
       ->required();
   add_integer(parser, "--components", options->components, {1, 1'000'000},
-              "principal components to describe the LoRA with (default: all the space has)");
+              "principal components to use (default: all the space has)");
   add_switch(parser, "--partial", options->partial,
-             "leave out what the LoRA changes beside the space's matrices, such as the text encoder");
+             "ignore layers of the LoRA that the space does not have, such as the text encoder's");
   add_model_option(parser, options->shared);
   add_space_option(parser, options->shared);
   add_output_options(parser, options->shared);

@@ -107,7 +107,7 @@ void add_inspect(App& app) {
       {.name = "inspect",
        .summary = "what a file or folder is: kind, metadata, tensors",
        .arguments = "FILE...",
-       .examples = {{"w2w inspect person-7.safetensors", "coefficients: of which space, drawn how"},
+       .examples = {{"w2w inspect person-7.safetensors", "coefficients: their space and history"},
                     {"w2w inspect person-7_p1_s5.png", "the command that makes a picture again"},
                     {"w2w inspect -v lora.safetensors", "all tensors with their shapes"},
                     {"w2w inspect --json ./sd15 ./space", "models and spaces, for scripts"}}},

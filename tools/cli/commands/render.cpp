@@ -52,10 +52,10 @@ void add_render(App& app) {
   auto options = std::make_shared<RenderOptions>();
   auto& parser = app.add_command(
       {"render",
-       "pictures of people made before",
+       "draw pictures of saved people",
        "IDENTITY...",
        {{"w2w render person-7.safetensors", "a picture of person 7"},
-        {"w2w render person-*.safetensors -p 'sks person in the snow' -s 5", "everybody in the same scene"},
+        {"w2w render person-*.safetensors -p 'sks person in the snow' -s 5", "all of them in the same scene"},
         {"w2w render lora.safetensors -m stablediffusionapi/realistic-vision-v51",
          "a LoRA file on the real model"},
         {"w2w render person-7.safetensors --sampler 'DPM++ 2M Karras' --steps 25", "with another sampler"}}},

@@ -62,8 +62,8 @@ class SampleRun {
     first_seed_ = parse_one_seed(arguments_.identity_seed, draw_seed, "--identity-seed", run_);
     if (first_seed_ > UINT64_MAX - static_cast<uint64_t>(arguments_.count - 1)) {
       throw Error(ErrorKind::usage,
-                  fmt::format("--identity-seed {} leaves no seeds for {} people: the last is {}", first_seed_,
-                              arguments_.count, UINT64_MAX));
+                  fmt::format("--identity-seed {} is too large for {} people: the last seed is {}",
+                              first_seed_, arguments_.count, UINT64_MAX));
     }
     for (int64_t i = 0; i < arguments_.count; ++i) {
       run_.check_stop();
@@ -164,20 +164,20 @@ class SampleRun {
 
 void add_sample(App& app) {
   auto options = std::make_shared<SampleArguments>();
-  auto& parser =
-      app.add_command({"sample",
-                       "draw people who never existed",
-                       "",
-                       {{"w2w sample --count 4 -o people", "four new people, with a picture of each"},
-                        {"w2w sample --identity-seed 7 -s 1-3", "person 7 three times, over three noises"},
-                        {"w2w sample --identity-seed 7 -p 'sks person on the beach' -p 'sks person at night'",
-                         "in two scenes"},
-                        {"w2w sample --count 100 --no-images --lora kohya -o loras",
-                         "a hundred LoRA files for other tools"}}},
-                      [options](Reporter& reporter) {
-                        check_shared_options(options->shared);
-                        SampleRun(*options, reporter).run();
-                      });
+  auto& parser = app.add_command(
+      {"sample",
+       "sample people who do not exist",
+       "",
+       {{"w2w sample --count 4 -o people", "four new people, with a picture of each"},
+        {"w2w sample --identity-seed 7 -s 1-3", "person 7 three times, with three noise seeds"},
+        {"w2w sample --identity-seed 7 -p 'sks person on the beach' -p 'sks person at night'",
+         "in two scenes"},
+        {"w2w sample --count 100 --no-images --lora kohya -o loras",
+         "a hundred LoRA files for other tools"}}},
+      [options](Reporter& reporter) {
+        check_shared_options(options->shared);
+        SampleRun(*options, reporter).run();
+      });
   add_integer(parser, "--count", options->count, {1, 1'000'000}, "how many people");
   add_value(parser, "--identity-seed", "N",
             "seed of the first person, the next ones count up; -1 draws one and prints it (default: -1)",
@@ -188,14 +188,14 @@ void add_sample(App& app) {
   add_integer(parser, "--components", options->components, {1, 1'000'000},
               "principal components to draw (default: 1000, or all the space has)");
   add_number(parser, "--spread", options->spread, {0, 100},
-             "how far from the mean person, in standard deviations of the training models (default: 1, or "
+             "spread around the mean person, in standard deviations of the training models (default: 1, or "
              "the space's)");
   add_lora_option(parser, options->lora, "write each person as a LoRA too");
   add_switch(parser, "--no-images", options->no_images, "write no pictures");
   add_integer(
       parser, "--together", options->together, {1, 4096},
-      "people who share each pass through the model: faster where a GPU is wide or pictures are small, for "
-      "more memory; the pictures are the same but for roundings; default: 1");
+      "people per batch; faster on large GPUs or small pictures, needs more memory; results differ by "
+      "rounding only; default: 1");
   add_drawing_options(parser, options->shared);
 }
 

@@ -22,7 +22,7 @@ fs::path existing(const fs::path& manifest, const std::string& cell, int line) {
     throw Error(
         ErrorKind::not_found,
         fmt::format("no such file ({}), named in line {} of {}", found.string(), line, manifest.string()),
-        "relative paths start at the manifest's folder, of a stream at the current one");
+        "relative paths start at the table's folder, for a pipe at the current one");
   }
   return found;
 }
@@ -37,7 +37,7 @@ void check_columns(const CsvReader& csv, const std::vector<std::string>& columns
                          known[last], column, suggest(column, known)));
   }
   if (std::find(columns.begin(), columns.end(), "image") == columns.end()) {
-    csv.fail("its first line names no column 'image'");
+    csv.fail("its first line has no column 'image'");
   }
 }
 
@@ -50,9 +50,8 @@ bool is_file_name(const std::string& name) {
 void add_name_option(CLI::App& parser, std::optional<std::string>& target, const std::string& help) {
   add_value(parser, "--name", "NAME", help, [&target](const std::string& text) {
     if (!is_file_name(text)) {
-      throw Error(ErrorKind::usage,
-                  fmt::format("--name expects a name that can be a file's, found '{}'", text),
-                  "-o is the folder it lies in");
+      throw Error(ErrorKind::usage, fmt::format("--name expects a valid file name, found '{}'", text),
+                  "use -o for the folder");
     }
     target = text;
   });
@@ -94,16 +93,15 @@ std::vector<ManifestLine> read_manifest(const fs::path& path, const std::vector<
       if (!csv.cells()[i].empty()) line.more[columns[i]] = csv.cells()[i];
     }
     const auto image = line.more.extract("image"), name = line.more.extract("name");
-    if (image.empty()) csv.fail(fmt::format("line {} names no image", csv.line()));
+    if (image.empty()) csv.fail(fmt::format("line {} has no image", csv.line()));
     line.image = existing(path, image.mapped(), line.number);
     line.name = name.empty() ? name_of(line.image) : name.mapped();
     if (!is_file_name(line.name)) {
-      csv.fail(
-          fmt::format("line {}: expected a name that can be a file's, found '{}'", csv.line(), line.name));
+      csv.fail(fmt::format("line {}: expected a valid file name, found '{}'", csv.line(), line.name));
     }
     lines.push_back(std::move(line));
   }
-  if (lines.empty()) csv.fail("it names nobody");
+  if (lines.empty()) csv.fail("it has no rows");
   return lines;
 }
 
@@ -118,8 +116,7 @@ Shard Shard::parse(const std::string& text) {
 }
 
 void add_shard_option(CLI::App& parser, std::optional<Shard>& shard) {
-  add_value(parser, "--shard", "I/N",
-            "only the I-th of N equal parts of the people in --batch-file: for N jobs side by side",
+  add_value(parser, "--shard", "I/N", "only part I of N of the people in --batch-file, for N parallel jobs",
             [&shard](const std::string& text) { shard = Shard::parse(text); });
 }
 

@@ -55,7 +55,7 @@ const PlannedOutput* named_output(const fs::path& output, const std::vector<Plan
   return nullptr;
 }
 
-/// A folder with the name of a picture or of weights that none of the outputs can be is nobody's wish.
+/// Refuses -o FOLDER whose name ends like a picture's or weight file's that this command does not write.
 void refuse_other_formats(const fs::path& output, const std::vector<PlannedOutput>& planned) {
   static const std::set<std::string> of_files = {".png", ".jpg",  ".webp",       ".gif",  ".bmp",
                                                  ".tif", ".tiff", ".avif",       ".heic", ".pt",
@@ -69,7 +69,7 @@ void refuse_other_formats(const fs::path& output, const std::vector<PlannedOutpu
   }
   throw Error(
       ErrorKind::usage,
-      fmt::format("--output: nothing here is written as {} ({}); expected {}a folder", extension,
+      fmt::format("--output: this command writes no {} files ({}); expected {}a folder", extension,
                   output.string(), possible.empty() ? "" : fmt::format("{} or ", fmt::join(possible, ", "))));
 }
 
@@ -172,8 +172,9 @@ PersonOutputs OutputPlan::operator[](size_t person) const {
 
 void keep_unfinished(const fs::path& checkpoint, bool force) {
   if (force || !fs::exists(checkpoint)) return;
-  throw Error(ErrorKind::failure, fmt::format("an earlier run left its state here ({})", checkpoint.string()),
-              "--resume goes on with it, --force begins anew");
+  throw Error(ErrorKind::failure,
+              fmt::format("there is the state of an unfinished run ({})", checkpoint.string()),
+              "--resume continues it, --force starts over");
 }
 
 }  // namespace w2w::cli

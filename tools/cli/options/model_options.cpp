@@ -22,10 +22,11 @@ void add_model_option(CLI::App& parser, ModelOptions& options) {
       "the demo world")
       ->group(model_group);
   add_text(parser, "--vae", options.vae, "PATH",
-           "VAE in place of the model's, or of none: a folder, a file, or a model or hub id that has one")
+           "VAE to use instead of the model's, or if it has none: a folder, a file, or a model or hub id "
+           "that has one")
       ->group(model_group);
   add_text(parser, "--text-encoder", options.text_encoder, "PATH",
-           "text encoder in place of the model's, or of none, as --vae")
+           "text encoder to use instead of the model's, or if it has none, as for --vae")
       ->group(model_group);
 }
 
@@ -43,13 +44,13 @@ void add_device_option(CLI::App& parser, ModelOptions& options, const std::strin
 void add_model_options(CLI::App& parser, ModelOptions& options) {
   const auto group = [](CLI::Option* option) { option->group(model_group); };
   add_tokenizer_options(parser, options);
-  add_device_option(parser, options, "where to compute, also cuda:N; default: auto");
+  add_device_option(parser, options, "device of the computation, also cuda:N; default: auto");
   group(add_choice(parser, "--dtype", options.dtype, {"auto", "f32", "bf16", "f16"},
-                   "numbers to compute with; default: auto, the fastest proven on the device"));
+                   "precision of the computation; default: auto, the fastest that is tested on the device"));
 }
 
 void add_unused_options(CLI::App& parser, ModelOptions& options) {
-  const std::string help = "no use here: accepted so that one set of options serves all commands";
+  const std::string help = "no effect; accepted so that all commands take the same options";
   const auto add = [&](const std::string& names, const auto& option) {
     if (!parser.get_option_no_throw(names.substr(names.rfind(',') + 1))) option(names)->group(model_group);
   };

@@ -10,8 +10,7 @@
 namespace w2w::cli {
 
 Existing OutputOptions::existing() const {
-  if (force && skip_existing)
-    throw Error(ErrorKind::usage, "--force replaces what --skip-existing leaves: expected one of them");
+  if (force && skip_existing) throw Error(ErrorKind::usage, "--force and --skip-existing cannot be combined");
   return force ? Existing::replace : skip_existing ? Existing::keep : Existing::refuse;
 }
 
@@ -28,7 +27,7 @@ void add_output_options(CLI::App& parser, OutputOptions& options) {
   group(add_switch(parser, "--force", options.force, "replace existing files"));
   group(add_switch(parser, "--skip-existing", options.skip_existing,
                    "leave existing files as they are and make the others"));
-  group(add_switch(parser, "--no-metadata", options.no_metadata, "write no parameters into pictures"));
+  group(add_switch(parser, "--no-metadata", options.no_metadata, "do not write metadata into files"));
 }
 
 }  // namespace w2w::cli

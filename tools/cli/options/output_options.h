@@ -13,7 +13,7 @@ namespace w2w::cli {
 enum class Existing {
   refuse,   ///< an error
   replace,  ///< --force
-  keep,     ///< --skip-existing, and runs that go on: whoever writes leaves what is there
+  keep,     ///< --skip-existing, and resumed runs: the writer leaves what exists
 };
 
 struct OutputOptions {

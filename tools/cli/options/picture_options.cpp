@@ -30,33 +30,32 @@ PictureRequest PictureOptions::request(const Run& run) const {
 
 void add_picture_options(CLI::App& parser, PictureOptions& options) {
   const auto group = [](CLI::Option* option) { option->group(picture_group); };
-  group(add_list(
-      parser, "-p,--prompt", options.prompts, "TEXT",
-      "what to show; repeatable: every prompt is rendered; default: the space's, or \"sks person\""));
+  group(add_list(parser, "-p,--prompt", options.prompts, "TEXT",
+                 "prompt; repeatable: every prompt is drawn; default: the space's, or \"sks person\""));
   group(add_list(parser, "-n,--negative-prompt", options.negative_prompts, "TEXT",
-                 "what to avoid; once, or once per prompt"));
-  group(add_value(
-      parser, "-s,--seed", "LIST",
-      "picture noise: a seed, or a list like 1,2,5-8 to render each; -1 draws one and prints it; default: -1",
-      [&options](const std::string& text) {
-        parse_seeds(text, nullptr);
-        options.seed = text;
-      }));
+                 "negative prompt; once, or once per prompt"));
+  group(add_value(parser, "-s,--seed", "LIST",
+                  "seed of the picture noise, or a list like 1,2,5-8 to draw each; -1 draws one and prints "
+                  "it; default: -1",
+                  [&options](const std::string& text) {
+                    parse_seeds(text, nullptr);
+                    options.seed = text;
+                  }));
   group(add_integer(parser, "--steps,--num-inference-steps", options.steps, {1, 10'000},
                     "denoising steps; default: 50"));
   group(add_number(parser, "--cfg-scale,--guidance-scale", options.cfg_scale, {0, 1000},
-                   "guidance: how closely to follow the prompt; default: 3.0"));
+                   "guidance scale: how closely to follow the prompt; default: 3.0"));
   group(add_integer(parser, "-W,--width", options.width, {1, 16'384}, "pixels; default: the model's"));
   group(add_integer(parser, "-H,--height", options.height, {1, 16'384}, "pixels; default: the model's"));
   group(add_text(parser, "--sampler,--sampling-method", options.sampler,
                  fmt::format("{}", fmt::join(sampler_names(), "|")),
                  "in any usual spelling, such as \"DPM++ 2M Karras\"; default: the model's"));
   group(add_text(parser, "--scheduler,--schedule", options.schedule, "karras|default",
-                 "noise levels; default: the sampler's"));
+                 "noise schedule; default: the sampler's"));
   group(add_integer(parser, "--clip-skip", options.clip_skip, {1, 24},
                     "1 uses all layers of the text encoder, 2 leaves out the last, ...; default: 1"));
   group(add_choice(parser, "--rng", options.rng, {"cpu", "cuda"},
-                   "whose noise a seed means: torch's CPU generator, or a CUDA generator's (on any device); "
+                   "which generator's noise to reproduce: torch CPU, or CUDA Philox (works on any device); "
                    "default: cpu"));
   group(add_switch(parser, "--prompt-weights", options.prompt_weights,
                    "read (word:1.3) and [word] as A1111 does"));

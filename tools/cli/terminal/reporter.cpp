@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "cli/terminal/terminal.h"
+#include "cli/terminal/worded.h"
 #include "w2w/base/error.h"
 #include "w2w/io/json_depth.h"
 
@@ -25,7 +26,7 @@ std::string json_text(const Json& value, int indent) {
 namespace {
 
 Json json_of(const Error& error) {
-  return {{"kind", kind_name(error.kind())}, {"message", error.what()}, {"hint", error.hint()}};
+  return {{"kind", kind_name(error.kind())}, {"message", error.what()}, {"hint", worded(error.hint())}};
 }
 
 }  // namespace
@@ -37,7 +38,7 @@ Reporter::Reporter(std::string command, const GeneralOptions& options, const Sto
 
 Reporter::~Reporter() { settle(); }
 
-/// After an error: what was drawn before it is kept, and told of.
+/// After an error: what was drawn before it is kept and printed.
 void Reporter::settle() {
   while (!unwritten_.empty()) {
     try {
@@ -98,7 +99,7 @@ void Reporter::field(const std::string& name, Json value) {
 }
 
 void Reporter::failed(const std::string& name, const Error& error) {
-  const auto hint = error.hint().empty() ? "" : "\nhint: " + error.hint();
+  const auto hint = error.hint().empty() ? "" : "\nhint: " + worded(error.hint());
   run_.warn(fmt::format("{}: {}{}", name, error.what(), hint));
   if (!json()) return;
   auto entry = json_of(error);

@@ -41,23 +41,24 @@ void run_direction(const DirectionOptions& options, Reporter& reporter) {
 
 void add_fit_options(CLI::App& parser, DirectionOptions& options) {
   add_list(parser, "--attributes", options.names, "A,B,...",
-           "columns of the labels to fit; default: all that tell models apart");
+           "columns of the labels to fit; default: all that separate the models");
   add_choice(parser, "--method", options.method, direction_methods(),
              "least squares as the reference does; the difference of both groups' means; logistic or ridge "
-             "regression, which trust few or noisy labels less; default: lstsq");
+             "regression, which are more robust to few or noisy labels; default: lstsq");
   add_number(
       parser, "--ridge", options.penalty, {1e-9, 1e9},
       fmt::format("penalty of ridge, in units of the projections' mean squared length, or of logistic, "
-                  "on standardised projections; the same for any number of models; default: {:g}, {:g}",
+                  "on standardised projections; independent of the number of models; default: {:g}, {:g}",
                   *default_penalty(DirectionMethod::ridge), *default_penalty(DirectionMethod::logistic)));
   add_switch(parser, "--debias", options.debias,
-             "take the directions of all other attributes out of each one, jointly by least squares");
-  add_list(parser, "--without", options.without, "A,B,...", "take only these out, of all the others");
+             "remove the directions of all other attributes from each one, jointly by least squares");
+  add_list(parser, "--without", options.without, "A,B,...", "remove only these attributes from the others");
   add_number(
       parser, "--holdout", options.holdout, {0, 0.9},
-      "share of the models to test with: directions are fitted without them, tested, then fitted again "
+      "share of models held out for a test: directions are fitted without them, tested, then fitted again "
       "with all; 0: no test; default: 0.2");
-  add_integer(parser, "--seed", options.seed, {0, INT64_MAX}, "of their choice; default: 0");
+  add_integer(parser, "--seed", options.seed, {0, INT64_MAX},
+              "seed that selects the held-out models; default: 0");
 }
 
 }  // namespace
@@ -66,25 +67,26 @@ void add_direction(App& app) {
   auto options = std::make_shared<DirectionOptions>();
   auto& parser = app.add_command(
       {"direction",
-       "the attributes a space knows, for edit",
+       "list and fit the attributes of a space, for edit",
        "fit [LABELS...] | list",
        {{"w2w direction list", "attributes of the space: how many people have each, and its range"},
-        {"w2w direction list --labels mine.csv", "of your own labels"},
+        {"w2w direction list --labels mine.csv", "the same for your own labels"},
         {"w2w direction fit mine.csv", "test and fit all columns, save them as directions.safetensors"},
-        {"w2w direction fit mine.csv --method ridge --debias", "steadier ones, each without the others"},
+        {"w2w direction fit mine.csv --method ridge --debias",
+         "more robust, with all other attributes removed from each"},
         {"w2w direction fit --space my-space -o my-space",
-         "of the space's own labels, saved into the space: what edit takes from then on"},
+         "from the space's own labels, saved in the space, where edit finds them"},
         {"w2w edit me.safetensors --add Hat=2 --directions directions.safetensors", "using a saved file"}},
        actions},
       [options](Reporter& reporter) { run_direction(*options, reporter); });
   add_arguments(
       parser, "action", options->words,
-      "fit: find a direction for each attribute; tables of labels (CSV, identity_df.pt), put side by "
-      "side, or the space's own. list: show them. with and without: the training models that have "
-      "the attribute and that do not; accuracy: share of held-out models told apart rightly, "
-      "balanced: the mean of both groups' shares, majority: what always giving one answer scores; "
-      "std: their standard deviation along its direction, strength 1 of `edit --add`; smallest and "
-      "largest: the ones farthest along it, as strengths; related: attributes with a similar "
+      "fit: fit a direction for each attribute, from tables of labels (CSV, identity_df.pt; several are "
+      "joined) or the space's own. list: show them. Columns: with, without: training models with and "
+      "without the attribute; accuracy: share of held-out models classified correctly; "
+      "balanced: mean accuracy of both groups; majority: accuracy of always giving the more frequent answer; "
+      "std: standard deviation of the training models along the direction, strength 1 of `edit --add`; "
+      "smallest, largest: the extreme training models, as strengths; related: attributes with a similar "
       "direction (cosine), candidates for `edit --without`");
   add_fit_options(parser, *options);
   add_attribute_options(parser, options->attributes);

@@ -17,7 +17,7 @@ namespace w2w::cli {
 namespace {
 
 void refuse_pair(bool both, const char* first, const char* second) {
-  if (both) throw Error(ErrorKind::usage, fmt::format("{} and {} contradict each other", first, second));
+  if (both) throw Error(ErrorKind::usage, fmt::format("{} and {} cannot be combined", first, second));
 }
 
 /// What can be settled before anything is opened; attributes are to follow.
@@ -75,7 +75,7 @@ void check_scores(const HeldOutScores& scores, const DirectionFit& fit, bool nam
   }
   if (untested.empty()) return;
   const auto what = fmt::format(
-      "too few models with or without {} to keep {:g} of them from the fit and test it with both "
+      "too few models with or without {} to hold out a share of {:g} and have both kinds in it "
       "(seed {})",
       first_names(untested), holdout.share, holdout.seed);
   if (named) throw Error(ErrorKind::failure, what, "another --seed or --holdout, or --holdout 0 for no test");

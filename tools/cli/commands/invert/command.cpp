@@ -114,34 +114,33 @@ void check(const InvertOptions& options) {
     refuse("invert needs a picture", "w2w invert photo.jpg, or --batch-file for many people");
   }
   if (options.batch_file && (!options.images.empty() || !options.masks.empty())) {
-    refuse("--batch-file names all pictures and masks itself", "leave out the others");
+    refuse("--batch-file already lists all pictures and masks", "remove the other ones");
   }
   if (options.shard && !options.batch_file) {
-    refuse("--shard divides the people of a --batch-file, found none", "leave it out for one person");
+    refuse("--shard needs --batch-file", "leave it out for one person");
   }
   if (options.batch_file && (options.checkpoint || options.name)) {
     refuse(fmt::format("{} is for one person, --batch-file for many",
                        options.checkpoint ? "--checkpoint" : "--name"),
-           "the states of many are saved beside their outputs");
+           "with --batch-file, each state is saved beside its output");
   }
   if (options.preset == "reference" && options.method != "reference") {
-    refuse("--preset reference is the reference's method, found --method " + options.method,
+    refuse("--preset reference needs --method reference, found --method " + options.method,
            "--preset real and ood choose the components of either method");
   }
   if (!options.masks.empty() && options.masks.size() != options.images.size()) {
     refuse(fmt::format("--mask expects one per picture, found {} for {} pictures", options.masks.size(),
                        options.images.size()),
-           "an all-white picture masks nothing");
+           "use an all-white picture where there is no mask");
   }
   if (!options.mask_labels.empty() && options.masks.empty() && !options.batch_file) {
-    refuse("--mask-labels chooses among the classes of a mask, found no --mask",
-           "give the map of classes as --mask");
+    refuse("--mask-labels needs --mask", "give the class map as --mask");
   }
   for (const auto* paths : {&options.images, &options.masks}) {
     for (const auto& path : *paths) {
       if (!fs::exists(path)) throw Error(ErrorKind::not_found, "no such picture (" + path + ")");
       if (is_stream(path)) continue;
-      // An unreadable one is told of before the model is loaded; a picture may be reduced, a mask may not.
+      // Unreadable files are refused before the model is loaded; a picture may be reduced, a mask may not.
       read_image(path, paths == &options.images ? std::optional<int64_t>(1) : std::nullopt);
     }
   }
@@ -157,10 +156,10 @@ void add_invert(App& app) {
        "IMAGE...",
        {{"w2w invert photo.jpg", "coefficients of the person in photo.safetensors"},
         {"w2w invert photo.jpg --mask head.png --preview-every 100 -o anna",
-         "look at the head only, and watch"},
-        {"w2w invert painting.png --preset ood", "a person who is not a photograph"},
+         "use the head only, with previews"},
+        {"w2w invert painting.png --preset ood", "from a painting or cartoon"},
         {"w2w invert a.jpg b.jpg c.jpg --name anna", "three pictures of one person"},
-        {"w2w invert photo.jpg --resume", "go on after an interruption"},
+        {"w2w invert photo.jpg --resume", "resume after an interruption"},
         {"w2w invert --batch-file people.csv -o people", "many people, one after the other"}}},
       [options](Reporter& reporter) {
         check(*options);

@@ -39,7 +39,7 @@ void add_invert_options(CLI::App& parser, InvertOptions& options) {
   add_list(parser, "--mask", options.masks, "FILE",
            "white where the person is; once per picture; default: the picture's alpha, or all of it");
   add_value(parser, "--mask-labels", "LIST",
-            "the masks are maps of classes, as face parsers write them: these classes count, such as 1-13,17",
+            "the masks are class maps of a face parser: use these classes, such as 1-13,17",
             [&options](const std::string& text) {
               const auto refuse = [&text]() -> uint64_t {  // also what parse_seeds calls for a -1
                 throw Error(ErrorKind::usage,
@@ -50,33 +50,33 @@ void add_invert_options(CLI::App& parser, InvertOptions& options) {
               }
             });
   add_choice(parser, "--fit", options.fit, fit_names(),
-             "pictures of another shape than the model's: keep the centre, add borders that do not count, or "
-             "distort; default: crop");
+             "for pictures of another aspect ratio: crop to the centre, pad with masked borders, or stretch; "
+             "default: crop");
   add_text(
       parser, "--batch-file", options.batch_file, "FILE",
       "many people: a CSV table with the columns name, image and mask (a name twice: two pictures of one "
       "person; paths start at the table's folder); finished people are skipped");
   add_shard_option(parser, options.shard);
-  add_name_option(parser, options.name, "of the outputs; default: the first picture's");
+  add_name_option(parser, options.name, "name of the outputs; default: the first picture's");
   add_choice(parser, "--preset", options.preset, {"real", "ood", "reference"},
              "real: photographs (10000 components, 400 steps, lr 0.1); ood: paintings and cartoons (1000 "
              "components, 800 steps, lr 1); reference: the paper's, as real; default: real");
-  add_choice(
-      parser, "--method", options.method, {"reference", "fast"},
-      "reference: the paper's; fast: 100 steps (lr 0.2, falling) in units of the training models' spread; "
-      "default: reference");
+  add_choice(parser, "--method", options.method, {"reference", "fast"},
+             "reference: the paper's; fast: 100 steps (lr 0.2, cosine decay) in units of the space's "
+             "standard deviations; "
+             "default: reference");
   add_integer(parser, "--components", options.components, {1, 1'000'000},
-              "principal components that may change; default: the preset's, or all the space has");
+              "principal components to optimise; default: the preset's, or all the space has");
   add_integer(parser, "--steps,--epochs", options.steps, {1, 1'000'000},
-              "of the optimiser; default: the method's or preset's");
+              "optimiser steps; default: the method's or preset's");
   add_number(parser, "--lr,--learning-rate", options.learning_rate, {0, 1e6},
-             "step size; default: the method's or preset's");
+             "learning rate; default: the method's or preset's");
   add_number(parser, "--weight-decay", options.weight_decay, {0, 1e6},
-             "pull towards zero coefficients; default: the method's or preset's");
-  add_integer(parser, "--batch", options.batch, {1, 4096}, "noised pictures at once in a step; default: 1");
+             "weight decay (L2); default: the method's or preset's");
+  add_integer(parser, "--batch", options.batch, {1, 4096}, "noised pictures per batch; default: 1");
   add_integer(parser, "--accumulate", options.accumulate, {1, 4096},
-              "batches whose gradients make one step: as a larger batch, with less memory; default: 1");
-  add_value(parser, "-s,--seed", "N", "of all random numbers; -1 draws one and prints it; default: -1",
+              "batches per step (gradient accumulation): as a larger batch, with less memory; default: 1");
+  add_value(parser, "-s,--seed", "N", "seed of all random numbers; -1 draws one and prints it; default: -1",
             [&options](const std::string& text) {
               parse_one_seed(text, nullptr);
               options.seed = text;
@@ -84,12 +84,12 @@ void add_invert_options(CLI::App& parser, InvertOptions& options) {
   add_value(parser, "-p,--prompt", "TEXT", "what the pictures show; default: the space's, or \"sks person\"",
             [&options](const std::string& text) { options.shared.prompts = {text}; });
   add_integer(parser, "-W,--width", options.shared.width, {1, 16'384},
-              "pixels the pictures are brought to; default: the model's");
+              "pixels to which the pictures are resized; default: the model's");
   add_integer(parser, "-H,--height", options.shared.height, {1, 16'384}, "pixels; default: the model's");
   add_text(parser, "--checkpoint", options.checkpoint, "FILE",
-           "where the state is saved, at least every 20th of the steps; default: beside the output, "
-           "until it is finished");
-  add_switch(parser, "--resume", options.resume, "go on from the saved state, if there is one");
+           "file for the state, saved at least 20 times in a run; default: beside the output, "
+           "deleted when finished");
+  add_switch(parser, "--resume", options.resume, "resume from the saved state, if there is one");
   add_integer(parser, "--preview-every", options.preview_every, {0, 1'000'000},
               "draw the person every N steps and at the end; default: 0, never");
   add_integer(parser, "--preview-steps", options.preview_steps, {1, 1000},

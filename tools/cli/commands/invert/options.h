@@ -34,7 +34,7 @@ struct InvertOptions {
 
 void add_invert_options(CLI::App& parser, InvertOptions& options);
 
-/// The preset with what was given in its place, checked; `available` are the space's components: a preset
+/// The preset with what was given in its place, checked against the space's components: a preset
 /// that wants more takes them all and says so, an explicit number is an Error(usage).
 InversionOptions resolve(const InvertOptions& options, const Space& space, const Run& run);
 

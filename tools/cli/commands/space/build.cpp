@@ -69,8 +69,8 @@ void check_weights(const SpaceOptions& options, const Run& run) {
 
 void say(const BuildReport& report, const Reporter& reporter) {
   reporter.run().notice(fmt::format(
-      "{} models of {} parameters ({} of them move): {} components hold {:.4g} % of the variance",
-      report.models, report.parameters, report.moving, report.components, 100 * report.explained));
+      "{} models of {} parameters ({} vary): {} components explain {:.4g} % of the variance", report.models,
+      report.parameters, report.moving, report.components, 100 * report.explained));
   if (!report.exact) {
     reporter.run().notice(
         fmt::format("randomized: |G u - s^2 u| / s^2 of the components is {:.1e} in the median, {:.1e} at "
@@ -112,7 +112,7 @@ void run_space_build(const SpaceOptions& options, Reporter& reporter) {
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::malformed || options.shared.model || !error.hint().empty()) throw;
       throw Error(error.kind(), error.what(),
-                  "no --model was given: LoRAs of another model than the demo world's need it");
+                  "no --model given: LoRAs that were made for another model than the demo world's need it");
     }
   }();
   say(report, reporter);

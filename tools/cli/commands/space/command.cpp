@@ -71,7 +71,7 @@ void check_options(const CLI::App& parser, const std::string& name, const Action
     if (!special.contains(long_name) || action.options.contains(long_name)) continue;
     if (!environment_name(*option).empty())
       continue;  // it may have come from the environment, for all commands
-    throw Error(ErrorKind::usage, fmt::format("--{} is no option of `w2w space {}`", long_name, name),
+    throw Error(ErrorKind::usage, fmt::format("--{} is not an option of `w2w space {}`", long_name, name),
                 "see `w2w help space`");
   }
 }
@@ -82,51 +82,52 @@ void add_build_options(CLI::App& parser, SpaceOptions& options) {
       parser, "--components", options.components, {1, 1'000'000},
       "build: components to keep; default: as many as the models give, at most 1000. convert: only the "
       "first N; default: all. info: how many to describe; default: 10");
-  add_choice(
-      parser, "--dtype", options.dtype, {"auto", "f32", "f16", "bf16"},
-      "build, convert: numbers the components are stored as, not those computed with; default: auto, f32 "
-      "or as they are; info, verify: no use");
+  add_choice(parser, "--dtype", options.dtype, {"auto", "f32", "f16", "bf16"},
+             "build, convert: precision in which the components are stored; default: auto, f32 "
+             "or that of the source; info, verify: no effect");
   add_switch(
       parser, "--canonical", build.canonical,
-      "build: bring the factors of every LoRA to equal size and one sign first, for LoRAs of different "
-      "trainings; always done when one has a rank above 1");
+      "build: normalise scale and sign of each LoRA first; needed when they were not trained from the same "
+      "initialisation; always done when one has a rank above 1");
   add_switch(parser, "--partial", build.partial,
-             "build: leave out what LoRAs change beside the UNet's linear layers");
+             "build: ignore what LoRAs change besides the UNet's linear layers");
   add_text(parser, "--names", options.names, "FILE",
            "build: the models' names, in order: .txt a line each, or the first column of a .csv");
   add_text(parser, "--weights", options.weights, "FILE",
-           "build: keep the matrix of all models, for building again without the LoRAs");
+           "build: also save the matrix of all models, to build again without the LoRAs");
   add_integer(parser, "--projections", build.projections, {1, 1'000'000},
-              "build: coefficients to keep of each model; default: all components");
-  add_choice(
-      parser, "--method", options.method, {"auto", "exact", "randomized"},
-      "build: randomized is for numbers of models whose Gram matrix is too large; default: auto, exact "
-      "up to 16,384 models");
+              "build: coefficients to store for each model; default: all components");
+  add_choice(parser, "--method", options.method, {"auto", "exact", "randomized"},
+             "build: use randomized when the Gram matrix of all models does not fit into memory; default: "
+             "auto, exact "
+             "up to 16,384 models");
   add_number(parser, "--oversample", build.oversample, {1, 1000},
-             "build, randomized: vectors to search in for each component; default: 4");
+             "build, randomized: basis vectors per component; default: 4");
   add_integer(parser, "--passes", build.passes, {1, 1000},
               "build, randomized: passes over the models; default: 8");
-  add_integer(parser, "--seed", build.seed, {0, INT64_MAX}, "build, randomized: of the start; default: 0");
+  add_integer(parser, "--seed", build.seed, {0, INT64_MAX},
+              "build, randomized: seed of the initial block; default: 0");
   add_number(parser, "--alpha", build.alpha, {1e-6, 1e6},
-             "build: the scale that is kept out of the factors; default: 27");
+             "build: LoRA alpha of the space, not folded into the factors; default: 27");
   add_number(parser, "--save-every", build.save_every, {0, 1e9},
-             "build: seconds between the states from which an interrupted build goes on; default: 60");
+             "build: seconds between saved states, from which an interrupted build resumes; default: 60");
 }
 
 void add_default_options(CLI::App& parser, SpaceOptions& options) {
-  add_text(parser, "--base-model", options.base_model, "NAME", "build, convert: what to call the base model");
+  add_text(parser, "--base-model", options.base_model, "NAME", "build, convert: name of the base model");
   add_text(parser, "-p,--prompt", options.prompt, "TEXT",
-           "build, convert: the space's own prompt; default: that of `train`, or \"sks person\"");
+           "build, convert: default prompt of the space; default: that of `train`, or \"sks person\"");
   add_text(parser, "-n,--negative-prompt", options.negative_prompt, "TEXT",
-           "build, convert: its negative prompt");
+           "build, convert: default negative prompt of the space");
   add_number(parser, "--cfg-scale,--guidance-scale", options.cfg_scale, {0, 1000},
-             "build, convert: its guidance");
+             "build, convert: default guidance of the space");
   add_integer(parser, "--steps,--num-inference-steps", options.steps, {1, 10'000},
-              "build, convert: its steps");
-  add_number(parser, "--spread", options.spread, {0, 100}, "build, convert: its spread of drawn people");
+              "build, convert: default steps of the space");
+  add_number(parser, "--spread", options.spread, {0, 100}, "build, convert: default --spread of sample");
   add_integer(parser, "-W,--width", options.width, {8, 16'384},
-              "build, convert: its width of pictures, pixels");
-  add_integer(parser, "-H,--height", options.height, {8, 16'384}, "build, convert: its height of pictures");
+              "build, convert: default picture width, pixels");
+  add_integer(parser, "-H,--height", options.height, {8, 16'384},
+              "build, convert: default picture height, pixels");
 }
 
 }  // namespace
@@ -183,44 +184,42 @@ SpaceDefaults with_options(SpaceDefaults defaults, const SpaceOptions& options) 
 void add_space(App& app) {
   auto options = std::make_shared<SpaceOptions>();
   auto own = std::make_shared<const CLI::App*>();  // set once the command was added
-  auto& parser =
-      app.add_command({"space",
-                       "make a space of LoRAs, convert, describe and check spaces",
-                       "build|convert|info|verify [SOURCE...]",
-                       {{"w2w space build loras -o space", "the principal components of a folder of LoRAs"},
-                        {"w2w space build all_weights.pt -m MODEL --components 1000 -o space",
-                         "of a matrix of weight vectors"},
-                        {"w2w space build space new_loras -o larger", "a space with more people"},
-                        {"w2w space convert released/files -m MODEL --dtype bf16 -o space",
-                         "the release in a quarter of its size"},
-                        {"w2w space info space", "its spectrum, and who is in it"},
-                        {"w2w space verify space", "whether it is whole"}},
-                       action_names()},
-                      [options, own](Reporter& reporter) {
-                        const auto& action = action_of(*options);
-                        if (options->dtype == "auto") options->dtype.clear();
-                        check_options(**own, options->words[0], action);
-                        reporter.field("action", options->words[0]);
-                        action.run(*options, reporter);
-                      });
+  auto& parser = app.add_command(
+      {"space",
+       "build a space from LoRAs; convert, describe and check spaces",
+       "build|convert|info|verify [SOURCE...]",
+       {{"w2w space build loras -o space", "the principal components of a folder of LoRAs"},
+        {"w2w space build all_weights.pt -m MODEL --components 1000 -o space",
+         "from a matrix of weight vectors"},
+        {"w2w space build space new_loras -o larger", "a space with more people"},
+        {"w2w space convert released/files -m MODEL --dtype bf16 -o space", "the release at half its size"},
+        {"w2w space info space", "its spectrum and training models"},
+        {"w2w space verify space", "check its files"}},
+       action_names()},
+      [options, own](Reporter& reporter) {
+        const auto& action = action_of(*options);
+        if (options->dtype == "auto") options->dtype.clear();
+        check_options(**own, options->words[0], action);
+        reporter.field("action", options->words[0]);
+        action.run(*options, reporter);
+      });
   *own = &parser;
   add_arguments(
       parser, "action", options->words,
-      "build: of LoRA files, folders of LoRAs, matrices [n, P] (.pt, .safetensors) and spaces, in any "
+      "build: from LoRA files, folders of LoRAs, matrices [n, P] (.pt, .safetensors) and spaces, in any "
       "mixture; convert: a released or compact space; info, verify: a space, default: the demo "
       "world's");
   add_build_options(parser, *options);
   add_default_options(parser, *options);
   add_model_option(parser, options->shared);
   add_space_option(parser, options->shared);
-  add_device_option(
-      parser, options->shared,
-      "build: where products and eigenvectors are computed, also cuda:N; default: auto, the CPU");
+  add_device_option(parser, options->shared,
+                    "build: device of the computation, also cuda:N; default: auto, the CPU");
   add_text(parser, "-o,--output", options->shared.output, "FOLDER", "build, convert: the new space")
       ->group(output_group);
   add_switch(parser, "--force", options->shared.force,
-             "build, convert: replace the space that is there; build: also begin anew where an interrupted "
-             "build of other models lies")
+             "build, convert: replace an existing space; build: also start over if there is an unfinished "
+             "build of other models")
       ->group(output_group);
 }
 

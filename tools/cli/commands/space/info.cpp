@@ -68,7 +68,7 @@ class SpaceInfo {
     fact("components", fmt::format("{}, {}", space_.components(), dtype), space_.components());
     reporter_.field("component_dtype", dtype);
     const auto moving = moving_parameters(data_.std).sum().item<int64_t>();
-    fact("parameters", fmt::format("{}, {} of them move", space_.parameters(), moving), space_.parameters());
+    fact("parameters", fmt::format("{}, {} of them vary", space_.parameters(), moving), space_.parameters());
     reporter_.field("moving_parameters", moving);
     total_ = data_.total_variance > 0 ? data_.total_variance : static_cast<double>(moving);
     if (data_.layout) {
@@ -102,7 +102,7 @@ class SpaceInfo {
     const auto share = space_.projection_statistics().std.to(at::kDouble).square() / total_;
     const auto sum = share.cumsum(0);
     reporter_.line("variance");
-    reporter_.line("  component      share  in all");
+    reporter_.line("  component      share  total");
     auto list = Json::array();
     for (const int64_t mark : marks_up_to(share.numel())) {
       const auto own = share[mark - 1].item<double>(), all = sum[mark - 1].item<double>();
@@ -115,8 +115,7 @@ class SpaceInfo {
   void components() {
     if (!data_.projections.defined()) return;
     const auto shown = std::min(options_.components.value_or(10), data_.projections.size(1));
-    reporter_.line(
-        "training models along the components (p: of a normal distribution being as far from normal)");
+    reporter_.line("training models along the components (p: normality test of D'Agostino and Pearson)");
     reporter_.line("  component        std  skewness  kurtosis         p");
     auto list = Json::array();
     for (int64_t i = 0; i < shown; ++i) {

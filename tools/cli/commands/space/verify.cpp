@@ -64,7 +64,7 @@ SpaceCheck check_model(const fs::path& folder, const SharedOptions& options, con
   try {
     const auto space = Space::open(folder, &linears, run);
     return {"model", true,
-            fmt::format("the space is one of this model: {} layers", space.layout().targets().size())};
+            fmt::format("the space belongs to this model: {} layers", space.layout().targets().size())};
   } catch (const Error& error) {
     return {"model", false, error.what(), error.kind()};
   }
@@ -109,7 +109,7 @@ void run_space_verify(const SpaceOptions& options, Reporter& reporter) {
   if (release) reporter.field("next", next.empty() ? Json() : Json(next));
   if (!next.empty()) reporter.line(fmt::format("\nnext: {}", next));
   if (wrong == 0) return;
-  throw Error(*kind, fmt::format("{} of {} checks of the space went wrong ({})", wrong,
+  throw Error(*kind, fmt::format("{} of {} checks of the space failed ({})", wrong,
                                  files.size() + checks.size(), folder.string()));
 }
 

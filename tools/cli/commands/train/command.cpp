@@ -24,7 +24,7 @@ class TrainCommand {
   void run() {
     const auto& training = options_.training;
     if (options_.prepare && training.prior_weight == 0)
-      return run_.notice("--prior-weight 0 has no class pictures: nothing to prepare");
+      return run_.notice("--prior-weight 0 uses no class pictures: nothing to prepare");
     if (!options_.prepare) {
       tasks_ = plan_trainings(options_, run_);
       if (tasks_.empty()) return;
@@ -32,7 +32,9 @@ class TrainCommand {
     engine_.emplace(open_engine(options_.shared, {}, run_));
     trainer_.emplace(*engine_, training, parse_fit(options_.fit),
                      RunDescription{{"dtype", options_.shared.dtype}});
-    if (options_.start) trainer_->start_from(*options_.start);  // one fault, not one for each person
+    if (options_.start)
+      trainer_->start_from(
+          *options_.start);  // checked here, so that one error is not repeated for each person
     if (training.prior_weight > 0) {
       const auto paths = make_class_pictures(options_, *trainer_, reporter_);
       if (options_.prepare) return;
@@ -94,12 +96,12 @@ void add_train(App& app) {
   auto options = std::make_shared<TrainOptions>();
   auto& parser = app.add_command(
       {"train",
-       "teach the model a person from pictures",
+       "train a LoRA of a person from pictures (DreamBooth)",
        "PICTURE...",
        {{"w2w train anna/", "the LoRA anna.safetensors from the pictures in anna/"},
-        {"w2w train anna/ --prior-weight 0 --steps 300 --lr 5e-4", "quick, without class pictures"},
-        {"w2w render anna.safetensors -p \"sks person on the beach\"", "and draw her"},
-        {"w2w train --batch-file people.csv --together 8 -o loras", "many people, eight in each pass"},
+        {"w2w train anna/ --prior-weight 0 --steps 300 --lr 5e-4", "faster, without prior preservation"},
+        {"w2w render anna.safetensors -p \"sks person on the beach\"", "draw the person"},
+        {"w2w train --batch-file people.csv --together 8 -o loras", "many people, eight per batch"},
         {"w2w train --batch-file people.csv --shard 2/16 -o loras", "the second of sixteen jobs"},
         {"w2w space build loras -o space", "the space of all of them"}}},
       [options](Reporter& reporter) {

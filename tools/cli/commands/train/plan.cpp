@@ -36,8 +36,8 @@ void tell_skipped(std::vector<std::string> names, const fs::path& folder, const 
   const size_t count = names.size();
   names.resize(std::min(count, most_named));
   run.notice(fmt::format("skipped {} ({}): {}{}",
-                         count == 1 ? fmt::format("1 file that is no {}", one)
-                                    : fmt::format("{} files that are no {}", count, many),
+                         count == 1 ? fmt::format("1 file that is not a {}", one)
+                                    : fmt::format("{} files that are not {}", count, many),
                          folder.string(), fmt::join(names, ", "), count > most_named ? ", ..." : ""));
 }
 
@@ -49,8 +49,9 @@ void add(TrainingJob& job, const fs::path& path, const std::string& prompt, cons
   if (!fs::is_directory(path)) return job.pictures.push_back({path, prompt});
   const auto pictures = pictures_in(path, run);
   if (pictures.empty()) {
-    throw Error(ErrorKind::not_found, fmt::format("no pictures in this folder ({})", path.string()),
-                fmt::format("expected {} files; folders of many people go to --batch-file", picture_formats));
+    throw Error(
+        ErrorKind::not_found, fmt::format("no pictures in this folder ({})", path.string()),
+        fmt::format("expected {} files; pass a folder of many people as --batch-file", picture_formats));
   }
   for (const auto& picture : pictures) job.pictures.push_back({picture, prompt});
 }
@@ -71,7 +72,7 @@ std::vector<TrainingJob> jobs_in(const fs::path& folder, const Run& run) {
   if (people.empty()) {
     throw Error(ErrorKind::not_found,
                 fmt::format("no folders of people in --batch-file ({})", folder.string()),
-                "a folder of one person's pictures is given without --batch-file");
+                "pass a folder of one person's pictures without --batch-file");
   }
   std::vector<TrainingJob> jobs;
   for (const auto& person : people)
