@@ -69,4 +69,4 @@ def test_both_meanings_of_dtype(w2w, world, files, tmp_path):
     done = w2w("export", "ada.safetensors", "--format", "pt", "--dtype", "bf16", "-o", "ada.pt")
     assert "holds f32 coefficients" in done.stderr and torch.load(tmp_path / "ada.pt", weights_only=True).dtype == torch.float32
     for command in ("space build", "export"):
-        assert "default: auto" in " ".join(w2w("help", command.split()[0]).stdout.split())
+        assert "default: auto" in " ".join(w2w("help", *command.split()).stdout.split())

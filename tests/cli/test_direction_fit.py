@@ -179,7 +179,7 @@ REFUSED = [
     (["--seed", -1], 2, "--seed expects a whole number from 0", "found '-1'"),
     (["--components", 21], 2, "--components expects 1 to 20", "found 21"),
     (["--components", 0], 2, "--components expects a whole number from 1", "found '0'"),
-    (["--directions", "d.safetensors"], 2, "direction fit and --directions contradict each other", ""),
+    (["--directions", "d.safetensors"], 2, "--directions is an option of `w2w direction list`, not of `w2w direction fit`", ""),
     (["nowhere.csv"], 4, "nowhere.csv", ""),
     (["--labels", "nowhere.csv"], 4, "nowhere.csv", ""),
     (["--space", "nowhere"], 4, "nowhere", ""),
@@ -219,5 +219,5 @@ def test_spaces_without_labels_or_projections(fit, space, tmp_path):
 
 
 def test_help_leads_with_examples(w2w):
-    text = w2w("help", "direction").stdout
+    text = w2w("help", "direction", "fit").stdout
     assert text.index("w2w direction fit mine.csv") < text.index("Usage") < text.index("--method lstsq|mean-difference|logistic|ridge")

@@ -298,8 +298,8 @@ def test_people_who_cannot_be_edited(w2w, edit, person, world, space, tmp_path):
 
 
 def test_help_leads_with_examples(w2w):
-    for command in ("edit", "direction"):
-        text = w2w("help", command).stdout
+    for command in ("edit", "direction list"):
+        text = w2w("help", *command.split()).stdout
         assert text.index("Examples") < text.index("Usage") < text.index("--components")
     assert "w2w edit person-7.safetensors --add Eyeglasses=2" in w2w("edit", "--help").stdout
 

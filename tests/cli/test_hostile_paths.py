@@ -64,7 +64,7 @@ def run():
 
 def path_options(command):
     """Long names of the options whose value is a path, as help lists them."""
-    text = subprocess.run([BUILD / "w2w", "help", *command.split()[:1]], capture_output=True, text=True).stdout
+    text = subprocess.run([BUILD / "w2w", "help", *command.split()], capture_output=True, text=True).stdout
     return re.findall(r"^ +(?:-\w, )?(--[\w-]+)(?:, --[\w-]+)* (?:FILE|FOLDER|PATH)\b", text, re.M)
 
 

@@ -15,8 +15,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-COMMANDS = ["sample", "render", "invert", "edit", "direction", "export", "import", "nearest",
-            "interpolate", "tokens", "inspect", "doctor", "completion", "help"]
+from conftest import BUILD
+
+
+def listed(heading, *arguments):
+    """The names under a heading of what the program prints, without which nothing here is tested."""
+    text = subprocess.run([BUILD / "w2w", *arguments], capture_output=True, text=True).stdout if (BUILD / "w2w").exists() else ""
+    return re.findall(r"^  (\w+) ", text.partition(f"\n{heading}\n")[2].partition("\n\n")[0], re.M)
+
+
+COMMANDS = listed("Commands")
+ACTIONS = [f"{command} {action}" for command in COMMANDS for action in listed("Actions", "help", command)]
 SHELLS = ["bash", "zsh", "fish"]
 
 
@@ -32,10 +41,19 @@ def error(done):
 @pytest.mark.parametrize("arguments, what, hint", [
     (["tokns", "x"], "unknown command 'tokns'", "did you mean 'tokens'?"),
     (["zzzzzzzz"], "unknown command 'zzzzzzzz'", "one of: sample, render"),
-    (["serve", "me.png"], "no command 'serve' yet", "run `w2w`"),
+    (["serve", "me.png"], "unknown command 'serve'", "one of: sample, render"),
     (["help", "tokns"], "unknown command 'tokns'", "did you mean 'tokens'?"),
     (["help", "space", "bild"], "unknown action 'bild' of `w2w space`", "did you mean 'build'?"),
-    (["help", "tokens", "doctor"], "help takes one command, found 2", ""),
+    (["help", "tokens", "doctor"], "expected one command, found 'tokens doctor'", ""),
+    (["help", "space", "build", "info"], "expected one command, found 'space build info'", ""),
+    (["space"], "space expects an action: build, convert, info or verify", "see `w2w help space`"),
+    (["space", "-q", "--dtype", "bf16"], "space expects an action", "see `w2w help space`"),
+    (["space", "bild", "loras"], "unknown action 'bild' of `w2w space`", "did you mean 'build'?"),
+    (["space", "build", "loras", "--projectoins", "3"], "unknown option '--projectoins' of `w2w space build`", "did you mean '--projections'?"),
+    (["space", "info", "--projections=3"], "--projections is an option of `w2w space build`, not of `w2w space info`", "see `w2w help space info`"),
+    (["space", "verify", "-oout"], "-o is an option of `w2w space build` and `w2w space convert`, not of `w2w space verify`", ""),
+    (["space", "build", "loras", "--seed"], "--seed needs a value", "see `w2w help space build`"),
+    (["direction", "list", "mine.csv"], "unexpected argument 'mine.csv' of `w2w direction list`", "see `w2w help direction list`"),
     (["-q", "tokens"], "unknown option '-q' before the command", "options follow the command"),
     (["--versoin"], "unknown option '--versoin' before the command", "did you mean '--version'?"),
     (["tokens", "--peices", "x"], "unknown option '--peices' of `w2w tokens`", "did you mean '--pieces'?"),
@@ -209,6 +227,8 @@ def test_the_last_of_several_wins(model_of):
 @pytest.mark.parametrize("text, code, what, hint", [
     ("modle = \"x\"", 2, "unknown setting 'modle' (bad.toml, line 1)", "did you mean 'model'?"),
     ("[tokns]\nmodel = \"x\"", 2, "unknown section [tokns] (bad.toml, line 2)", "did you mean 'tokens'?"),
+    ("[space.bild]\nseed = 3", 2, "unknown section [space.bild] (bad.toml, line 2)", "did you mean 'space.build'?"),
+    ("[space.info]\nseed = 3", 2, "unknown setting 'seed' (bad.toml, line 2)", ""),
     ("[tokens]\nsteps = 3", 2, "unknown setting 'steps' (bad.toml, line 2)", ""),
     ("threads = \"many\"", 2, "--threads expects a whole number from 0 to 4096, found 'many' (bad.toml, line 1)", ""),
     ("model = [\"a\", \"b\"]", 2, "--model expects one value, found 2 (bad.toml, line 1)", ""),
@@ -224,8 +244,18 @@ def test_a_bad_configuration_names_its_line(w2w, tmp_path, text, code, what, hin
 
 
 def test_settings_of_other_commands_are_no_errors(w2w, tmp_path):
-    (tmp_path / "c.toml").write_text('steps = 3\ncfg_scale = 2\n[sample]\ncount = 3\n[serve]\nanything = 1\n')
+    (tmp_path / "c.toml").write_text('steps = 3\ncfg_scale = 2\n[sample]\ncount = 3\n[space]\nnames = "x"\n[space.build]\nseed = 1\n')
     w2w("tokens", "x", "--config", "c.toml")
+
+
+def test_settings_of_an_action_come_before_those_of_its_command(w2w, tmp_path):
+    def components(text):
+        (tmp_path / "c.toml").write_text(text)
+        return len(json.loads(w2w("space", "info", "--config", "c.toml", "--json").stdout)["normality"])
+    assert components("") == 10
+    assert components("components = 3\n[space]\nnames = 'none.txt'\ncanonical = true\noutput = 'x'") == 3
+    assert components("components = 3\n[space]\ncomponents = 4\n[space.build]\ncomponents = 6\n[direction.list]\ncomponents = 7") == 4
+    assert components("components = 3\n[space.info]\ncomponents = 5\n[space]\ncomponents = 4") == 5
 
 
 def test_a_bad_environment_variable_is_named(w2w):
@@ -247,18 +277,43 @@ def test_switches_from_environment_and_config(w2w, tmp_path):
 def test_alone_it_shows_what_there_is(w2w):
     text = w2w().stdout
     assert w2w("--help").stdout == text == w2w("help").stdout
-    for command in COMMANDS:
-        assert re.search(rf"^  {command} +\S", text, re.M)
+    assert {"sample", "edit", "train", "space", "direction", "help"} < set(COMMANDS) and len(COMMANDS) >= 16
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("\n  w2w ") == 4
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS + ACTIONS)
 def test_help_leads_with_examples(w2w, command):
-    text = w2w(command, "--help").stdout
-    assert w2w(command, "-h").stdout == text == w2w("help", command).stdout
-    assert 0 < text.index("Examples") < text.index("Usage") < text.index("-h, --help")
-    assert f"  w2w {command}" in text
-    assert max(map(len, text.splitlines())) <= 100
+    words = command.split()
+    text = w2w(*words, "--help").stdout
+    assert w2w(*words, "-h").stdout == text == w2w("help", *words).stdout
+    assert 0 < text.index("\nExamples\n  ") < text.index("\nUsage\n  ") < text.index("-h, --help")
+    assert text.startswith(f"w2w {command}: ") and f"  w2w {command}" in text
+    assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
+
+
+def test_help_of_an_action_holds_its_own_options(w2w):
+    assert ACTIONS == ["direction fit", "direction list", "space build", "space convert", "space info", "space verify"]
+    space = w2w("space", "--help").stdout
+    assert all(f"\n  {action.split()[1]} " in space for action in ACTIONS[2:]) and "--components" not in space
+    own = {action: set(re.findall(r"^ +(?:-\w, )?(--[\w-]+)", w2w("help", *action.split()).stdout, re.M)) for action in ACTIONS}
+    assert "--canonical" in own["space build"] and not own["space convert"] & {"--canonical", "--names"}
+    assert "--output" in own["space convert"] and not own["space info"] & {"--output", "--force", "--prompt"}
+    assert "--method" in own["direction fit"] and not own["direction list"] & {"--method", "--seed", "--output"}
+    assert "--directions" in own["direction list"] and "--directions" not in own["direction fit"]
+    assert all({"--model", "--space", "--device", "--dtype", "--threads", "--json", "--quiet", "--config"} <= options for options in own.values())
+
+
+def test_options_may_stand_before_the_action(w2w):
+    info = w2w("space", "info", "--components", 3, "--json").stdout
+    assert json.loads(info)["command"] == "space" and json.loads(info)["action"] == "info"
+    assert w2w("space", "--components", 3, "--json", "info").stdout == info == w2w("space", "--components=3", "info", "--json").stdout
+    assert w2w("space", "-qt1", "--components", 3, "info", "--json").stdout == info == w2w("space", "-qt", 1, "--json", "info", "--components", 3).stdout
+    done = w2w("direction", "--labels", "fit", "list", "--json", code=4)  # a table of that name
+    assert json.loads(done.stdout)["action"] == "list" and "(fit)" in done.stderr
+    done = w2w("space", "info", "build", "--json", code=4)  # a space of that name
+    assert json.loads(done.stdout)["action"] == "info" and "(build)" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["sample", "render"])
@@ -279,7 +334,7 @@ def test_version(w2w):
 @pytest.mark.parametrize("shell", SHELLS)
 def test_completion_knows_commands_options_and_values(w2w, shell):
     script = w2w("completion", shell).stdout
-    for word in [*COMMANDS, "cfg-scale", "bf16", "dpmpp_2m"]:
+    for word in [*" ".join(COMMANDS + ACTIONS).split(), "cfg-scale", "bf16", "dpmpp_2m"]:
         assert word in script
 
 
@@ -301,6 +356,11 @@ def test_bash_completes(w2w, tmp_path):
     assert complete(w2w, "help", "ins") == ["inspect"]
     assert complete(w2w, "inspect", "pers") == ["person.safetensors"]
     assert complete(w2w, "sample", "--sampler", "dpm") == ["dpmpp_2m"]
+    assert complete(w2w, "space", "") == ["build", "convert", "info", "verify"] == complete(w2w, "help", "space", "")
+    assert complete(w2w, "space", "build", "--me") == ["--method"] and complete(w2w, "space", "info", "--me") == []
+    assert complete(w2w, "space", "-q", "build", "--method", "ex") == ["exact"]
+    assert complete(w2w, "space", "info", "pers") == ["person.safetensors"] == complete(w2w, "space", "build", "--names", "pers")
+    assert complete(w2w, "direction", "fit", "--method", "lo") == ["logistic"]
 
 
 # --- streams and signals --------------------------------------------------------------------------------------------

@@ -172,7 +172,7 @@ def test_usage(w2w, build, loras):
     error = w2w("space", "biuld", code=2).stderr
     assert "unknown action 'biuld'" in error and "did you mean 'build'" in error
     assert "expects an action" in w2w("space", code=2).stderr
-    assert "--canonical is no option of `w2w space info`" in w2w("space", "info", "--canonical", code=2).stderr
+    assert "--canonical is an option of `w2w space build`, not of `w2w space info`" in w2w("space", "info", "--canonical", code=2).stderr
     assert "--components" in build(loras, "-o", "space", "--components", 0, code=2).stderr
     assert ".safetensors" in build(loras, "-o", "space", "--weights", "w.pt", code=2).stderr
 

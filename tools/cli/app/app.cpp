@@ -1,14 +1,17 @@
 #include "cli/app/app.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <CLI/Config.hpp>  // CLI/App.hpp needs the bodies of these two somewhere
 #include <CLI/Formatter.hpp>
 
 #include <algorithm>
 
+#include "cli/app/arguments.h"
 #include "cli/app/defaults.h"
 #include "cli/app/help.h"
 #include "cli/app/signals.h"
+#include "cli/app/leftovers.h"
 #include "cli/app/version.h"
 #include "cli/options/option_groups.h"
 #include "cli/options/option_values.h"
@@ -22,12 +25,13 @@
 namespace w2w::cli {
 namespace {
 
-std::vector<std::string> option_names(const CLI::App& parser) {
-  std::vector<std::string> names;
-  for (const auto* option : parser.get_options()) {
-    for (const auto& name : option->get_lnames()) names.push_back("--" + name);
-  }
-  return names;
+Command& added(CLI::App& parent, std::vector<std::unique_ptr<Command>>& commands, CommandText text) {
+  auto command = std::make_unique<Command>();
+  command->parser = parent.add_subcommand(text.name, text.summary);
+  command->parser->allow_extras();
+  command->text = std::move(text);
+  commands.push_back(std::move(command));
+  return *commands.back();
 }
 
 void add_general_options(Command& command) {
@@ -47,38 +51,37 @@ void add_general_options(Command& command) {
                  "file of `option = value` lines; overrides $XDG_CONFIG_HOME/w2w/config.toml"));
 }
 
-/// CLI11 would take the next argument as the value of "--name=".
-std::vector<std::string> reversed_arguments(const std::vector<std::string>& arguments) {
-  std::vector<std::string> prepared;
-  for (const auto& argument : arguments) {
-    if (argument.starts_with("--") && argument.find('=') == argument.size() - 1) {
-      prepared.push_back(argument.substr(0, argument.size() - 1));
-      prepared.emplace_back();
-    } else {
-      prepared.push_back(protect_argument(argument));
-    }
-  }
-  std::reverse(prepared.begin(), prepared.end());  // the order CLI11 wants
-  return prepared;
-}
-
 [[noreturn]] void throw_usage(const CLI::ParseError& error, const Command* command) {
   std::string what = error.what();
   const std::string missing =
       ": 1 required ";  // CLI11's words for an option at the end of the line without its value
   if (const size_t at = what.find(missing); at != std::string::npos)
     what = what.substr(0, at) + " needs a value";
-  throw Error(ErrorKind::usage, what,
-              fmt::format("see `w2w help{}`", command ? " " + command->text.name : ""));
+  throw Error(ErrorKind::usage, what, fmt::format("see `w2w help{}`", command ? " " + command->path() : ""));
+}
+
+std::vector<std::string> names_of(const std::vector<std::unique_ptr<Command>>& commands) {
+  std::vector<std::string> names;
+  for (const auto& command : commands) names.push_back(command->text.name);
+  return names;
+}
+
+const Command* find(const std::vector<std::unique_ptr<Command>>& commands, const std::string& name) {
+  const auto found =
+      std::find_if(commands.begin(), commands.end(), [&](const auto& one) { return one->text.name == name; });
+  return found == commands.end() ? nullptr : found->get();
+}
+
+const Command& action_of(const Command& group, const std::string& name) {
+  if (const auto* action = find(group.actions, name)) return *action;
+  throw Error(ErrorKind::usage, fmt::format("unknown action '{}' of `w2w {}`", name, group.path()),
+              suggest(name, names_of(group.actions)));
 }
 
 }  // namespace
 
-void check_action(const std::string& command, const std::vector<std::string>& actions,
-                  const std::string& word) {
-  if (std::find(actions.begin(), actions.end(), word) != actions.end()) return;
-  throw Error(ErrorKind::usage, fmt::format("unknown action '{}' of `w2w {}`", word, command),
-              suggest(word, actions));
+std::string Command::path(char separator) const {
+  return group ? group->path(separator) + separator + text.name : text.name;
 }
 
 App::~App() = default;
@@ -91,79 +94,80 @@ App::App() : root_("", "w2w") {
 }
 
 CLI::App& App::add_command(CommandText text, std::function<void(Reporter&)> run) {
-  auto command = std::make_unique<Command>();
-  command->parser = root_.add_subcommand(text.name, text.summary);
-  command->parser->allow_extras();
-  command->text = std::move(text);
-  command->run = std::move(run);
-  add_general_options(*command);
-  commands_.push_back(std::move(command));
-  return *commands_.back()->parser;
+  auto& command = added(root_, commands_, std::move(text));
+  command.run = std::move(run);
+  add_general_options(command);
+  return *command.parser;
 }
 
-std::vector<std::string> App::command_names() const {
-  std::vector<std::string> names;
-  for (const auto& command : commands_) names.push_back(command->text.name);
-  return names;
+Command& App::add_group(CommandText text) {
+  auto& group = added(root_, commands_, std::move(text));
+  group.parser->require_subcommand(0, 1);
+  group.parser->set_help_flag("-h,--help", "show this help");
+  group.parser->get_help_ptr()->group(general_group);
+  return group;
 }
 
-const Command& App::command(const std::string& name) const {
+CLI::App& App::add_action(Command& group, CommandText text, std::function<void(Reporter&)> run) {
+  auto& action = added(*group.parser, group.actions, std::move(text));
+  action.group = &group;
+  action.run = std::move(run);
+  add_general_options(action);
+  return *action.parser;
+}
+
+std::vector<std::string> App::command_names() const { return names_of(commands_); }
+
+std::vector<const Command*> App::tree() const {
+  std::vector<const Command*> all;
   for (const auto& command : commands_) {
-    if (command->text.name == name) return *command;
+    all.push_back(command.get());
+    for (const auto& action : command->actions) all.push_back(action.get());
   }
-  const auto& planned = planned_commands();
-  if (std::find(planned.begin(), planned.end(), name) != planned.end()) {
-    throw Error(ErrorKind::usage, fmt::format("this version has no command '{}' yet", name),
-                "run `w2w` for the commands it has");
-  }
-  throw Error(ErrorKind::usage, fmt::format("unknown command '{}'", name), suggest(name, command_names()));
+  return all;
 }
 
-void App::check_leftovers(const Command* command) const {
-  for (const auto& argument : root_.remaining()) {
-    if (!argument.starts_with('-')) (void)this->command(argument);
-    const auto near = nearest_name(argument, option_names(root_));
-    throw Error(ErrorKind::usage, fmt::format("unknown option '{}' before the command", argument),
-                near ? fmt::format("did you mean '{}'?", *near)
-                     : "options follow the command: w2w COMMAND [OPTIONS]");
+const Command& App::command(const std::vector<std::string>& words) const {
+  const auto& name = words.at(0);
+  const auto* command = find(commands_, name);
+  if (!command) {
+    throw Error(ErrorKind::usage, fmt::format("unknown command '{}'", name), suggest(name, command_names()));
   }
-  if (!command) return;
-  for (const auto& argument : command->parser->remaining()) {
-    if (argument == "--") continue;
-    const auto& name = command->text.name;
-    const std::string see = fmt::format("see `w2w help {}`", name);
-    if (!argument.starts_with('-') || argument == "-") {
-      throw Error(ErrorKind::usage, fmt::format("unexpected argument '{}' of `w2w {}`", argument, name), see);
-    }
-    const std::string option = argument.substr(0, argument.find('='));
-    const auto near = nearest_name(option, option_names(*command->parser));
-    throw Error(ErrorKind::usage, fmt::format("unknown option '{}' of `w2w {}`", option, name),
-                near ? fmt::format("did you mean '{}'?", *near) : see);
+  if (words.size() == 1) return *command;
+  if (!command->is_group() || words.size() > 2) {
+    throw Error(ErrorKind::usage, fmt::format("expected one command, found '{}'", fmt::join(words, " ")));
   }
+  return action_of(*command, words[1]);
+}
+
+/// The command whose words were there: an action, a command, or none.
+Command* App::parsed() const {
+  Command* command = nullptr;
+  const auto* parser = &root_;
+  for (const auto* among = &commands_; !parser->get_subcommands().empty(); among = &command->actions) {
+    parser = parser->get_subcommands().front();
+    command =
+        std::find_if(among->begin(), among->end(), [&](auto& one) { return one->parser == parser; })->get();
+  }
+  return command;
 }
 
 Command* App::parse(const std::vector<std::string>& arguments) {
-  const auto selected = [this]() -> Command* {
-    const auto parsed = root_.get_subcommands();
-    if (parsed.empty()) return nullptr;
-    return std::find_if(commands_.begin(), commands_.end(), [&](auto& c) { return c->parser == parsed[0]; })
-        ->get();
-  };
   try {
-    root_.parse(reversed_arguments(arguments));
+    root_.parse(parser_arguments(arguments, commands_));
   } catch (const CLI::CallForHelp&) {
-    const auto* command = selected();
+    const auto* command = parsed();
     fmt::print("{}", command ? command_help(*command) : overview(*this));
     return nullptr;
   } catch (const CLI::ParseError& error) {
-    throw_usage(error, selected());
+    throw_usage(error, parsed());
   }
-  auto* command = selected();
+  auto* command = parsed();
   if (version_wanted_) {
     fmt::print("{}", version_text());
     return nullptr;
   }
-  check_leftovers(command);
+  check_leftovers(*this, command);
   if (!command) fmt::print("{}", overview(*this));
   return command;
 }
@@ -174,7 +178,9 @@ void App::run(const std::vector<std::string>& arguments) {
   fill_from_environment(*command->parser);
   fill_from_config(*this, *command);
   if (command->general.no_colour) disable_colour();
-  reporter_ = std::make_unique<Reporter>(command->text.name, command->general, &stop_by_signal());
+  const auto& name = (command->group ? command->group : command)->text.name;
+  reporter_ = std::make_unique<Reporter>(name, command->general, &stop_by_signal());
+  if (command->group) reporter_->field("action", command->text.name);
   set_threads(command->general.threads);
   command->run(*reporter_);
   reporter_->finish();

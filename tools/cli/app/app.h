@@ -28,20 +28,23 @@ struct CommandText {
   std::string name, summary;
   std::string arguments = {};
   std::vector<Example> examples = {};
-  std::vector<std::string> actions = {};  ///< what the first argument may be: "build", "info", ...
+  std::string notes = {};  ///< a paragraph that explains what it prints
 };
 
-/// Error(usage) with the nearest name unless `word` is one of the actions of `command`.
-void check_action(const std::string& command, const std::vector<std::string>& actions,
-                  const std::string& word);
-
-/// One command: its options live in `parser`, `run` is called after all of them are known.
+/// One command: its options live in `parser`, `run` is called after all of them are known. A command with
+/// actions, such as `space`, has nothing but these.
 struct Command {
   CommandText text;
+  const Command* group = nullptr;  ///< of an action: the command it belongs to
   CLI::App* parser = nullptr;
   GeneralOptions general;
   std::optional<std::string> config;
   std::function<void(Reporter&)> run;
+  std::vector<std::unique_ptr<Command>> actions;
+
+  bool is_group() const { return !actions.empty(); }
+  /// "space build", or with another separator "space.build".
+  std::string path(char separator = ' ') const;
 };
 
 class App {
@@ -53,6 +56,11 @@ class App {
   /// parser.
   CLI::App& add_command(CommandText text, std::function<void(Reporter&)> run);
 
+  /// A command whose first argument is one of several actions, each with options of its own. Options may also
+  /// stand before the action.
+  Command& add_group(CommandText text);
+  CLI::App& add_action(Command& group, CommandText text, std::function<void(Reporter&)> run);
+
   /// Parses, fills what was not given from the environment and the configuration file, and runs the command.
   void run(const std::vector<std::string>& arguments);
 
@@ -61,14 +69,15 @@ class App {
 
   const std::vector<std::unique_ptr<Command>>& commands() const { return commands_; }
   std::vector<std::string> command_names() const;
-  /// Error(usage) with the nearest name when there is none; planned commands are told apart from misspelt
-  /// ones.
-  const Command& command(const std::string& name) const;
+  /// Commands and actions, each behind its group, in the order of help.
+  std::vector<const Command*> tree() const;
+  /// That of "space", "build"; Error(usage) with the nearest name when there is none.
+  const Command& command(const std::vector<std::string>& words) const;
   const CLI::App& root() const { return root_; }
 
  private:
   Command* parse(const std::vector<std::string>& arguments);
-  void check_leftovers(const Command* command) const;
+  Command* parsed() const;
 
   CLI::App root_;
   bool version_wanted_ = false;
@@ -96,8 +105,5 @@ void add_sample(App& app);
 void add_space(App& app);
 void add_tokens(App& app);
 void add_train(App& app);
-
-/// Commands of later versions, so that their names are not taken for misspellings.
-const std::vector<std::string>& planned_commands();
 
 }  // namespace w2w::cli

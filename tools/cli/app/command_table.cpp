@@ -21,9 +21,4 @@ void add_all_commands(App& app) {
   add_help(app);
 }
 
-const std::vector<std::string>& planned_commands() {
-  static const std::vector<std::string> names = {"serve"};
-  return names;
-}
-
 }  // namespace w2w::cli

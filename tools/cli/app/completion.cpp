@@ -2,9 +2,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <sstream>
 
 #include "cli/app/app.h"
+#include "cli/app/option_text.h"
 #include "cli/options/option_values.h"
 #include "w2w/base/error.h"
 
@@ -14,32 +14,6 @@
 namespace w2w::cli {
 namespace {
 
-struct OptionWords {
-  std::vector<std::string> names;    ///< "-s", "--seed"
-  std::vector<std::string> choices;  ///< empty: anything
-  bool takes_value = false;
-  std::string help;
-};
-
-std::vector<OptionWords> options_of(const Command& command) {
-  std::vector<OptionWords> all;
-  for (const auto* option : command.parser->get_options()) {
-    if (option->get_positional()) continue;
-    OptionWords words;
-    for (const auto& name : option->get_snames()) words.names.push_back("-" + name);
-    for (const auto& name : option->get_lnames()) words.names.push_back("--" + name);
-    words.takes_value = option->get_items_expected_max() > 0;
-    words.help = option->get_description();
-    const auto value = option->get_type_name();
-    if (words.takes_value && value.find('|') != std::string::npos) {
-      std::istringstream choices(value);
-      for (std::string choice; std::getline(choices, choice, '|');) words.choices.push_back(choice);
-    }
-    all.push_back(std::move(words));
-  }
-  return all;
-}
-
 /// For the single-quoted strings of the three shells and the descriptions in zsh's brackets.
 std::string plain(std::string text) {
   std::erase_if(text,
@@ -47,42 +21,78 @@ std::string plain(std::string text) {
   return text;
 }
 
-std::string argument_words(const App& app, const Command& command) {
-  if (command.text.name == "help") return fmt::format("{}", fmt::join(app.command_names(), " "));
-  if (command.text.name == "completion") return "bash zsh fish";
-  return {};
+/// What may stand behind some words: options, and free arguments out of a list.
+struct Place {
+  std::string path;  ///< " space build"; empty: behind `w2w` itself
+  std::vector<OptionText> options;
+  std::vector<OptionText> words;  ///< names with their help; empty: files
+};
+
+std::vector<OptionText> names_with_help(const std::vector<std::unique_ptr<Command>>& commands) {
+  std::vector<OptionText> names;
+  for (const auto& command : commands)
+    names.push_back({.names = {command->text.name}, .help = command->text.summary});
+  return names;
+}
+
+std::vector<Place> places_of(const App& app) {
+  std::vector<Place> places = {{"", {}, names_with_help(app.commands())}};
+  places.front().options = {{.names = {"--help"}, .help = "show this help"},
+                            {.names = {"--version"}, .help = "print versions and devices"}};
+  for (const auto* command : app.tree()) {
+    Place place{" " + command->path(), options_of(*command), names_with_help(command->actions)};
+    if (command->text.name == "help") place.words = names_with_help(app.commands());
+    if (command->text.name == "completion") place.words = {{{"bash"}}, {{"zsh"}}, {{"fish"}}};
+    places.push_back(std::move(place));
+    if (command->is_group())
+      places.push_back({" help " + command->path(), {}, names_with_help(command->actions)});
+  }
+  return places;
+}
+
+std::string joined_names(const std::vector<OptionText>& all) {
+  std::string text;
+  for (const auto& one : all) text += fmt::format("{}{}", text.empty() ? "" : " ", fmt::join(one.names, " "));
+  return text;
+}
+
+/// Patterns of a shell's `case` for all places but the first.
+std::string known_paths(const std::vector<Place>& places) {
+  std::string patterns;
+  for (size_t i = 1; i < places.size(); ++i)
+    patterns += fmt::format("{}'{}'", i == 1 ? "" : "|", places[i].path);
+  return patterns;
 }
 
 std::string bash_script(const App& app) {
+  const auto places = places_of(app);
   std::string cases, values;
-  for (const auto& command : app.commands()) {
-    std::string names;
-    for (const auto& option : options_of(*command)) {
-      names += (names.empty() ? "" : " ") + fmt::format("{}", fmt::join(option.names, " "));
-      if (!option.takes_value) continue;
+  for (const auto& place : places) {
+    for (const auto& option : place.options) {
+      if (option.value.empty()) continue;
       std::string patterns;
-      for (const auto& name : option.names) {
-        patterns += fmt::format("{}{}:{}", patterns.empty() ? "" : "|", command->text.name, name);
-      }
+      for (const auto& name : option.names)
+        patterns += fmt::format("{}'{}:{}'", patterns.empty() ? "" : "|", place.path, name);
       values += option.choices.empty()
                     ? fmt::format("    {}) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n", patterns)
                     : fmt::format("    {}) COMPREPLY=($(compgen -W '{}' -- \"$word\")); return ;;\n",
                                   patterns, fmt::join(option.choices, " "));
     }
-    cases += fmt::format("    {}) options='{}'; words='{}' ;;\n", command->text.name, names,
-                         argument_words(app, *command));
+    cases += fmt::format("    '{}') options='{}'; words='{}' ;;\n", place.path, joined_names(place.options),
+                         joined_names(place.words));
   }
   return fmt::format(R"sh(# bash completion for w2w: eval "$(w2w completion bash)"
 _w2w() {{
   local word="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}"
-  local command="${{COMP_WORDS[1]}}" options='' words=''
-  if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W '{} --help --version' -- "$word"))
-    return
-  fi
-  case "$command:$previous" in
+  local path='' options='' words='' i
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case "$path ${{COMP_WORDS[i]}}" in
+      {}) path="$path ${{COMP_WORDS[i]}}" ;;
+    esac
+  done
+  case "$path:$previous" in
 {}  esac
-  case "$command" in
+  case "$path" in
 {}  esac
   if [[ "$word" == -* ]]; then COMPREPLY=($(compgen -W "$options" -- "$word"))
   elif [ -n "$words" ]; then COMPREPLY=($(compgen -W "$words" -- "$word"))
@@ -90,69 +100,110 @@ _w2w() {{
 }}
 complete -o filenames -F _w2w w2w
 )sh",
-                     fmt::join(app.command_names(), " "), values, cases);
+                     known_paths(places), values, cases);
+}
+
+std::string zsh_case(const Place& place) {
+  std::string arguments;
+  for (const auto& option : place.options) {
+    const std::string action = option.value.empty() ? ""
+                               : option.choices.empty()
+                                   ? ":value:_files"
+                                   : fmt::format(":value:({})", fmt::join(option.choices, " "));
+    for (const auto& name : option.names)
+      arguments += fmt::format(" \\\n        '*{}[{}]{}'", name, plain(option.help), action);
+  }
+  const auto words = joined_names(place.words);
+  arguments +=
+      words.empty() ? " \\\n        '*:file:_files'" : fmt::format(" \\\n        '*:word:({})'", words);
+  return fmt::format("    '{}') _arguments{} ;;\n", place.path, arguments);
+}
+
+/// A list of names with what they mean, for _describe.
+std::string zsh_names(const Place& place) {
+  std::string text;
+  for (const auto& word : place.words) text += fmt::format(" '{}:{}'", word.names.front(), plain(word.help));
+  return fmt::format("    '{}') names=({}) ;;\n", place.path, text);
 }
 
 std::string zsh_script(const App& app) {
-  std::string commands, cases;
-  for (const auto& command : app.commands()) {
-    commands += fmt::format("    '{}:{}'\n", command->text.name, plain(command->text.summary));
-    std::string arguments;
-    for (const auto& option : options_of(*command)) {
-      const std::string action = !option.takes_value ? ""
-                                 : option.choices.empty()
-                                     ? ":value:_files"
-                                     : fmt::format(":value:({})", fmt::join(option.choices, " "));
-      for (const auto& name : option.names) {
-        arguments += fmt::format(" \\\n        '*{}[{}]{}'", name, plain(option.help), action);
-      }
-    }
-    const auto words = argument_words(app, *command);
-    arguments +=
-        words.empty() ? " \\\n        '*:file:_files'" : fmt::format(" \\\n        '*:word:({})'", words);
-    cases += fmt::format("    {}) _arguments{} ;;\n", command->text.name, arguments);
+  const auto places = places_of(app);
+  std::string names, cases;
+  for (const auto& place : places) {
+    const bool described = !place.words.empty() && !place.words.front().help.empty();
+    (described ? names : cases) += described ? zsh_names(place) : zsh_case(place);
   }
   return fmt::format(R"sh(#compdef w2w
 # zsh completion for w2w: eval "$(w2w completion zsh)", or save as _w2w in a folder of $fpath
 _w2w() {{
-  local -a commands=(
-{}  )
-  if (( CURRENT == 2 )); then
-    _describe command commands
+  local at='' word
+  local -a names
+  integer known=0
+  for word in "${{(@)words[2,CURRENT-1]}}"; do
+    case "$at $word" in
+      {}) at="$at $word"; (( known++ )) ;;
+    esac
+  done
+  case "$at" in
+{}  esac
+  if (( $#names )); then
+    _describe word names
     return
   fi
-  local command=$words[2]
-  shift words
-  (( CURRENT-- ))
-  case $command in
+  shift $known words
+  (( CURRENT -= known ))
+  case "$at" in
 {}  esac
 }}
 compdef _w2w w2w
 )sh",
-                     commands, cases);
+                     known_paths(places), names, cases);
+}
+
+/// The condition of being behind `command`: its words are there, those of its actions are not.
+std::string fish_condition(const Command& command) {
+  std::string text;
+  if (command.group) text = fmt::format("__fish_seen_subcommand_from {}; and ", command.group->text.name);
+  text += "__fish_seen_subcommand_from " + command.text.name;
+  if (command.is_group()) {
+    std::string names;
+    for (const auto& action : command.actions) names += " " + action->text.name;
+    text += "; and not __fish_seen_subcommand_from" + names;
+  }
+  return fmt::format("-n '{}'", text);
+}
+
+std::string fish_option(const OptionText& option) {
+  std::string text;
+  for (const auto& name : option.names)
+    text += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
+  if (!option.choices.empty()) {
+    text += fmt::format(" -x -a '{}'", fmt::join(option.choices, " "));
+  } else if (!option.value.empty()) {
+    text += " -r";
+  }
+  return fmt::format("{} -d '{}'", text, plain(option.help));
 }
 
 std::string fish_script(const App& app) {
   std::string text = "# fish completion for w2w: w2w completion fish | source\ncomplete -c w2w -e\n";
   for (const auto& command : app.commands()) {
-    const auto& name = command->text.name;
-    const auto in_command = fmt::format("-n '__fish_seen_subcommand_from {}'", name);
-    text += fmt::format("complete -c w2w -n __fish_use_subcommand -f -a {} -d '{}'\n", name,
+    text += fmt::format("complete -c w2w -n __fish_use_subcommand -f -a {} -d '{}'\n", command->text.name,
                         plain(command->text.summary));
-    for (const auto& option : options_of(*command)) {
-      std::string names, value;
-      for (const auto& option_name : option.names) {
-        names +=
-            option_name.starts_with("--") ? " -l " + option_name.substr(2) : " -s " + option_name.substr(1);
-      }
-      if (!option.choices.empty())
-        value = fmt::format(" -x -a '{}'", fmt::join(option.choices, " "));
-      else if (option.takes_value)
-        value = " -r";
-      text += fmt::format("complete -c w2w {}{}{} -d '{}'\n", in_command, names, value, plain(option.help));
+  }
+  for (const auto* command : app.tree()) {
+    const auto condition = fish_condition(*command);
+    for (const auto& option : options_of(*command))
+      text += fmt::format("complete -c w2w {}{}\n", condition, fish_option(option));
+    for (const auto& action : command->actions) {
+      text += fmt::format("complete -c w2w {} -f -a {} -d '{}'\n", condition, action->text.name,
+                          plain(action->text.summary));
     }
-    if (const auto words = argument_words(app, *command); !words.empty()) {
-      text += fmt::format("complete -c w2w {} -f -a '{}'\n", in_command, words);
+    const auto& name = command->text.name;
+    if (name == "help" || name == "completion") {
+      text += fmt::format(
+          "complete -c w2w {} -f -a '{}'\n", condition,
+          name == "help" ? fmt::format("{}", fmt::join(app.command_names(), " ")) : "bash zsh fish");
     }
   }
   return text;

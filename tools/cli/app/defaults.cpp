@@ -77,22 +77,28 @@ std::string option_key(std::string key) {
   return key;
 }
 
+/// Those that a section counts for: [space] for all its actions, [space.build] for one, none for everything.
+std::vector<const Command*> commands_of(const App& app, const std::string& section,
+                                        const std::string& source) {
+  const auto all = app.tree();
+  if (section.empty()) return all;
+  const auto found =
+      std::find_if(all.begin(), all.end(), [&](const auto* one) { return one->path('.') == section; });
+  if (found == all.end()) {
+    std::vector<std::string> names;
+    for (const auto* command : all) names.push_back(command->path('.'));
+    throw Error(ErrorKind::usage, fmt::format("unknown section [{}] ({})", section, source),
+                suggest(section, names));
+  }
+  std::vector<const Command*> those = {*found};
+  for (const auto& action : (*found)->actions) those.push_back(action.get());
+  return those;
+}
+
 void check_key(const App& app, const ConfigEntry& entry, const std::string& source) {
   std::vector<std::string> known;
-  const auto collect = [&](const Command& command) {
-    for (auto& name : configurable_names(*command.parser)) known.push_back(std::move(name));
-  };
-  if (entry.section.empty()) {
-    for (const auto& command : app.commands()) collect(*command);
-  } else {
-    const auto names = app.command_names();
-    const auto& planned = planned_commands();
-    if (std::find(planned.begin(), planned.end(), entry.section) != planned.end()) return;
-    if (std::find(names.begin(), names.end(), entry.section) == names.end()) {
-      throw Error(ErrorKind::usage, fmt::format("unknown section [{}] ({})", entry.section, source),
-                  suggest(entry.section, names));
-    }
-    collect(app.command(entry.section));
+  for (const auto* command : commands_of(app, entry.section, source)) {
+    for (auto& name : configurable_names(*command->parser)) known.push_back(std::move(name));
   }
   const auto key = option_key(entry.key);
   if (std::find(known.begin(), known.end(), key) != known.end()) return;
@@ -104,7 +110,8 @@ void check_key(const App& app, const ConfigEntry& entry, const std::string& sour
 /// Whether `--key` is an option of some command that all its kind share: "steps" is, though `invert` has a
 /// --steps of its own that counts something else.
 bool is_shared(const App& app, const std::string& key) {
-  return std::any_of(app.commands().begin(), app.commands().end(), [&](const auto& command) {
+  const auto all = app.tree();
+  return std::any_of(all.begin(), all.end(), [&](const auto* command) {
     const auto* option = command->parser->get_option_no_throw("--" + key);
     return option && is_shared_group(option->get_group());
   });
@@ -116,7 +123,10 @@ void fill_from_file(const App& app, const Command& command, const std::filesyste
     return fmt::format("{}, line {}", path.string(), entry.line);
   };
   for (const auto& entry : entries) check_key(app, entry, source(entry));
-  for (const auto& section : {command.text.name, std::string()}) {
+  std::vector<std::string> sections;  // the one that counts most first
+  for (const auto* one = &command; one; one = one->group) sections.push_back(one->path('.'));
+  sections.emplace_back();
+  for (const auto& section : sections) {
     for (const auto& entry : entries) {
       if (entry.section != section) continue;
       const auto key = option_key(entry.key);

@@ -12,8 +12,8 @@ namespace w2w::cli {
 void fill_from_environment(CLI::App& parser);
 
 /// --config, or the file in $XDG_CONFIG_HOME/w2w (~/.config/w2w) if there is one. Keys are long option names;
-/// those in a section [COMMAND] count for that command only and before the others. A key no command knows is
-/// an Error(usage).
+/// those in a section [COMMAND] or [COMMAND.ACTION] count for that one only and before the others. A key no
+/// command knows is an Error(usage).
 void fill_from_config(const App& app, const Command& command);
 
 }  // namespace w2w::cli

@@ -4,63 +4,91 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 
+#include "cli/app/option_text.h"
 #include "cli/options/option_groups.h"
 #include "cli/terminal/terminal.h"
 
 namespace w2w::cli {
 namespace {
 
-constexpr size_t line_width = 96;
-constexpr size_t option_column = 34;  ///< where the explanation of an option begins
+constexpr size_t line_width = 80;
+constexpr size_t option_column = 30;  ///< where the explanation of an option begins
 
 std::string heading(const std::string& text) { return bold(text, Stream::out) + "\n"; }
 
+/// Of a shell: a long one goes on in the next line.
+std::string command_line(const std::string& command) {
+  auto lines = wrap(command, line_width - 4, 6);
+  for (size_t at = 0; (at = lines.find('\n', at)) != std::string::npos; at += 3)
+    lines.replace(at, 1, " \\\n");
+  return lines;
+}
+
+/// Side by side where all of them fit, else one below the other.
 std::string examples_text(const std::vector<Example>& examples) {
-  size_t column = 0;
-  for (const auto& example : examples) column = std::max(column, display_width(example.command));
+  size_t command_width = 0, effect_width = 0;
+  for (const auto& [command, effect] : examples) {
+    command_width = std::max(command_width, display_width(command));
+    effect_width = std::max(effect_width, display_width(effect));
+  }
+  const bool fit = 2 + command_width + 3 + effect_width <= line_width;
   std::string text;
   for (const auto& [command, effect] : examples) {
-    const size_t indent = column + 5;
-    if (indent + display_width(effect) <= line_width) {
-      text += fmt::format("  {:<{}}   {}\n", command, column, effect);
-    } else {
-      text += fmt::format("  {}\n      {}\n", command, wrap(effect, line_width - 6, 6));
-    }
+    text += fit ? fmt::format("  {:<{}}   {}\n", command, command_width, effect)
+                : fmt::format("  {}\n      {}\n", command_line(command), wrap(effect, line_width - 6, 6));
   }
   return text;
 }
 
-/// "-s, --seed LIST"; options without a short name are indented to stand under the others' long names.
-std::string option_usage(const CLI::Option& option) {
-  std::string text;
-  for (const auto& name : option.get_snames()) text += fmt::format("{}-{}", text.empty() ? "" : ", ", name);
-  if (text.empty()) text = "   ";
-  for (const auto& name : option.get_lnames())
-    text += fmt::format("{}--{}", text == "   " ? " " : ", ", name);
-  const auto value = option.get_type_name();
-  return option.get_items_expected_max() == 0 || value.empty() ? text : text + " " + value;
+/// A long list of choices is broken between two of them.
+std::string broken(std::string usage) {
+  size_t begin = 0;
+  while (usage.size() - begin > line_width - 4) {
+    const size_t at = usage.find_last_of("|,", begin + line_width - 6);
+    if (at == std::string::npos || at <= begin) break;
+    usage.insert(at + 1, "\n        ");
+    begin = at + 2;
+  }
+  return usage;
 }
 
 std::string two_columns(const std::string& usage, const std::string& description) {
   const auto help = wrap(description, line_width - option_column, option_column);
   const bool fits = display_width(usage) + 4 <= option_column;
-  if (!fits) return fmt::format("  {}\n{}{}\n", usage, std::string(option_column, ' '), help);
+  if (!fits) return fmt::format("  {}\n{}{}\n", broken(usage), std::string(option_column, ' '), help);
   return fmt::format("  {:<{}}{}\n", usage, option_column - 2, help);
 }
 
-std::string option_line(const CLI::Option& option) {
-  return two_columns(option_usage(option), option.get_description());
+/// Options without a short name are indented to stand under the others' long names.
+std::string indented_usage(const OptionText& option) {
+  return (option.names.front().starts_with("--") ? "    " : "") + option.usage();
 }
 
-std::string group_text(const CLI::App& parser, const std::string& group) {
-  std::string text, help;
-  for (const auto* option : parser.get_options()) {
-    if (option->get_group() != group || option->get_positional()) continue;
-    (option == parser.get_help_ptr() ? help : text) += option_line(*option);
+std::string group_text(const std::vector<OptionText>& options, const std::string& group) {
+  std::vector<OptionText> shown;
+  std::copy_if(options.begin(), options.end(), std::back_inserter(shown),
+               [&](const auto& option) { return option.group == group; });
+  std::string text;
+  for (size_t i = 0; i < shown.size(); ++i) {
+    const auto usage = indented_usage(shown[i]);
+    const bool as_next =
+        i + 1 < shown.size() && shown[i].help == shown[i + 1].help;  // told once, at the last of them
+    text += as_next ? fmt::format("  {}\n", broken(usage)) : two_columns(usage, shown[i].help);
   }
-  text += help;
   return text.empty() ? text : "\n" + heading(group) + text;
+}
+
+std::string list_text(const std::vector<std::unique_ptr<Command>>& commands) {
+  size_t column = 0;
+  for (const auto& command : commands) column = std::max(column, command->text.name.size() + 5);
+  std::string text;
+  for (const auto& command : commands) {
+    text += fmt::format("  {:<{}}{}\n", command->text.name, column - 2,
+                        wrap(command->text.summary, line_width - column, column));
+  }
+  return text;
 }
 
 /// How to set options other than on the command line, with variables that this command reads.
@@ -78,44 +106,50 @@ std::string defaults_text(const Command& command) {
       "variables ({}, ...) "
       "and in config.toml; all other options of this command in its section [{}]. The command line takes "
       "precedence.",
-      fmt::join(variables, ", "), command.text.name);
+      fmt::join(variables, ", "), command.path('.'));
   return "\n" + wrap(text, line_width, 0) + "\n";
+}
+
+std::string actions_help(const Command& group) {
+  return "\n" + heading("Actions") + list_text(group.actions) + group_text(options_of(group), general_group) +
+         fmt::format("\n`w2w {} ACTION --help` shows examples and all options of an action.\n", group.path());
+}
+
+std::string options_help(const Command& command) {
+  std::string text;
+  if (const auto help = arguments_help(command); !help.empty())
+    text += two_columns(command.text.arguments, help);
+  if (const auto& notes = command.text.notes; !notes.empty())
+    text += "\n" + wrap(notes, line_width, 0) + "\n";
+  const auto options = options_of(command);
+  for (const auto& group : all_groups) text += group_text(options, group);
+  return text + defaults_text(command);
 }
 
 }  // namespace
 
 std::string overview(const App& app) {
-  std::string text =
-      bold("w2w", Stream::out) +
-      ": people as points in the weight space of a diffusion model. Sample new people, draw them in any "
-      "scene,\nfind a person from a picture, edit attributes.\n\n";
+  std::string text = bold("w2w", Stream::out) +
+                     ": people as points in the weight space of a diffusion model. Draw new ones,\n"
+                     "see them in any scene, find yours from a picture, change an attribute.\n\n";
   text += heading("Try");
   std::vector<Example> examples;
   for (const auto& command : app.commands()) {
     if (!command->text.examples.empty() && examples.size() < 4)
       examples.push_back(command->text.examples.front());
   }
-  text += examples_text(examples) + "\n" + heading("Commands");
-  size_t column = 0;
-  for (const auto& command : app.commands()) column = std::max(column, command->text.name.size());
-  for (const auto& command : app.commands()) {
-    text += fmt::format("  {:<{}}   {}\n", command->text.name, column, command->text.summary);
-  }
+  text += examples_text(examples) + "\n" + heading("Commands") + list_text(app.commands());
   return text + "\n`w2w COMMAND --help` shows examples and all options of a command.\n";
 }
 
 std::string command_help(const Command& command) {
-  const auto& about = command.text;
-  std::string text = fmt::format("{}: {}\n", bold("w2w " + about.name, Stream::out), about.summary);
-  if (!about.examples.empty()) text += "\n" + heading("Examples") + examples_text(about.examples);
-  text +=
-      "\n" + heading("Usage") +
-      fmt::format("  w2w {}{} [OPTIONS]\n", about.name, about.arguments.empty() ? "" : " " + about.arguments);
-  for (const auto* option : command.parser->get_options()) {
-    if (option->get_positional()) text += two_columns(about.arguments, option->get_description());
-  }
-  for (const auto& group : all_groups) text += group_text(*command.parser, group);
-  return text + defaults_text(command);
+  const auto name = "w2w " + command.path();
+  auto text = bold(name, Stream::out) +
+              wrap(fmt::format(": {}", command.text.summary), line_width - name.size(), 2) + "\n";
+  if (const auto examples = examples_of(command); !examples.empty())
+    text += "\n" + heading("Examples") + examples_text(examples);
+  text += fmt::format("\n{}  {}\n", heading("Usage"), wrap(synopsis(command), line_width - 2, 6));
+  return text + (command.is_group() ? actions_help(command) : options_help(command));
 }
 
 }  // namespace w2w::cli

@@ -154,7 +154,7 @@ void add_export(App& app) {
   auto options = std::make_shared<ExportOptions>();
   auto& parser = app.add_command(
       {"export",
-       "write a person as a LoRA or a whole model for other tools",
+       "write write a person as a LoRA or a whole model for other tools",
        "IDENTITY...",
        {{"w2w export person-7.safetensors",
          "person-7_lora.safetensors for ComfyUI, A1111, sd.cpp, InvokeAI, diffusers"},

@@ -36,6 +36,15 @@ std::string display_name(std::string_view names) {
   return std::string(names.substr(at, names.find(',', at) - at));
 }
 
+std::string listed(const std::vector<std::string>& names, std::string_view conjunction) {
+  std::string text;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const bool last = i + 1 == names.size();
+    text += (i == 0 ? "" : last ? fmt::format(" {} ", conjunction) : ", ") + names[i];
+  }
+  return text;
+}
+
 int64_t parse_integer(const std::string& option, std::string_view text, IntegerRange range) {
   const auto value = whole_number<int64_t>(text);
   if (!value || *value < range.low || *value > range.high) {

@@ -25,6 +25,9 @@ struct NumberRange {
 /// messages.
 std::string display_name(std::string_view names);
 
+/// "a, b and c".
+std::string listed(const std::vector<std::string>& names, std::string_view conjunction);
+
 /// The whole of `text` as a number within `range`; otherwise Error(usage) naming `option`.
 int64_t parse_integer(const std::string& option, std::string_view text, IntegerRange range);
 double parse_number(const std::string& option, std::string_view text, NumberRange range);

@@ -4,40 +4,20 @@
 
 #include "cli/app/app.h"
 #include "cli/options/option_values.h"
-#include "w2w/base/error.h"
 #include "w2w/space/directions/direction_fit.h"
 
 namespace w2w::cli {
 namespace {
 
-const std::vector<std::string> actions = {"fit", "list"};
-
-void check_list(const DirectionOptions& options) {
-  if (options.words.size() > 1) {
-    throw Error(ErrorKind::usage,
-                fmt::format("unexpected argument '{}' of `w2w direction list`", options.words[1]),
-                "tables of labels are given as --labels, or as arguments of `direction fit`");
-  }
-  const std::pair<const char*, bool> fit_only[] = {
-      {"--attributes", !options.names.empty()}, {"--method", options.method.has_value()},
-      {"--ridge", options.penalty.has_value()}, {"--debias", options.debias},
-      {"--without", !options.without.empty()},  {"--holdout", options.holdout.has_value()},
-      {"--seed", options.seed.has_value()}};
-  for (const auto& [name, given] : fit_only) {
-    if (given) throw Error(ErrorKind::usage, fmt::format("{} is an option of `w2w direction fit`", name));
-  }
-}
-
-void run_direction(const DirectionOptions& options, Reporter& reporter) {
-  if (options.words.empty()) {
-    throw Error(ErrorKind::usage, "direction expects an action: fit or list", "see `w2w help direction`");
-  }
-  check_action("direction", actions, options.words[0]);
-  reporter.field("action", options.words[0]);
-  if (options.words[0] == "fit") return run_direction_fit(options, reporter);
-  check_list(options);
-  run_direction_list(options, reporter);
-}
+constexpr auto columns_text =
+    "with and without: the training models that have the attribute and that do not; std: their standard "
+    "deviation along its direction, strength 1 of `edit --add`; smallest and largest: the ones farthest "
+    "along "
+    "it, as strengths; related: attributes with a similar direction (cosine), candidates for `edit "
+    "--without`";
+constexpr auto score_columns_text =
+    "; accuracy: share of held-out models told apart rightly; balanced: the mean of both groups' shares; "
+    "majority: what always giving one answer scores";
 
 void add_fit_options(CLI::App& parser, DirectionOptions& options) {
   add_list(parser, "--attributes", options.names, "A,B,...",
@@ -57,43 +37,58 @@ void add_fit_options(CLI::App& parser, DirectionOptions& options) {
       parser, "--holdout", options.holdout, {0, 0.9},
       "share of models held out for a test: directions are fitted without them, tested, then fitted again "
       "with all; 0: no test; default: 0.2");
-  add_integer(parser, "--seed", options.seed, {0, INT64_MAX},
-              "seed that selects the held-out models; default: 0");
+  add_integer(parser, "--seed", options.seed, {0, INT64_MAX}, "seed that selects the held-out models; default: 0");
+}
+
+void add_direction_fit(App& app, Command& direction) {
+  auto options = std::make_shared<DirectionOptions>();
+  auto& parser = app.add_action(
+      direction,
+      {.name = "fit",
+       .summary = "find and test a direction for each attribute of tables of labels",
+       .arguments = "[LABELS...]",
+       .examples = {{"w2w direction fit mine.csv",
+                     "test and fit all columns, save them as directions.safetensors"},
+                    {"w2w direction fit mine.csv --method ridge --debias",
+                     "more robust, with all other attributes removed from each"},
+                    {"w2w direction fit --space my-space -o my-space",
+                     "from the space's own labels, saved in the space, where edit finds them"},
+                    {"w2w edit me.safetensors --add Hat=2 --directions directions.safetensors",
+                     "using a saved file"}},
+       .notes = fmt::format("It prints {}{}.", columns_text, score_columns_text)},
+      [options](Reporter& reporter) { run_direction_fit(*options, reporter); });
+  add_arguments(parser, "labels", options->tables,
+                "tables of labels (CSV, identity_df.pt), put side by side; default: the space's own");
+  add_fit_options(parser, *options);
+  add_attribute_options(parser, options->attributes);
+  parser.remove_option(parser.get_option("--directions"));  // they are what is to be found
+  add_space_option(parser, options->shared);
+  add_output_options(parser, options->shared);
+  parser.remove_option(parser.get_option("--no-metadata"));  // of pictures
+  add_unused_options(parser, options->shared);
+}
+
+void add_direction_list(App& app, Command& direction) {
+  auto options = std::make_shared<DirectionOptions>();
+  auto& parser =
+      app.add_action(direction,
+                     {.name = "list",
+                      .summary = "the attributes a space knows, how many people have each, and their ranges",
+                      .examples = {{"w2w direction list", "of the demo world's space"},
+                                   {"w2w direction list --labels mine.csv", "the same for your own labels"}},
+                      .notes = fmt::format("It prints {}.", columns_text)},
+                     [options](Reporter& reporter) { run_direction_list(*options, reporter); });
+  add_attribute_options(parser, options->attributes);
+  add_space_option(parser, options->shared);
+  add_unused_options(parser, options->shared);
 }
 
 }  // namespace
 
 void add_direction(App& app) {
-  auto options = std::make_shared<DirectionOptions>();
-  auto& parser = app.add_command(
-      {"direction",
-       "list and fit the attributes of a space, for edit",
-       "fit [LABELS...] | list",
-       {{"w2w direction list", "attributes of the space: how many people have each, and its range"},
-        {"w2w direction list --labels mine.csv", "the same for your own labels"},
-        {"w2w direction fit mine.csv", "test and fit all columns, save them as directions.safetensors"},
-        {"w2w direction fit mine.csv --method ridge --debias",
-         "more robust, with all other attributes removed from each"},
-        {"w2w direction fit --space my-space -o my-space",
-         "from the space's own labels, saved in the space, where edit finds them"},
-        {"w2w edit me.safetensors --add Hat=2 --directions directions.safetensors", "using a saved file"}},
-       actions},
-      [options](Reporter& reporter) { run_direction(*options, reporter); });
-  add_arguments(
-      parser, "action", options->words,
-      "fit: fit a direction for each attribute, from tables of labels (CSV, identity_df.pt; several are "
-      "joined) or the space's own. list: show them. Columns: with, without: training models with and "
-      "without the attribute; accuracy: share of held-out models classified correctly; "
-      "balanced: mean accuracy of both groups; majority: accuracy of always giving the more frequent answer; "
-      "std: standard deviation of the training models along the direction, strength 1 of `edit --add`; "
-      "smallest, largest: the extreme training models, as strengths; related: attributes with a similar "
-      "direction (cosine), candidates for `edit --without`");
-  add_fit_options(parser, *options);
-  add_attribute_options(parser, options->attributes);
-  add_space_option(parser, options->shared);
-  add_output_options(parser, options->shared);
-  parser.remove_option(parser.get_option("--no-metadata"));  // of pictures
-  add_unused_options(parser, options->shared);
+  auto& direction = app.add_group({.name = "direction", .summary = "list and fit the attributes of a space, for edit"});
+  add_direction_fit(app, direction);
+  add_direction_list(app, direction);
 }
 
 }  // namespace w2w::cli

@@ -1,5 +1,5 @@
 #pragma once
-// w2w direction: its options and actions, each in the file of its name.
+// w2w direction: the options of its actions, which run in the files of their names.
 
 #include <cstdint>
 #include <optional>
@@ -15,10 +15,10 @@ namespace w2w::cli {
 struct DirectionOptions {
   SharedOptions shared;
   AttributeChoice attributes;
-  std::vector<std::string> words;  ///< the action, then tables of labels for `fit`
 
   // What only `fit` takes.
-  std::vector<std::string> names;  ///< --attributes as typed
+  std::vector<std::string> tables;  ///< of labels
+  std::vector<std::string> names;   ///< --attributes as typed
   std::vector<std::string> without;
   std::optional<std::string> method;
   std::optional<double> penalty, holdout;

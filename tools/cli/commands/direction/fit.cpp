@@ -22,7 +22,6 @@ void refuse_pair(bool both, const char* first, const char* second) {
 
 /// What can be settled before anything is opened; attributes are to follow.
 DirectionFit typed_fit(const DirectionOptions& options) {
-  refuse_pair(options.attributes.directions.has_value(), "direction fit", "--directions");
   refuse_pair(options.debias && !options.without.empty(), "--debias", "--without");
   refuse_pair(options.seed && options.holdout == 0.0, "--seed", "--holdout 0");
   DirectionFit fit;
@@ -42,7 +41,7 @@ DirectionFit typed_fit(const DirectionOptions& options) {
 }
 
 Labels labels_of(const DirectionOptions& options, const Space& space, const Run& run) {
-  std::vector<std::string> files(options.words.begin() + 1, options.words.end());
+  auto files = options.tables;
   if (options.attributes.labels) files.push_back(*options.attributes.labels);
   if (files.empty() && !Labels::of_space(space)) {
     throw Error(

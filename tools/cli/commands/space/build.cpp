@@ -82,7 +82,7 @@ void say(const BuildReport& report, const Reporter& reporter) {
 }  // namespace
 
 void run_space_build(const SpaceOptions& options, Reporter& reporter) {
-  const auto arguments = options.arguments();
+  const auto& arguments = options.arguments;
   if (arguments.empty()) {
     throw Error(ErrorKind::usage, "space build needs a source of models",
                 "a LoRA file, a folder of LoRAs, a matrix [n, P] or a space");
@@ -93,7 +93,7 @@ void run_space_build(const SpaceOptions& options, Reporter& reporter) {
   build.components = options.components;
   build.method = parse_method(options.method);
   if (options.shared.device != "auto") build.device = parse_device(options.shared.device);
-  build.dtype = options.dtype.empty() ? c10::kFloat : parse_dtype(options.dtype, c10::kCPU);
+  build.dtype = options.dtype == "auto" ? c10::kFloat : parse_dtype(options.dtype, c10::kCPU);
   build.check();
   check_weights(options, reporter.run());
   if (options.weights) build.weights = *options.weights;

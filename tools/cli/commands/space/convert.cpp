@@ -12,7 +12,7 @@
 namespace w2w::cli {
 
 void run_space_convert(const SpaceOptions& options, Reporter& reporter) {
-  const auto arguments = options.arguments();
+  const auto& arguments = options.arguments;
   if (arguments.size() != 1) {
     throw Error(ErrorKind::usage, fmt::format("space convert takes one space, found {}", arguments.size()),
                 "w2w space convert released/files -m MODEL -o space");
@@ -20,7 +20,7 @@ void run_space_convert(const SpaceOptions& options, Reporter& reporter) {
   ConvertOptions convert;
   convert.output = plan_space_folder(options, reporter.run());
   convert.components = options.components;
-  if (!options.dtype.empty()) convert.dtype = parse_dtype(options.dtype, c10::kCPU);
+  if (options.dtype != "auto") convert.dtype = parse_dtype(options.dtype, c10::kCPU);
   auto shared = options.shared;
   shared.space = arguments.front();
   const auto space = open_bound_space(shared, reporter.run());

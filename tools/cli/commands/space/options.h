@@ -11,13 +11,14 @@
 
 namespace w2w::cli {
 
+/// Each action has some of them.
 struct SpaceOptions {
+  std::string action;  ///< "build"
   SharedOptions shared;
-  std::vector<std::string> words;  ///< action, then its arguments
-  std::vector<std::string> arguments() const { return {words.begin() + 1, words.end()}; }
+  std::vector<std::string> arguments;
 
   BuildOptions build;
-  std::string dtype;  ///< "": f32 for build, as stored for convert
+  std::string dtype = "auto";  ///< f32 for build, as stored for convert
   std::string method = "auto";
   std::optional<int64_t> components;
   std::optional<std::string> names, weights, base_model;

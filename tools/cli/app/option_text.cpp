@@ -1,0 +1,58 @@
+#include "cli/app/option_text.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <sstream>
+
+namespace w2w::cli {
+namespace {
+
+OptionText text_of(const CLI::Option& option) {
+  OptionText text{.group = option.get_group(), .help = option.get_description()};
+  for (const auto& name : option.get_snames()) text.names.push_back("-" + name);
+  for (const auto& name : option.get_lnames()) text.names.push_back("--" + name);
+  if (option.get_items_expected_max() == 0) return text;
+  text.value = option.get_type_name();
+  if (text.value.find('|') == std::string::npos) return text;
+  std::istringstream choices(text.value);
+  for (std::string choice; std::getline(choices, choice, '|');) text.choices.push_back(choice);
+  return text;
+}
+
+}  // namespace
+
+std::string OptionText::usage() const {
+  return fmt::format("{}{}{}", fmt::join(names, ", "), value.empty() ? "" : " ", value);
+}
+
+std::vector<OptionText> options_of(const Command& command) {
+  std::vector<OptionText> all;
+  const auto* help = command.parser->get_help_ptr();
+  for (const auto* option : command.parser->get_options()) {
+    if (option != help && !option->get_positional() && !option->get_group().empty())
+      all.push_back(text_of(*option));
+  }
+  all.push_back(text_of(*help));
+  return all;
+}
+
+std::string arguments_help(const Command& command) {
+  for (const auto* option : command.parser->get_options()) {
+    if (option->get_positional()) return option->get_description();
+  }
+  return {};
+}
+
+std::vector<Example> examples_of(const Command& command) {
+  auto examples = command.text.examples;
+  for (const auto& action : command.actions) examples.push_back(action->text.examples.front());
+  return examples;
+}
+
+std::string synopsis(const Command& command) {
+  const auto& arguments = command.is_group() ? "ACTION" : command.text.arguments;
+  return fmt::format("w2w {}{}{} [OPTIONS]", command.path(), arguments.empty() ? "" : " ", arguments);
+}
+
+}  // namespace w2w::cli

@@ -1,0 +1,33 @@
+#pragma once
+// The options of a command as help, completion and the manual show them.
+
+#include <string>
+#include <vector>
+
+#include "cli/app/app.h"
+
+namespace w2w::cli {
+
+struct OptionText {
+  std::vector<std::string> names = {};    ///< "-s", "--seed": the short ones first
+  std::string value = {};                 ///< "LIST"; empty: it takes none
+  std::vector<std::string> choices = {};  ///< of a value like "auto|cpu|cuda"
+  std::string group = {}, help = {};
+
+  /// "-s, --seed LIST"
+  std::string usage() const;
+};
+
+/// Without arguments and what help does not show; --help comes last.
+std::vector<OptionText> options_of(const Command& command);
+
+/// The explanation of the free arguments, empty without any.
+std::string arguments_help(const Command& command);
+
+/// Of a command with actions, the first example of each.
+std::vector<Example> examples_of(const Command& command);
+
+/// "w2w space ACTION [OPTIONS]".
+std::string synopsis(const Command& command);
+
+}  // namespace w2w::cli
