@@ -34,6 +34,7 @@ def error(done):
     assert done.stdout == ""
     lines = done.stderr.splitlines()
     assert lines[0].startswith("w2w: error: "), done.stderr
+    lines = [lines[0], *(line for line in lines[1:] if not line.startswith("    "))]  # that of a file, and a caret below it
     assert len(lines) == 1 or lines[1].startswith("hint: "), done.stderr
     return lines[0].removeprefix("w2w: error: "), lines[1].removeprefix("hint: ") if len(lines) > 1 else ""
 
@@ -233,14 +234,21 @@ def test_the_last_of_several_wins(model_of):
     ("threads = \"many\"", 2, "--threads expects a whole number from 0 to 4096, found 'many' (bad.toml, line 1)", ""),
     ("model = [\"a\", \"b\"]", 2, "--model expects one value, found 2 (bad.toml, line 1)", ""),
     ("json = \"maybe\"", 2, "--json expects true or false, found 'maybe' (bad.toml, line 1)", ""),
-    ("threads = 2\nmodel", 3, "expected '=' after 'model' (bad.toml, line 2)", "a setting is written like"),
-    ("model = sd15", 3, "found 'sd15' (text needs quotes) (bad.toml, line 1)", ""),
+    ("since = 2024-02-29", 3, "a date or time: expected text, a number, true or false (bad.toml, line 1, column 9)", "text needs quotes"),
+    ("json = true\njson = true", 3, "cannot redefine existing boolean 'json' (bad.toml, line 2, column 8)", ""),
+    ("threads = 2\nmodel", 3, "encountered end-of-file (bad.toml, line 2, column 6)", "a setting is written like"),
+    ("model = sd15", 3, "could not determine value type (bad.toml, line 1, column 9)", "(text needs quotes)"),
 ])
 def test_a_bad_configuration_names_its_line(w2w, tmp_path, text, code, what, hint):
     (tmp_path / "bad.toml").write_text(text)
     found, found_hint = error(w2w("tokens", "x", "--config", "bad.toml", code=code))
     assert what in found
     assert hint in found_hint
+
+
+def test_a_bad_configuration_shows_its_line(w2w, tmp_path):
+    (tmp_path / "bad.toml").write_bytes(b"\xef\xbb\xbfthreads = 2\r\nmodel = sd15 # \x1b[31m\r\n")
+    assert w2w("tokens", "x", "--config", "bad.toml", code=3).stderr.splitlines()[1:3] == ["    model = sd15 # ?[31m", "            ^"]
 
 
 def test_settings_of_other_commands_are_no_errors(w2w, tmp_path):
