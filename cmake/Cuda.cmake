@@ -39,7 +39,7 @@ file(GLOB plugin_sources CONFIGURE_DEPENDS src/cuda/*.cpp)
 add_library(w2w_cuda MODULE ${plugin_sources})
 target_include_directories(w2w_cuda PRIVATE include src/cuda)
 target_include_directories(w2w_cuda SYSTEM PRIVATE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
-target_compile_options(w2w_cuda PRIVATE -Wall -Wextra -Wshadow -Werror)
+target_compile_options(w2w_cuda PRIVATE -Wall -Wextra -Wshadow ${W2W_WERROR_FLAG})
 target_link_libraries(w2w_cuda PRIVATE w2w_kernels w2w_torch
   ${W2W_TORCH_ROOT}/lib/libtorch_cuda.so ${W2W_TORCH_ROOT}/lib/libc10_cuda.so ${_w2w_cudart} ${_w2w_cublas})
 set_target_properties(w2w_cuda PROPERTIES CXX_VISIBILITY_PRESET hidden LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})

@@ -2,9 +2,12 @@
 # nvcc for the CUDA wheel. W2W_TORCH_ROOT is the folder that holds include/ and lib/; by default the wheel in .deps/venv.
 # Used by the build and, installed beside w2wConfig.cmake, by projects that link the library.
 if(NOT W2W_TORCH_ROOT)
-  file(GLOB _w2w_torch_candidates ${CMAKE_CURRENT_LIST_DIR}/../.deps/venv/lib/python3*/site-packages/torch)
+  # The system's Python may have been replaced by a newer one: LibTorch lies in the folder of one of them.
+  file(GLOB _w2w_torch_candidates ${CMAKE_CURRENT_LIST_DIR}/../.deps/venv/lib/python3*/site-packages/torch/lib/libtorch_cpu.so)
   if(_w2w_torch_candidates)
-    list(GET _w2w_torch_candidates 0 _w2w_torch_default)
+    list(GET _w2w_torch_candidates -1 _w2w_torch_default)
+    cmake_path(GET _w2w_torch_default PARENT_PATH _w2w_torch_default)
+    cmake_path(GET _w2w_torch_default PARENT_PATH _w2w_torch_default)
     set(W2W_TORCH_ROOT "${_w2w_torch_default}" CACHE PATH "LibTorch >= 2.6: the folder that holds include/ and lib/")
   endif()
 endif()
