@@ -1,9 +1,12 @@
 """What every Python test shares: the programs under test, run as a user runs them."""
 import os
+import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -36,6 +39,21 @@ class Program:
             f"{' '.join(command)}\nexit code {done.returncode}, expected {code}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
         return done
 
+    def start(self, *arguments, **options):
+        """The program in the background. `until` waits for what it does."""
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+        return subprocess.Popen([str(self.path), *map(str, arguments)], cwd=self.home, env=self.environment(), **streams)
+
+
+def until(condition, process=None, seconds=120):
+    """Waits until condition() is true, and returns that value. Fails after so many seconds, or where `process` ends before."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert process is None or process.poll() is None or condition(), f"the program ended with {process.returncode}"
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.002)
+    return value
+
 
 @pytest.fixture
 def w2w(tmp_path):
@@ -49,12 +67,48 @@ def probe(tmp_path):
     return Program("w2w_probe", tmp_path)
 
 
+def pytest_addoption(parser):
+    parser.addini("deadline", "seconds that each part of a test may take, where its mark `deadline` gives no others", default="900")
+
+
+def in_time(item):
+    """Every wait ends: what is late fails, and what it started is killed. Pytest's own process waits in the main thread."""
+    mark = item.get_closest_marker("deadline")
+    seconds = mark.args[0] if mark else int(item.config.getini("deadline"))
+
+    def late(*_):
+        for process in psutil.Process().children(recursive=True):
+            process.kill()
+        pytest.fail(f"not done after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item):
+    return (yield from in_time(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    return (yield from in_time(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item):
+    return (yield from in_time(item))
+
+
 def pytest_collection_modifyitems(items):
-    import shutil
     reasons = {
         "gpu": None if shutil.which("nvidia-smi") else "no NVIDIA GPU on this machine",
         "full_size": None if os.environ.get("W2W_FULL_SIZE") else "W2W_FULL_SIZE is not set",
-        "real_weights": None if os.environ.get("W2W_REAL_MODEL") else "W2W_REAL_MODEL is not set",
     }
     for item in items:
         for mark, reason in reasons.items():

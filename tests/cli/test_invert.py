@@ -2,8 +2,6 @@
 import csv
 import json
 import signal
-import subprocess
-import time
 
 import numpy as np
 import pytest
@@ -11,6 +9,8 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+
+from conftest import until
 
 STEPS = 40
 
@@ -40,9 +40,7 @@ def invert(w2w, world):
 def start(w2w, world):
     """An inversion in the background, the process."""
     def run(*arguments):
-        command = [w2w.path, "invert", "--model", world.model, "--space", world.folder, "--seed", 5, *arguments]
-        return subprocess.Popen([str(c) for c in command], cwd=w2w.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                text=True, env=w2w.environment())
+        return w2w.start("invert", "--model", world.model, "--space", world.folder, "--seed", 5, *arguments)
     return run
 
 
@@ -102,11 +100,9 @@ def test_interrupted_and_resumed_is_the_uninterrupted_run(invert, start, picture
     invert(*chosen, "-o", "whole", steps=STEPS)
     state = tmp_path / "state.safetensors"
     process = start(*chosen, "--steps", STEPS, "--checkpoint", state, "-o", "parts")
-    deadline = time.time() + 120
-    while not state.exists() and process.poll() is None and time.time() < deadline:
-        time.sleep(0.002)
+    until(state.exists, process)
     process.send_signal(how)
-    _, error = process.communicate()
+    _, error = process.communicate(timeout=60)
     assert process.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL), error
     if how == signal.SIGINT:
         assert "hint: the same command with --resume goes on after step" in error
@@ -120,10 +116,9 @@ def test_interrupted_and_resumed_is_the_uninterrupted_run(invert, start, picture
 def test_state_without_a_name_lies_beside_the_output_until_finished(invert, start, picture, tmp_path):
     process = start(picture, "--steps", STEPS, "-o", "out")
     state = tmp_path / "out/anna_checkpoint.safetensors"
-    while not state.exists() and process.poll() is None:
-        time.sleep(0.002)
+    until(state.exists, process)
     process.send_signal(signal.SIGINT)
-    process.communicate()
+    process.communicate(timeout=60)
     assert state.exists()
     assert "an earlier run left its state here" in invert(picture, "-o", "out", code=1, steps=STEPS).stderr
     invert(picture, "--resume", "-o", "out", steps=STEPS)

@@ -4,11 +4,10 @@ import resource
 import shutil
 import subprocess
 import tempfile
-import time
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, until
 
 DEMO = ROOT / "share/w2w/demo"
 DRAW = ["sample", "--identity-seed", "1", "-s", "1", "--steps", "2"]
@@ -54,9 +53,7 @@ def test_a_file_that_is_cut_short_under_a_run_exits_3(w2w, tmp_path, world, cut)
     world.space.save_released(tmp_path / "space")
     process = subprocess.Popen([w2w.path, "sample", "--count", "5000", "--steps", "5", "-s", "1", "-m", "model", "--space", "space", "-o", "out"],
                                cwd=tmp_path, env=w2w.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    deadline = time.time() + 60
-    while not list(tmp_path.glob("out/*.png")) and process.poll() is None and time.time() < deadline:
-        time.sleep(0.01)
+    until(lambda: list(tmp_path.glob("out/*.png")), process)
     os.truncate(tmp_path / cut, 100)
     try:
         _, error = process.communicate(timeout=60)

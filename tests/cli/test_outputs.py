@@ -13,12 +13,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from conftest import until
 from parity.loras import draw_models, save_matrix
-
-
-def start(w2w, *arguments):
-    return subprocess.Popen([str(a) for a in (w2w.path, *arguments)], cwd=w2w.home, env=w2w.environment(), text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def hidden(folder):
@@ -70,7 +66,7 @@ def work(world, what):
 @pytest.mark.parametrize("what", ["merged folder", "converted", "trained"])
 def test_two_processes_at_one_name(w2w, world, person, pictures, tmp_path, what):
     """One succeeds, the other says so and replaces nothing, also when both planned before either wrote."""
-    first, second = (start(w2w, *work(world, what)) for _ in range(2))
+    first, second = (w2w.start(*work(world, what)) for _ in range(2))
     ends = [(process.communicate(timeout=300), process.returncode) for process in (first, second)]
     assert sorted(code for _, code in ends) == [0, 1], ends
     (_, error), _ = next(end for end in ends if end[1] == 1)
@@ -91,19 +87,19 @@ def test_killed_at_any_moment_the_old_output_or_the_new_one_is_there(w2w, world,
     out = tmp_path / {"coefficients": "out.safetensors", "peft": "out/person-7_lora", "merged folder": "out"}[what]
     whole_of = (lambda path: path.read_bytes()) if what == "coefficients" else whole
     begun = time.monotonic()
-    assert start(w2w, *command).wait(timeout=300) == 0
+    assert w2w.start(*command).wait(timeout=300) == 0
     seconds = time.monotonic() - begun
     expected = whole_of(out)
     moments = random.Random(1)
     for _ in range(12):
-        process = start(w2w, *command)
+        process = w2w.start(*command)
         time.sleep(seconds * moments.random())
         process.kill()
-        process.communicate()
+        process.communicate(timeout=60)
         assert whole_of(out) == expected
     for name in hidden(out.parent):  # they may be anybody's for a minute
         os.utime(out.parent / name, (0, 0))
-    assert start(w2w, *command).wait(timeout=300) == 0  # removes what the others left
+    assert w2w.start(*command).wait(timeout=300) == 0  # removes what the others left
     assert whole_of(out) == expected and not hidden(out.parent)
 
 
@@ -252,10 +248,8 @@ def test_names_as_long_as_the_file_system_has_them(w2w, world, tmp_path, length)
 
 def test_a_million_outputs_are_planned_at_once_and_interrupted_at_once(w2w, world, tmp_path):
     command = ["sample", "--space", world.folder, "--count", 1_000_000, "--identity-seed", 1, "--no-images", "-o", "people"]
-    process = start(w2w, *command)
-    while not (tmp_path / "people/person-1.safetensors").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+    process = w2w.start(*command)
+    until((tmp_path / "people/person-1.safetensors").exists, process)
     peak = int(next(line for line in open(f"/proc/{process.pid}/status") if line.startswith("VmHWM")).split()[1])
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)

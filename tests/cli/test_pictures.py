@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from conftest import until
 from parity.tiny_models import SHAPES, make_pipeline
 from parity.tiny_spaces import make_space
 
@@ -259,9 +260,7 @@ def test_interrupted_work_leaves_whole_files_only(w2w, world, tmp_path):
     with open(told, "w") as stdout:
         run = subprocess.Popen([w2w.path, "sample", *map(str, world.options), "--count", "500", "--identity-seed", "1", "-o", "out"],
                                cwd=tmp_path, env=w2w.environment(), stdout=stdout, stderr=subprocess.PIPE, text=True)
-    while ".png" not in told.read_text():
-        assert run.poll() is None
-        time.sleep(0.01)
+    until(lambda: ".png" in told.read_text(), run)
     run.send_signal(signal.SIGINT)
     start = time.monotonic()
     _, messages = run.communicate(timeout=60)

@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from conftest import BUILD
+from conftest import BUILD, until
 
 
 def listed(heading, *arguments):
@@ -143,12 +143,10 @@ def test_json_tells_what_was_written_before_the_error(w2w, tmp_path):
 
 
 def test_json_of_a_run_that_is_interrupted(w2w, tmp_path):
-    command = [str(w2w.path), "sample", "--count", "200", "--identity-seed", "1", "--steps", "1", "-s", "1", "-o", "out", "--json"]
-    process = subprocess.Popen(command, cwd=w2w.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=w2w.environment())
-    while len(list(tmp_path.glob("out/*.png"))) < 2 and process.poll() is None:
-        time.sleep(0.01)
+    process = w2w.start("sample", "--count", 200, "--identity-seed", 1, "--steps", 1, "-s", 1, "-o", "out", "--json")
+    until(lambda: len(list(tmp_path.glob("out/*.png"))) >= 2, process)
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate()
+    out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     result = json.loads(out)
     assert result["error"]["kind"] == "interrupted"
@@ -477,10 +475,7 @@ def catches(process, number):
 
 def wait_for_handlers(process, number=signal.SIGHUP):
     """Until the program has its signal handlers in place; that of SIGHUP is the last."""
-    deadline = time.monotonic() + 60
-    while not catches(process, number):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: catches(process, number), process)
 
 
 @pytest.fixture
@@ -498,7 +493,7 @@ def test_interrupt_ends_waiting_with_130(waiting, number):
     """Standard input stays open and says nothing."""
     waiting.send_signal(number)
     assert waiting.wait(timeout=60) == 130
-    out, err = waiting.communicate()
+    out, err = waiting.communicate(timeout=60)
     assert out == ""
     assert "w2w: error: interrupted" in err
 
@@ -509,12 +504,9 @@ def test_a_second_interrupt_ends_the_process(w2w):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=w2w.home, env=w2w.environment()) as process:
         def seconds():  # of the processor
             return int(Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11]) / os.sysconf("SC_CLK_TCK")
-        while seconds() < 4:
-            assert process.poll() is None
-            time.sleep(0.05)
+        until(lambda: seconds() >= 4, process)
         process.send_signal(signal.SIGINT)
-        while catches(process, signal.SIGINT):
-            time.sleep(0.001)
+        until(lambda: not catches(process, signal.SIGINT), process)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == -signal.SIGINT
 

@@ -2,7 +2,6 @@
 import json
 import signal
 import subprocess
-import time
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from conftest import until
 from parity.loras import draw_models, save_kohya, save_matrix, save_peft
 
 MODELS = 12
@@ -204,7 +204,7 @@ def interrupted(w2w, arguments, lines, how):
     while told < lines and (line := process.stderr.readline()):
         told += " %)" in line
     process.send_signal(how)
-    process.communicate()
+    process.communicate(timeout=60)
     return process.returncode
 
 
@@ -267,11 +267,9 @@ def test_people_of_an_exact_and_a_randomized_space_are_told_apart(w2w, build, wo
 def test_an_unfinished_build_of_other_models_is_not_gone_on_with(w2w, build, world, large, loras, tmp_path):
     command = [str(a) for a in (w2w.path, "space", "build", large, "-m", world.model, "--save-every", 0, "-o", "space")]
     process = subprocess.Popen(command, cwd=w2w.home, stderr=subprocess.DEVNULL, env=w2w.environment())
-    while not (tmp_path / "space.building/state.safetensors").exists():
-        assert process.poll() is None
-        time.sleep(0.005)
+    until((tmp_path / "space.building/state.safetensors").exists, process)
     process.kill()
-    process.wait()
+    process.wait(timeout=60)
     error = build(loras, "-o", "space", code=1).stderr
     assert "an unfinished build of other models" in error and "--force" in error
     build(loras, "-o", "space", "--force")
@@ -407,7 +405,7 @@ def test_a_lora_of_another_shape_keeps_its_rank(build, loras, tmp_path):
     assert "found down [1, " in done.stderr and "rank" not in done.stderr
 
 
-def test_a_model_that_is_not_finite_is_no_question_of_the_base_model(w2w, tmp_path):
+def test_a_model_that_is_not_finite_is_named_without_a_base_model(w2w, tmp_path):
     w2w("sample", "--count", 3, "--identity-seed", 1, "--lora", "kohya", "--no-images", "-o", "people")
     file = tmp_path / "people/person-2_lora.safetensors"
     tensors = load_file(file)

@@ -16,7 +16,7 @@ def environment_of(w2w, **changes):
         time.sleep(.5)  # it starts itself again within milliseconds; nothing is timed here
         found = dict(line.split("=", 1) for line in open(f"/proc/{process.pid}/environ").read().split("\0") if "=" in line)
         name = open(f"/proc/{process.pid}/comm").read().strip()
-        process.communicate("a person\n")
+        process.communicate("a person\n", timeout=60)
     assert process.returncode == 0
     assert name == "w2w"
     return found

@@ -2,8 +2,6 @@
 import csv
 import json
 import signal
-import subprocess
-import time
 
 import numpy as np
 import pytest
@@ -11,6 +9,8 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+
+from conftest import until
 
 STEPS = 60
 
@@ -58,9 +58,7 @@ def train(w2w, world):
 def start(w2w, world):
     """A training in the background, the process."""
     def run(*arguments):
-        command = [w2w.path, "train", "-m", world.model, "--steps", STEPS, *QUICK, *arguments]
-        return subprocess.Popen([str(c) for c in command], cwd=w2w.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                text=True, env=w2w.environment())
+        return w2w.start("train", "-m", world.model, "--steps", STEPS, *QUICK, *arguments)
     return run
 
 
@@ -172,10 +170,9 @@ def test_interrupted_and_resumed_is_the_uninterrupted_run(train, start, anna, tm
     train(anna, "-o", "whole", steps=STEPS)
     process = start(anna, "-o", "parts")
     state = tmp_path / "parts/anna_checkpoint.safetensors"
-    while not state.exists() and process.poll() is None:
-        time.sleep(0.002)
+    until(state.exists, process)
     process.send_signal(how)
-    _, error = process.communicate()
+    _, error = process.communicate(timeout=60)
     assert process.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 130), error
     assert not (tmp_path / "parts/anna.safetensors").exists() and state.exists()
     kept = state.read_bytes()
@@ -191,10 +188,9 @@ def test_many_go_on_after_an_interruption(train, start, people, tmp_path):
     arguments = ["--batch-file", people, "--together", 2]
     train(*arguments, "-o", "whole", steps=STEPS)
     process = start(*arguments, "-o", "parts")
-    while not list((tmp_path).glob("parts/p2_checkpoint.safetensors")) and process.poll() is None:
-        time.sleep(0.002)
+    until((tmp_path / "parts/p2_checkpoint.safetensors").exists, process)
     process.send_signal(signal.SIGTERM)
-    process.communicate()
+    process.communicate(timeout=60)
     assert process.returncode == 130
     train(*arguments, "-o", "parts", steps=STEPS)
     for i in range(5):
@@ -231,11 +227,10 @@ def test_a_training_goes_on_with_other_threads_and_another_processor(train, star
     train(anna, "-o", "whole", steps=STEPS)
     process = start(anna, "-o", "parts")
     state = tmp_path / "parts/anna_checkpoint.safetensors"
-    while not state.exists() and process.poll() is None:
-        time.sleep(0.002)
+    until(state.exists, process)
     process.send_signal(signal.SIGTERM)
-    assert process.wait() == 130
-    process.communicate()
+    assert process.wait(timeout=60) == 130
+    process.communicate(timeout=60)
     kept = state.read_bytes()
     other = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}
     draw(tmp_path / "anna/1.png", 9, (70, 64))

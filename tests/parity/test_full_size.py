@@ -11,7 +11,7 @@ from parity.test_tokens import clip_entries, write_folder
 from parity.tiny_models import CROSS, PLAIN, SD1_SCHEDULE, Shape, make_pipeline, unet_shape, vae_shape
 from parity.tiny_spaces import make_space
 
-pytestmark = pytest.mark.full_size
+pytestmark = [pytest.mark.full_size, pytest.mark.deadline(7200)]
 
 SD15 = Shape(
     unet=unet_shape((320, 640, 1280, 1280), [CROSS, CROSS, CROSS, PLAIN], attention_head_dim=8, cross_attention_dim=768),

@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from conftest import ROOT
+from parity.test_models import tiled_by_hand
 from parity.tiny_spaces import ALPHA, TinySpace, make_space
 
 PROMPT, NEGATIVE, STEPS, SEED = "a photo of sks person with glasses", "man on the beach", 30, 5
@@ -113,6 +114,21 @@ def test_picture_with_option(models, render, options, settings):
     model = models("sd1")
     person = Person(model.pipeline.unet)
     assert_same_picture(render(model, person, *options), theirs(with_person(model.pipeline, person.deltas), **settings))
+
+
+def test_picture_in_tiles(models, render):
+    """Latents of 72 x 16 are wider than a tile, which has 64."""
+    model = models("demo")
+    pipeline = with_person(model.pipeline, Person(model.pipeline.unet).deltas)
+    latents = pipeline(PROMPT, negative_prompt=NEGATIVE, num_inference_steps=STEPS, guidance_scale=3.0, width=288, height=64, output_type="latent",
+                       generator=torch.Generator("cpu").manual_seed(SEED)).images
+    with torch.no_grad():
+        image = tiled_by_hand(pipeline.vae, latents / pipeline.vae.config.scaling_factor, 64, 4)
+        whole = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample
+    assert (image - whole).abs().max() > 0.02, "tiles must be seen"
+    path = render(model, Person(model.pipeline.unet), "-W", 288, "-H", 64, "--vae-tiling")
+    assert_same_picture(path, np.asarray(pipeline.image_processor.postprocess(image)[0]))
+    assert "--vae-tiling" in json.loads(Image.open(path).text["w2w"])["arguments"]
 
 
 def test_picture_with_clip_skip(models, render):

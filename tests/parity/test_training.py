@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from parity.reference_dreambooth import Training, train
 from parity.reference_inversion import read_picture
 from parity.test_inversion import picture
+from parity.test_pipeline import assert_same_picture, theirs
 
 FACTORS_BOUND, LOSS_BOUND = 5e-5, 1e-6
 
@@ -55,15 +56,15 @@ def bench(w2w, models, tmp_path):
     pictures = [picture(tmp_path / f"ann/{i}.png", 48 + 9 * i, 48, i) for i in range(3) if (tmp_path / "ann").mkdir(exist_ok=True) is None]
     others = [picture(tmp_path / f"class/{i}.png", 64, 64, 10 + i) for i in range(2) if (tmp_path / "class").mkdir(exist_ok=True) is None]
 
-    def check(name, settings):
+    def check(name, settings, class_prompt="person"):
         """At 16 latents a side: at the tiny sd1's own 8 the middle block has one, whose attention has no gradient."""
         model = models(name)
         size = 16 * model.pipeline.vae_scale_factor
         w2w("train", tmp_path / "ann", "-m", model.folder, "--class-images", tmp_path / "class", "--format", "peft",
-            "-W", size, "-H", size, *arguments(settings), "-o", tmp_path / "out")
+            "-W", size, "-H", size, *arguments(settings), *(["--class-prompt", class_prompt] if class_prompt != "person" else []), "-o", tmp_path / "out")
         expected, expected_losses = train(
             model.pipeline, [(read_picture(p, size, size), "sks person") for p in pictures],
-            [(read_picture(p, size, size), "person") for p in others], settings)
+            [(read_picture(p, size, size), class_prompt) for p in others], settings)
         differences = difference(factors(tmp_path / "out/ann"), expected)
         found_losses = losses(tmp_path / "out/ann_loss.csv")
         assert len(found_losses) == len(expected_losses) == settings.steps
@@ -95,6 +96,19 @@ def test_ten_steps(bench, name):
         "velocity weight", "the paper's rate"])
 def test_options(bench, settings):
     bench("demo", settings)
+
+
+def test_a_class_of_another_prompt(bench):
+    bench("demo", Training(), class_prompt="a man with glasses")
+
+
+def test_class_pictures_are_drawn_with_the_prompt_of_the_class(w2w, models, tmp_path):
+    model = models("demo")
+    w2w("train", picture(tmp_path / "ann.png", 48, 48, 0), "-m", model.folder, "--class-prompt", "a man with glasses", "--num-class-images", 2,
+        "--prepare", "-W", 64, "-H", 48, "-o", tmp_path / "out")
+    expected = theirs(model.pipeline, seed=2, prompt="a man with glasses", negative_prompt="", num_inference_steps=50, guidance_scale=7.5, width=64,
+                      height=48)
+    assert_same_picture(tmp_path / "out/class/class-002.png", expected)
 
 
 def test_people_together_are_people_alone(w2w, models, tmp_path):

@@ -13,7 +13,7 @@ from slurm.cluster import Cluster, reason_to_skip
 SUBMIT = ROOT / "scripts" / "slurm" / "submit.sh"
 STEPS = 40
 
-pytestmark = pytest.mark.skipif(reason_to_skip() is not None, reason=str(reason_to_skip()))
+pytestmark = [pytest.mark.skipif(reason_to_skip() is not None, reason=str(reason_to_skip())), pytest.mark.deadline(3600)]
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ TEST(Weights, AMatrixThatEndsWithZerosIsNotWhole) {
     test::expect_error(
         ErrorKind::malformed,
         "weights are not whole (model/unet): expected trained values, found zeros at the end of conv.weight",
-        [&] { taken("conv.weight", kernel).finish(); });
+        [&] { taken("conv.weight", kernel).finish(); }, "fetch it again");
     test::expect_error(ErrorKind::malformed, "zeros at the end of conv.weight",
                        [&] { taken("conv.weight", kernel.to(at::kHalf)).finish(); });
   }

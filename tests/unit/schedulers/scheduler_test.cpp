@@ -101,7 +101,7 @@ TEST(Scheduler, RefusesStepsThatDoNotFit) {
   test::expect_error(ErrorKind::usage, "needs 4 or more", [&] { runge_kutta->set_timesteps(3); });
 }
 
-TEST(Scheduler, OneStepIsEnoughForTheRest) {
+TEST(Scheduler, EveryOtherSamplerCanTakeASingleStep) {
   for (const auto& name : sampler_names()) {
     auto scheduler = make_scheduler(stable_diffusion(), SamplerChoice{name});
     scheduler->set_timesteps(1);

@@ -195,8 +195,9 @@ TEST_F(DirectionTest, WhatWasTakenOutIsNotTakenOutAgain) {
     EXPECT_LT(distance(edit.vector, expected.vector), 1e-12);
     EXPECT_NEAR(edit.deviation, expected.deviation, 1e-12);
   }
-  test::expect_error(ErrorKind::usage, "fitted without B: 'C' cannot be taken out besides",
-                     [&] { edit_direction(found, "A", {"C"}); });
+  test::expect_error(
+      ErrorKind::usage, "fitted without B: 'C' cannot be taken out besides",
+      [&] { edit_direction(found, "A", {"C"}); }, "fit directions with nothing taken out");
 }
 
 TEST(Edited, TheShorterOneCountsAsContinuedWithZeros) {
@@ -252,7 +253,9 @@ TEST_F(DirectionTest, FilesOfOtherSpacesAndMalformedOnes) {
   auto other = directions;
   other.space_hash = std::string(64, '0');
   write_directions(path, other);
-  test::expect_error(ErrorKind::failure, "belong to another space", [&] { read_directions(path, space); });
+  test::expect_error(
+      ErrorKind::failure, "belong to another space", [&] { read_directions(path, space); },
+      "give the --space they were made with");
 
   const auto expect_malformed = [&](const std::string& text, const auto& change) {
     write_directions(path, directions);
