@@ -17,7 +17,7 @@ namespace w2w {
 namespace {
 
 void put(std::string& out, uint64_t number, int bytes) {  // little-endian
-  for (int i = 0; i < bytes; ++i) out.push_back(static_cast<char>(number >> (8 * i)));
+  for (int i = 0; i < bytes; ++i, number >>= 8) out.push_back(static_cast<char>(number));
 }
 
 /// Protocol 2, the opcodes spelled as in Python's pickletools.
