@@ -10,14 +10,12 @@ namespace w2w::cli {
 namespace {
 
 constexpr auto columns_text =
-    "with and without: the training models that have the attribute and that do not; std: their standard "
-    "deviation along its direction, strength 1 of `edit --add`; smallest and largest: the ones farthest "
-    "along "
-    "it, as strengths; related: attributes with a similar direction (cosine), candidates for `edit "
-    "--without`";
+    "with, without: training models with and without the attribute; std: standard deviation of the training "
+    "models along the direction, strength 1 of `edit --add`; smallest, largest: the extreme training models, "
+    "as strengths; related: attributes with a similar direction (cosine), candidates for `edit --without`";
 constexpr auto score_columns_text =
-    "; accuracy: share of held-out models told apart rightly; balanced: the mean of both groups' shares; "
-    "majority: what always giving one answer scores";
+    "; accuracy: share of held-out models classified correctly; balanced: mean accuracy of both groups; "
+    "majority: accuracy of always giving the more frequent answer";
 
 void add_fit_options(CLI::App& parser, DirectionOptions& options) {
   add_list(parser, "--attributes", options.names, "A,B,...",
@@ -37,28 +35,29 @@ void add_fit_options(CLI::App& parser, DirectionOptions& options) {
       parser, "--holdout", options.holdout, {0, 0.9},
       "share of models held out for a test: directions are fitted without them, tested, then fitted again "
       "with all; 0: no test; default: 0.2");
-  add_integer(parser, "--seed", options.seed, {0, INT64_MAX}, "seed that selects the held-out models; default: 0");
+  add_integer(parser, "--seed", options.seed, {0, INT64_MAX},
+              "seed that selects the held-out models; default: 0");
 }
 
 void add_direction_fit(App& app, Command& direction) {
   auto options = std::make_shared<DirectionOptions>();
-  auto& parser = app.add_action(
-      direction,
-      {.name = "fit",
-       .summary = "find and test a direction for each attribute of tables of labels",
-       .arguments = "[LABELS...]",
-       .examples = {{"w2w direction fit mine.csv",
-                     "test and fit all columns, save them as directions.safetensors"},
-                    {"w2w direction fit mine.csv --method ridge --debias",
-                     "more robust, with all other attributes removed from each"},
-                    {"w2w direction fit --space my-space -o my-space",
-                     "from the space's own labels, saved in the space, where edit finds them"},
-                    {"w2w edit me.safetensors --add Hat=2 --directions directions.safetensors",
-                     "using a saved file"}},
-       .notes = fmt::format("It prints {}{}.", columns_text, score_columns_text)},
-      [options](Reporter& reporter) { run_direction_fit(*options, reporter); });
+  auto& parser =
+      app.add_action(direction,
+                     {.name = "fit",
+                      .summary = "fit and test a direction for each attribute in tables of labels",
+                      .arguments = "[LABELS...]",
+                      .examples = {{"w2w direction fit mine.csv",
+                                    "test and fit all columns, save them as directions.safetensors"},
+                                   {"w2w direction fit mine.csv --method ridge --debias",
+                                    "more robust, with all other attributes removed from each"},
+                                   {"w2w direction fit --space my-space -o my-space",
+                                    "from the space's own labels, saved in the space, where edit finds them"},
+                                   {"w2w edit me.safetensors --add Hat=2 --directions directions.safetensors",
+                                    "using a saved file"}},
+                      .notes = fmt::format("It prints {}{}.", columns_text, score_columns_text)},
+                     [options](Reporter& reporter) { run_direction_fit(*options, reporter); });
   add_arguments(parser, "labels", options->tables,
-                "tables of labels (CSV, identity_df.pt), put side by side; default: the space's own");
+                "tables of labels (CSV, identity_df.pt), joined; default: the space's own");
   add_fit_options(parser, *options);
   add_attribute_options(parser, options->attributes);
   parser.remove_option(parser.get_option("--directions"));  // they are what is to be found
@@ -86,7 +85,8 @@ void add_direction_list(App& app, Command& direction) {
 }  // namespace
 
 void add_direction(App& app) {
-  auto& direction = app.add_group({.name = "direction", .summary = "list and fit the attributes of a space, for edit"});
+  auto& direction =
+      app.add_group({.name = "direction", .summary = "list and fit the attributes of a space, for edit"});
   add_direction_fit(app, direction);
   add_direction_list(app, direction);
 }

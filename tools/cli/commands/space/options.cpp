@@ -11,7 +11,7 @@ namespace w2w::cli {
 
 namespace fs = std::filesystem;
 
-OutputPath plan_space_folder(const SpaceOptions& options) {
+OutputPath plan_space_folder(const SpaceOptions& options, const Run& run) {
   if (!options.shared.output || options.shared.output->empty()) {
     throw Error(ErrorKind::usage,
                 fmt::format("space {} needs -o, the folder of the new space", options.action),
@@ -24,7 +24,7 @@ OutputPath plan_space_folder(const SpaceOptions& options) {
     throw Error(ErrorKind::failure, fmt::format("{} ({})", what, folder.string()), hint);
   };
   const auto above = folder.parent_path();
-  remove_leftovers(above);
+  remove_leftovers(above, run);
   check_file_name(folder.string() + ".building");
   if (fs::exists(folder, error)) {
     if (!fs::is_directory(folder)) refuse("the output is a file, expected a folder", "choose another -o");
@@ -39,14 +39,14 @@ OutputPath plan_space_folder(const SpaceOptions& options) {
   return {folder, options.shared.force};
 }
 
-fs::path space_folder(const SpaceOptions& options) {
+fs::path space_folder(const SpaceOptions& options, const Run& run) {
   const auto& arguments = options.arguments;
   if (arguments.size() > 1) {
     throw Error(ErrorKind::usage,
                 fmt::format("unexpected argument '{}' of `w2w space {}`", arguments[1], options.action),
                 "see `w2w help space " + options.action + "`");
   }
-  return arguments.empty() ? locate_space(options.shared.space) : fs::path(arguments.front());
+  return arguments.empty() ? locate_space(options.shared.space, run) : fs::path(arguments.front());
 }
 
 SpaceDefaults with_options(SpaceDefaults defaults, const SpaceOptions& options) {
