@@ -30,6 +30,12 @@ set_target_properties(w2w PROPERTIES INSTALL_RPATH "${_w2w_search}")
 if(W2W_INSTALL_TORCH STREQUAL no)
   set_property(TARGET w2w APPEND PROPERTY INSTALL_RPATH ${W2W_RUNTIME_PATH})
 endif()
+# The program writes its manual pages: they are those of what is installed.
+install(CODE "
+  file(REMOVE_RECURSE \"${CMAKE_BINARY_DIR}/man\")
+  execute_process(COMMAND \"$<TARGET_FILE:w2w>\" help --man \"${CMAKE_BINARY_DIR}/man\" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+  file(GLOB w2w_manual \"${CMAKE_BINARY_DIR}/man/*.1\")
+  file(INSTALL DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_MANDIR}/man1\" TYPE FILE FILES \${w2w_manual})")
 if(TARGET w2w_cuda)
   # Optional: scripts/quickstart builds it only where there is a GPU.
   install(TARGETS w2w_cuda OPTIONAL LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})

@@ -28,6 +28,13 @@ def test_the_program_runs_from_its_prefix(prefix, tmp_path):
     assert "w2w" in run(prefix / "bin" / "w2w", "--version", cwd=tmp_path)
 
 
+def test_manual_pages_are_installed(prefix, tmp_path):
+    run(BUILD / "w2w", "help", "--man", tmp_path, cwd=tmp_path)
+    pages = prefix / "share" / "man" / "man1"
+    assert {p.name: p.read_bytes() for p in pages.iterdir()} == {p.name: p.read_bytes() for p in tmp_path.glob("*.1")}
+    assert (pages / "w2w-space-build.1").exists()
+
+
 def cached(name):
     """A variable of the build's CMake cache."""
     return re.search(rf"^{name}:\w+=(.*)$", (BUILD / "CMakeCache.txt").read_text(), re.M)[1]

@@ -65,7 +65,7 @@ std::vector<std::filesystem::path> config_paths(const Command& command) {
 std::vector<std::string> configurable_names(const CLI::App& parser) {
   std::vector<std::string> names;
   for (const auto* option : parser.get_options()) {
-    if (option == parser.get_help_ptr()) continue;
+    if (option == parser.get_help_ptr() || option->get_group().empty()) continue;
     for (const auto& name : option->get_lnames()) names.push_back(name);
   }
   return names;

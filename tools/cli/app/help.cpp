@@ -1,7 +1,6 @@
 #include "cli/app/help.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <iterator>
@@ -91,25 +90,6 @@ std::string list_text(const std::vector<std::unique_ptr<Command>>& commands) {
   return text;
 }
 
-/// How to set options other than on the command line, with variables that this command reads.
-std::string defaults_text(const Command& command) {
-  std::vector<std::string> variables;
-  for (const auto& group : {model_group, picture_group, output_group}) {
-    for (const auto* option : command.parser->get_options()) {
-      const auto name = option->get_group() == group ? environment_name(*option) : "";
-      if (!name.empty() && variables.size() < 3) variables.push_back(name);
-    }
-  }
-  if (variables.empty()) return {};
-  const auto text = fmt::format(
-      "Options of the shared groups (Model, Pictures, Output, General) can also be set by environment "
-      "variables ({}, ...) "
-      "and in config.toml; all other options of this command in its section [{}]. The command line takes "
-      "precedence.",
-      fmt::join(variables, ", "), command.path('.'));
-  return "\n" + wrap(text, line_width, 0) + "\n";
-}
-
 std::string actions_help(const Command& group) {
   return "\n" + heading("Actions") + list_text(group.actions) + group_text(options_of(group), general_group) +
          fmt::format("\n`w2w {} ACTION --help` shows examples and all options of an action.\n", group.path());
@@ -123,15 +103,16 @@ std::string options_help(const Command& command) {
     text += "\n" + wrap(notes, line_width, 0) + "\n";
   const auto options = options_of(command);
   for (const auto& group : all_groups) text += group_text(options, group);
-  return text + defaults_text(command);
+  if (const auto settings = settings_text(command); !settings.empty())
+    text += "\n" + wrap(settings, line_width, 0) + "\n";
+  return text;
 }
 
 }  // namespace
 
 std::string overview(const App& app) {
-  std::string text = bold("w2w", Stream::out) +
-                     ": people as points in the weight space of a diffusion model. Draw new ones,\n"
-                     "see them in any scene, find yours from a picture, change an attribute.\n\n";
+  const auto intro = fmt::format(": {}. {}", program_summary, program_description);
+  auto text = bold("w2w", Stream::out) + wrap(intro, line_width - 3, 0) + "\n\n";
   text += heading("Try");
   std::vector<Example> examples;
   for (const auto& command : app.commands()) {

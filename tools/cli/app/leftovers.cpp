@@ -12,6 +12,7 @@ namespace {
 std::vector<std::string> option_names(const CLI::App& parser) {
   std::vector<std::string> names;
   for (const auto* option : parser.get_options()) {
+    if (option->get_group().empty()) continue;
     for (const auto& name : option->get_lnames()) names.push_back("--" + name);
   }
   return names;

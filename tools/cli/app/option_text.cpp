@@ -5,6 +5,8 @@
 
 #include <sstream>
 
+#include "cli/options/option_groups.h"
+
 namespace w2w::cli {
 namespace {
 
@@ -53,6 +55,22 @@ std::vector<Example> examples_of(const Command& command) {
 std::string synopsis(const Command& command) {
   const auto& arguments = command.is_group() ? "ACTION" : command.text.arguments;
   return fmt::format("w2w {}{}{} [OPTIONS]", command.path(), arguments.empty() ? "" : " ", arguments);
+}
+
+std::string settings_text(const Command& command) {
+  std::vector<std::string> variables;
+  for (const auto& group : {model_group, picture_group, output_group}) {
+    for (const auto* option : command.parser->get_options()) {
+      const auto name = option->get_group() == group ? environment_name(*option) : "";
+      if (!name.empty() && variables.size() < 3) variables.push_back(name);
+    }
+  }
+  if (variables.empty()) return {};
+  return fmt::format(
+      "Options of the shared groups (Model, Pictures, Output, General) can also be set by environment "
+      "variables ({}, ...) and in config.toml, those of this command alone under [{}] there; the command "
+      "line comes first.",
+      fmt::join(variables, ", "), command.path('.'));
 }
 
 }  // namespace w2w::cli

@@ -8,6 +8,10 @@
 
 namespace w2w::cli {
 
+inline const std::string program_summary = "people as points in the weight space of a diffusion model";
+inline const std::string program_description =
+    "Draw new ones, see them in any scene, find yours from a picture, change an attribute.";
+
 struct OptionText {
   std::vector<std::string> names = {};    ///< "-s", "--seed": the short ones first
   std::string value = {};                 ///< "LIST"; empty: it takes none
@@ -29,5 +33,8 @@ std::vector<Example> examples_of(const Command& command);
 
 /// "w2w space ACTION [OPTIONS]".
 std::string synopsis(const Command& command);
+
+/// How its options can be set other than on the command line, with variables that the command reads.
+std::string settings_text(const Command& command);
 
 }  // namespace w2w::cli

@@ -17,6 +17,9 @@ inline const std::string picture_group = "Pictures";
 inline const std::string output_group = "Output";
 inline const std::string general_group = "General";
 
+/// The help of an option that a command takes only so that one set of options serves all commands.
+inline const std::string unused_help = "no use here: accepted so that one set of options serves all commands";
+
 /// In the order help shows them.
 inline const std::array<std::string, 7> all_groups = {
     command_group, training_group, class_group, picture_group, model_group, output_group, general_group};
