@@ -10,14 +10,16 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1
 say() { printf '%s: %s\n' "$NAME" "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 
+# The LibTorch of the environment's own Python: after an upgrade of the system's there are packages of both.
+torch_root() { echo "$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch"; }
+
 # build PRESET [-DOPTION=VALUE...] [TARGET...]: configures when needed and builds, printing only what goes wrong.
 build() {
-  local preset=$1 log=$DEPS/build-$1.log options=() torch
+  local preset=$1 log=$DEPS/build-$1.log options=()
   shift
   while [[ ${1:-} == -D* ]]; do options+=("$1"); shift; done
-  torch=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch
   cd "$ROOT"
-  cmake --preset "$preset" -DW2W_TORCH_ROOT="$torch" "${options[@]}" >"$log" 2>&1 || { cat "$log" >&2; die "cmake failed"; }
+  cmake --preset "$preset" -DW2W_TORCH_ROOT="$(torch_root)" "${options[@]}" >"$log" 2>&1 || { cat "$log" >&2; die "cmake failed"; }
   say "building the $preset preset with $JOBS jobs (the first time takes minutes)"
   cmake --build --preset "$preset" -j "$JOBS" ${@:+--target "$@"} >"$log" 2>&1 || {
     grep -v '^\[[0-9/]*\] Building' "$log" | tail -n 60 >&2
