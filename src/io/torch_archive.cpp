@@ -92,7 +92,7 @@ class Reader {
  private:
   bool has_directory() const {
     try {
-      ZipFile{file_};
+      [[maybe_unused]] const ZipFile whole(file_);
       return true;
     } catch (const Error&) {
       return false;
@@ -264,7 +264,7 @@ class Reader {
     if (!offset || *offset < 0 || sizes.size() != strides.size() || !checked_byte_count(sizes, storage.dtype))
       fail("a tensor has no usable offset, sizes and strides");
     check_extent(storage, *offset, sizes, strides);
-    return at::as_strided(storage.elements, sizes, strides, *offset);
+    return at::as_strided(storage.elements, sizes, strides, offset);
   }
 
   std::vector<int64_t> integers(const Value& value) const {

@@ -127,6 +127,8 @@ class Reader {
 
 }  // namespace
 
-ZipFile::ZipFile(std::shared_ptr<const MappedFile> file) { Reader(*file).read(entries_, first_folder_); }
+ZipFile::ZipFile(const std::shared_ptr<const MappedFile>& file) {
+  Reader(*file).read(entries_, first_folder_);
+}
 
 }  // namespace w2w

@@ -51,9 +51,9 @@ void Pndm::plan(int64_t steps) {
       throw Error(ErrorKind::usage,
                   fmt::format("steps: PNDM with Runge-Kutta steps needs 4 or more, found {}", steps));
     }
-    const auto half = static_cast<double>(width_ / 2);
+    const int64_t half = width_ / 2;  // in whole timesteps
     for (size_t k = 0; k < 3; ++k) {  // the four stages: here, half-way twice, at the next sample
-      const double middle = grid[k + 1] + half;
+      const double middle = grid[k + 1] + static_cast<double>(half);
       timesteps_.insert(timesteps_.end(), {grid[k], middle, middle, grid[k + 1]});
     }
     timesteps_.insert(timesteps_.end(), grid.begin() + 3, grid.end());

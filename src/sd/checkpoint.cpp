@@ -53,8 +53,8 @@ Checkpoint Checkpoint::open(const fs::path& path, const ModelParts& parts) {
     check_folder(path);
   } else {
     model.single_file_ = read_tensor_file(path);
-    model.single_file_.tensors = ldm_tensors(std::move(model.single_file_.tensors), path,
-                                             {parts.vae.empty(), parts.text_encoder.empty()});
+    model.single_file_.tensors =
+        ldm_tensors(model.single_file_.tensors, path, {parts.vae.empty(), parts.text_encoder.empty()});
   }
   const auto unet = model.config_path("unet"), vae = model.config_path("vae"),
              text = model.config_path("text_encoder");
@@ -90,7 +90,7 @@ TensorMap Checkpoint::part(const std::string& name) const {
   }
   TensorMap tensors = is_folder() ? read_weight_files(path_ / name, name)
                                   : ldm_part(single_file_.tensors, name, unet_config_);
-  return name == "unet" ? tensors : canonical_names(std::move(tensors), name);
+  return name == "unet" ? tensors : canonical_names(tensors, name);
 }
 
 nn::Weights Checkpoint::weights(const std::string& name, const at::TensorOptions& options,

@@ -57,7 +57,7 @@ void name_averages(TensorMap& tensors) {
 
 }  // namespace
 
-TensorMap canonical_names(TensorMap tensors, const std::string& part) {
+TensorMap canonical_names(const TensorMap& tensors, const std::string& part) {
   TensorMap renamed;
   for (auto& [old_name, tensor] : tensors) {
     std::string name = old_name;
@@ -83,7 +83,7 @@ TensorMap without_wrapping(const TensorMap& tensors) {
   return unwrapped;
 }
 
-TensorMap ldm_tensors(TensorMap tensors, const std::filesystem::path& path, NeededParts needed) {
+TensorMap ldm_tensors(const TensorMap& tensors, const std::filesystem::path& path, NeededParts needed) {
   auto unwrapped = without_wrapping(tensors);
   if (!begins_any(unwrapped, ldm_unet_prefix)) name_averages(unwrapped);
   if (const auto foreign = foreign_model(unwrapped)) {

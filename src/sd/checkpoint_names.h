@@ -11,7 +11,7 @@ namespace w2w {
 
 /// Older spellings of "vae" and "text_encoder": without or with "text_model.", position_ids dropped,
 /// query/key/value/proj_attn.
-TensorMap canonical_names(TensorMap tensors, const std::string& part);
+TensorMap canonical_names(const TensorMap& tensors, const std::string& part);
 
 /// The tensors of a file under their names without a wrapping "state_dict.".
 TensorMap without_wrapping(const TensorMap& tensors);
@@ -22,7 +22,7 @@ TensorMap without_wrapping(const TensorMap& tensors);
 struct NeededParts {
   bool vae = true, text_encoder = true;
 };
-TensorMap ldm_tensors(TensorMap tensors, const std::filesystem::path& path, NeededParts needed);
+TensorMap ldm_tensors(const TensorMap& tensors, const std::filesystem::path& path, NeededParts needed);
 
 /// One part of such a checkpoint under diffusers' names.
 TensorMap ldm_part(const TensorMap& tensors, const std::string& part, const UNetConfig& config);

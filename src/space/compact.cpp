@@ -110,7 +110,7 @@ SpaceData read_compact_space(const fs::path& folder) {
     read_projections(folder / "projections.safetensors", data);
   }
   try {
-    const auto version = space.at("format");
+    const auto& version = space.at("format");
     if (version != format_version && version != std::to_string(format_version)) {
       throw Error(ErrorKind::malformed,
                   fmt::format("space ({}) has format {}, this w2w reads format {}: a newer w2w wrote it",

@@ -39,7 +39,7 @@ std::string symbols_of(std::string_view text) {
 }  // namespace
 
 struct ClipTokenizer::Parts {
-  Parts(Vocabulary vocabulary, SpecialTokens tokens, const std::string& source)
+  Parts(Vocabulary vocabulary, const SpecialTokens& tokens, const std::string& source)
       : pieces(std::move(vocabulary.pieces)), max_length(tokens.max_length) {
     trained_size = static_cast<int64_t>(pieces.size());
     for (const auto& token : tokens.added) {

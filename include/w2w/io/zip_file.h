@@ -17,7 +17,7 @@ class ZipFile {
 
   /// Error(malformed) when the directory is damaged, an entry is compressed, encrypted, repeated or out of
   /// the file.
-  explicit ZipFile(std::shared_ptr<const MappedFile> file);
+  explicit ZipFile(const std::shared_ptr<const MappedFile>& file);
 
   const std::map<std::string, Entry>& entries() const { return entries_; }
   /// The folder of the first entry, "archive/"; empty when it is not in one.
