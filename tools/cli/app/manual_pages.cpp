@@ -5,8 +5,8 @@
 #include "cli/app/help.h"
 #include "cli/app/manual.h"
 #include "cli/app/option_text.h"
-#include "cli/app/version.h"
 #include "cli/options/option_groups.h"
+#include "w2w/base/version.h"
 
 namespace w2w::cli {
 namespace {

@@ -68,8 +68,8 @@ std::string settings_text(const Command& command) {
   if (variables.empty()) return {};
   return fmt::format(
       "Options of the shared groups (Model, Pictures, Output, General) can also be set by environment "
-      "variables ({}, ...) and in config.toml, those of this command alone under [{}] there; the command "
-      "line comes first.",
+      "variables ({}, ...) and in config.toml; all other options of this command in its section [{}]. The "
+      "command line takes precedence.",
       fmt::join(variables, ", "), command.path('.'));
 }
 

@@ -50,7 +50,7 @@ void add_model_options(CLI::App& parser, ModelOptions& options) {
 }
 
 void add_unused_options(CLI::App& parser, ModelOptions& options) {
-  const std::string help = "no effect; accepted so that all commands take the same options";
+  const auto& help = unused_help;
   const auto add = [&](const std::string& names, const auto& option) {
     if (!parser.get_option_no_throw(names.substr(names.rfind(',') + 1))) option(names)->group(model_group);
   };

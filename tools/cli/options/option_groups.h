@@ -18,7 +18,7 @@ inline const std::string output_group = "Output";
 inline const std::string general_group = "General";
 
 /// The help of an option that a command takes only so that one set of options serves all commands.
-inline const std::string unused_help = "no use here: accepted so that one set of options serves all commands";
+inline const std::string unused_help = "no effect; accepted so that all commands take the same options";
 
 /// In the order help shows them.
 inline const std::array<std::string, 7> all_groups = {
