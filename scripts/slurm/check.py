@@ -41,7 +41,7 @@ def read_table(path):
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise Unreadable(f"not a readable table ({path}): {error}") from None
     if not rows or "image" not in rows[0]:
-        raise Unreadable(f"not a table of people ({path}): its first line names no column 'image'")
+        raise Unreadable(f"not a table of people ({path}): its first line has no column 'image'")
     names = {}
     for number, row in enumerate(rows[1:], 2):
         if len(row) != len(rows[0]):
@@ -50,7 +50,7 @@ def read_table(path):
         image = Path(path).parent / cells["image"]
         names[cells.get("name") or (image.name if image.is_dir() else image.stem)] = None
     if not names:
-        raise Unreadable(f"not a table of people ({path}): it names nobody")
+        raise Unreadable(f"not a table of people ({path}): it has no rows")
     return list(names)
 
 

@@ -32,7 +32,7 @@ def test_a_missing_model_is_wrong(w2w, tmp_path):
     done = w2w("doctor", "--json", "-m", "none", "--space", tmp_path, code=1)
     ok, found = checks(done)
     assert not ok and [name for name, check in found.items() if not check["ok"]] == ["model", "space"]
-    assert "2 of 13 checks went wrong" in done.stderr
+    assert "2 of 13 checks failed" in done.stderr
     assert "\nWRONG model " in w2w("doctor", "-m", "none", code=1).stdout
 
 

@@ -285,9 +285,9 @@ def test_people_who_cannot_be_edited(w2w, edit, person, world, space, tmp_path):
     assert "nobody" in edit("--add", "Young=1", identity="nobody", code=4).stderr
     w2w("sample", *world.options, "--identity-seed", 7, "--no-images", "--lora", "peft", "-o", ".x")
     done = edit("--add", "Young=1", identity=".x/person-7_lora", code=2)
-    assert "this is a LoRA" in done.stderr and "w2w import" in done.stderr
+    assert "found a LoRA" in done.stderr and "w2w import" in done.stderr
     w2w("sample", *world.options, "--identity-seed", 7, "--no-images", "--lora", "kohya", "-o", ".y")
-    assert "this is a LoRA" in edit("--add", "Young=1", identity=".y/person-7_lora.safetensors", code=2).stderr
+    assert "found a LoRA" in edit("--add", "Young=1", identity=".y/person-7_lora.safetensors", code=2).stderr
     (tmp_path / ".z").write_bytes(b"not a tensor")
     edit("--add", "Young=1", identity=".z", code=3)
     save_file({"weight": torch.ones(3)}, tmp_path / ".w.safetensors")

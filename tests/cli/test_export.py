@@ -123,7 +123,7 @@ def test_a_merged_model_draws_the_person_without_a_lora(w2w, world, person, tmp_
 
 EXPORT_REFUSED = [
     (["--format", "koyha"], 2, "unknown value 'koyha' of --format", "did you mean 'kohya'?"),
-    (["--merge", "--format", "peft"], 2, "give one of them", ""),
+    (["--merge", "--format", "peft"], 2, "use one of them", ""),
     (["--merge", "-o", "x.ckpt"], 2, "merged models are written as .safetensors, not .ckpt", ""),
     (["--merge", "--name", "Ada"], 2, "no LoRA is written", ""),
     (["--dtype", "f64"], 2, "unknown value 'f64' of --dtype", ""),
@@ -144,12 +144,12 @@ def test_export_refuses_what_does_not_fit(w2w, world, person, tmp_path):
     assert "bad.safetensors" in refused(run(w2w, world, "export", "bad.safetensors", code=3))[0]
     run(w2w, world, "export", person.name)
     found = refused(run(w2w, world, "export", "person-7_lora.safetensors", "--format", "pt", code=2))
-    assert "this is a LoRA" in found[0] and "w2w import" in found[1]
+    assert "found a LoRA" in found[0] and "w2w import" in found[1]
     assert "--force" in refused(run(w2w, world, "export", person.name, code=1))[1]
     other = make_space(make_pipeline(SHAPES["demo"]).unet, seed=5).save_compact(tmp_path / "other")
     assert "belongs to another space" in refused(w2w("export", person.name, "--space", other, "-o", "o", code=1))[0]
     found = refused(w2w("export", "person-7_lora.safetensors", "--format", "peft", "-o", "o", code=3))
-    assert "no --model was given" in found[1]
+    assert "no --model given" in found[1]
     assert not (tmp_path / "o").exists() or not list((tmp_path / "o").iterdir())
 
 
@@ -173,7 +173,7 @@ def test_import_says_what_it_found(w2w, world, person, tmp_path):
     run(w2w, world, "export", person.name)
     done = run(w2w, world, "import", "person-7_lora.safetensors", "-o", "back.safetensors")
     assert done.stdout == "back.safetensors\n"
-    assert "lies outside the space" in done.stderr and "the change of weights that the coefficients give is off by" in done.stderr
+    assert "residual outside the space" in done.stderr and "relative error of the weight change" in done.stderr
     history = json.loads(metadata(tmp_path / "back.safetensors")["w2w.history"])
     assert history[0]["identity_seed"] == 7
     assert history[1] == {"command": "import", "file": "person-7_lora.safetensors", "components": 20,
@@ -219,7 +219,7 @@ def test_import_leaves_out_only_on_demand(w2w, world, kohya, person, tmp_path):
     what, hint = refused(run(w2w, world, "import", "changed.safetensors", "-o", "part.safetensors", code=1))
     assert "changes 2 matrices that are not part of the space" in what and "attn2_to_k" in what and "--partial" in hint
     done = run(w2w, world, "import", "changed.safetensors", "--partial", "-o", "part.safetensors", "--json")
-    assert "2 matrices outside the space are left out" in done.stderr
+    assert "2 matrices outside the space are ignored" in done.stderr
     (entry,) = facts(done)
     assert entry["left_out_matrices"] == 2 and 0.1 < entry["left_out"] < 1
     torch.testing.assert_close(load_file(tmp_path / entry["path"])["coefficients"], load_file(person)["coefficients"],
@@ -295,7 +295,7 @@ def test_names_come_from_the_labels_of_the_release(w2w, world, person, tmp_path)
     assert near().stdout.splitlines()[1].endswith(f" model-{row}")
     torch.save(pandas.DataFrame({"Male": [1.0] * 29}, index=[f"model-{i}" for i in range(29)]), folder / "identity_df.pt")
     done = near()
-    assert "names 29 people, the space has 30" in done.stderr and done.stdout.splitlines()[1].endswith(f" row {row}")
+    assert "has 29 names, the space has 30" in done.stderr and done.stdout.splitlines()[1].endswith(f" row {row}")
 
 
 def test_nearest_draws_everybody(w2w, world, person, tmp_path):

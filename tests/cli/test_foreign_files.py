@@ -22,7 +22,7 @@ MODELS = {  # names as published files have them; shapes only where they tell
     "a single file of Stable Diffusion 2.x, which is read as a diffusers folder only": {PIXELS: (320, 4, 3, 3), "cond_stage_model.model.ln_final.weight": (2,)},
     "a ControlNet": {"control_model.input_blocks.0.0.weight": (320, 4, 3, 3)},
     "a VAE alone": {"decoder.conv_in.weight": (2,), "encoder.conv_in.weight": (2,)},
-    "a UNet alone": {"input_blocks.0.0.weight": (320, 4, 3, 3)},
+    "only a UNet": {"input_blocks.0.0.weight": (320, 4, 3, 3)},
     "an embedding of textual inversion": {"emb_params": (4, 768)},
     "a LoRA, a small change of some model": {"lora_unet_mid_block_attentions_0_proj_in.lora_down.weight": (4, 1280)},
     "a LoRA, a small": {"transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight": (4, 3072)},  # Flux's
@@ -59,14 +59,14 @@ def test_folders_of_other_pipelines(w2w, tmp_path, class_name, what):
     (tmp_path / "model").mkdir()
     (tmp_path / "model/model_index.json").write_text(json.dumps({"_class_name": class_name}))
     done = w2w("sample", "-m", "model", "-s", 1, code=3)
-    assert f"it is {what}" in done.stderr and "hint: w2w draws with models of Stable Diffusion 1.x and 2.x" in done.stderr
+    assert f"it is {what}" in done.stderr and "hint: w2w supports models of Stable Diffusion 1.x and 2.x" in done.stderr
 
 
 @pytest.mark.parametrize("what", LORAS)
 def test_loras_of_other_models(w2w, tmp_path, what):
     names = {f"{module}.{part}.weight": (4, 4) for module in LORAS[what] for part in ("lora_down", "lora_up")}
     done = w2w("import", save(tmp_path / "x.safetensors", names), "-o", "people", code=3)
-    assert f"it is {what}" in done.stderr and "hint: w2w draws with models of Stable Diffusion 1.x and 2.x" in done.stderr
+    assert f"it is {what}" in done.stderr and "hint: w2w supports models of Stable Diffusion 1.x and 2.x" in done.stderr
 
 
 @pytest.mark.parametrize("config, what", [(LoHaConfig, "a LoHa"), (LoKrConfig, "a LoKr"), (LoraConfig, "a DoRA")])
@@ -75,7 +75,7 @@ def test_other_algebras_as_peft_saves_them(w2w, tmp_path, config, what):
     unet = get_peft_model(make_pipeline(SHAPES["demo"]).unet, config(r=2, target_modules=["to_q"], **more))
     unet.save_pretrained(tmp_path / "theirs")
     done = w2w("import", "theirs", code=3)
-    assert f"it is {what}" in done.stderr and "only plain LoRA is read" in done.stderr
+    assert f"it is {what}" in done.stderr and "w2w reads plain LoRA only" in done.stderr
 
 
 WRONG = {  # what comes in place of a file: its content, what is said
@@ -88,7 +88,7 @@ WRONG = {  # what comes in place of a file: its content, what is said
     "empty": (b"", "it is empty"),
     "GGUF": (b"GGUF\3\0\0\0" + b"\0" * 100, "it is a GGUF file"),
     "archive": (gzip.compress(b"weights"), "it is a gzip archive"),
-    "reserved": (b"\0" * 4096, "it is nothing but zeros where it begins"),
+    "reserved": (b"\0" * 4096, "it is a file that begins with zeros only"),
 }
 
 

@@ -48,7 +48,7 @@ def test_without_references(cache, found):
     assert found().startswith(f"{one} (")
     two = cache(COMMITS[1])
     said = found(code=1)
-    assert "is here in 2 revisions, and none is called main" in said and all(commit in said for commit in COMMITS)
+    assert "is in the cache in 2 revisions, none of them called main" in said and all(commit in said for commit in COMMITS)
     assert found(f"{ID}@{COMMITS[1]}").startswith(f"{two} (")
     (cache.repository / "refs").mkdir()
     (cache.repository / "refs/main").write_text(COMMITS[1])
@@ -61,7 +61,7 @@ WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
 
 @pytest.mark.parametrize("kept, missing", [
     (["model_index.json"], ["unet/config.json", WEIGHTS, "vae/config.json", "text_encoder/config.json", "text_encoder/model.safetensors"]),
-    (None, [WEIGHTS]), ("blob", [WEIGHTS + " (a link to nothing)"]), ("index", ["model_index.json"])])
+    (None, [WEIGHTS]), ("blob", [WEIGHTS + " (a broken link)"]), ("index", ["model_index.json"])])
 def test_what_was_not_fetched_is_named(w2w, cache, tmp_path, kept, missing):
     folder = cache(COMMITS[0])
     if isinstance(kept, list):
@@ -73,7 +73,7 @@ def test_what_was_not_fetched_is_named(w2w, cache, tmp_path, kept, missing):
     else:
         (folder / ("model_index.json" if kept == "index" else WEIGHTS)).unlink()
     said = w2w("sample", "-m", ID, "-s", 1, HF_HUB_CACHE=str(tmp_path / "hub"), code=4).stderr
-    assert f"model {ID} was fetched only in part" in said and f"hint: fetch the rest with: hf download {ID}" in said
+    assert f"model {ID} is only partly downloaded" in said and f"hint: download the rest with: hf download {ID}" in said
     assert all(name in said.split("missing: ")[1] for name in missing), said
 
 

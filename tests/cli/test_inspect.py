@@ -158,4 +158,4 @@ def test_what_cannot_be_read_exits_3(w2w, tmp_path, name, content):
 
 
 def test_a_folder_of_nothing_exits_3(w2w, tmp_path):
-    assert "nothing w2w knows is in this folder" in w2w("inspect", tmp_path, code=3).stderr
+    assert "no known files in this folder" in w2w("inspect", tmp_path, code=3).stderr

@@ -141,7 +141,7 @@ def test_what_the_table_of_factors_may_say(w2w, world, released):
     own = world.space.dimensions()
     assert "warning" not in said(own)
     warned = said({"x": "y"})
-    assert "warning" in warned and "weight_dimensions.pt" in warned and "the model says the same" in warned
+    assert "warning" in warned and "weight_dimensions.pt" in warned and "the model gives the same information" in warned
     names = list(own)
     warned = said(dict(zip([*names[2:4], *names[:2], *names[4:]], own.values())))
     assert "warning" in warned and f"'{names[2]}' is in the place of {world.space.modules[0][0]}" in warned

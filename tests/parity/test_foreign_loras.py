@@ -59,7 +59,7 @@ def test_import_takes_the_spaces_part_of_a_dreambooth_lora(w2w, models, space, t
     found, said = coefficients(w2w, models, space, "theirs", "out.safetensors", "--partial")
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
     count = len(layers) - len(space.modules) + 4 * 3  # of the text encoder: three layers
-    assert f"{count} matrices outside the space are left out" in said
+    assert f"{count} matrices outside the space are ignored" in said
 
 
 def test_a_space_of_dreambooth_loras(w2w, models, tmp_path):
@@ -68,7 +68,7 @@ def test_a_space_of_dreambooth_loras(w2w, models, tmp_path):
     common = ["space", "build", "loras", "-m", models("sd1").folder, "-o"]
     assert "text encoder" in w2w(*common, "whole", code=3).stderr
     done = w2w(*common, "partial", "--partial", "--json")
-    assert "12 matrices are left out" in done.stderr and "text_encoder" in done.stderr and not json.loads(done.stdout)["outputs"][0]["canonical"]
+    assert "12 matrices are ignored" in done.stderr and "text_encoder" in done.stderr and not json.loads(done.stdout)["outputs"][0]["canonical"]
     for i in range(3):  # the UNet's layers alone
         file = tmp_path / f"loras/p{i}/pytorch_lora_weights.safetensors"
         tensors = {name: tensor for name, tensor in load_file(file).items() if name.startswith("unet.")}

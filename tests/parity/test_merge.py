@@ -238,7 +238,7 @@ def test_what_a_single_file_has_no_names_for(w2w, merging, models, tmp_path):
     demo = models("demo")
     folder = make_space(demo.pipeline.unet).save_compact(tmp_path / "demo-space")
     done = w2w("export", "person.safetensors", "--merge", "-m", demo.folder, "--space", folder, "-o", "x.safetensors", code=1)
-    assert "cannot be a single file" in done.stderr and "give -o a folder" in done.stderr
+    assert "cannot be written as a single file" in done.stderr and "name a folder as -o" in done.stderr
     assert not (tmp_path / "x.safetensors").exists()
 
 

@@ -117,8 +117,8 @@ def test_leftovers_of_finished_people_are_removed_on_request(people):
 
 
 @pytest.mark.parametrize("table, code, said", [
-    ("name\nanna\n", 3, "names no column 'image'"),
-    ("name,image\n", 3, "it names nobody"),
+    ("name\nanna\n", 3, "has no column 'image'"),
+    ("name,image\n", 3, "it has no rows"),
     ("name,image\nanna\n", 3, "row 2 has 1 cells, expected 2"),
     ("name,image\nanna,a.png\nanna,b.png\n", 0, "1\n"),
     ("image\nx/anna.png\nx/bert.jpg\n", 0, "2\n"),

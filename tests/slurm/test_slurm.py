@@ -110,7 +110,7 @@ def test_interrupted_tasks_come_back_and_nobody_is_lost_or_done_twice(cluster, t
     for task, names in shards.items():
         log = work.log(task)
         assert log.count("(restart 0)") == log.count("(restart 1)") == 1 and "(restart 2)" not in log, log
-        assert log.count("going on after step") == 1, log
+        assert log.count("resuming") == 1, log
     assert "exit code 137" in work.log(1) and "requeued" in work.log(1)
     assert "requeued" not in work.log(2)  # by Slurm itself, not by the script
     assert "exit code 130" in work.log(3) and "requeued" in work.log(3)
@@ -133,7 +133,7 @@ def test_preempted_tasks_come_back(cluster, tmp_path):
     work.wait()
     assert "all 2 people are there" in work.log("finish")
     restarts = [work.log(task).count("(restart 1)") for task in (1, 2)]
-    assert 1 in restarts and restarts == [work.log(task).count("going on after step") for task in (1, 2)]
+    assert 1 in restarts and restarts == [work.log(task).count("resuming") for task in (1, 2)]
     work.alone(tmp_path / "alone")
     assert contents(work.output) == contents(tmp_path / "alone")
 
@@ -149,7 +149,7 @@ def test_from_a_table_to_a_space(cluster, tmp_path):
     assert "all 3 people are there, once, with the same settings" in work.log("finish")
     assert len(contents(work.output / "class")) == 1 and "class-001.png" not in work.log(1) + work.log(2)  # made before
     for task in (1, 2):
-        assert work.log(task).count("(restart 1)") == work.log(task).count("goes on after step") == 1
+        assert work.log(task).count("(restart 1)") == work.log(task).count("resuming") == 1
     work.alone(tmp_path / "alone", "--class-images", work.output / "class")
     assert contents(work.output) == contents(tmp_path / "alone")
     work.program("space", "build", tmp_path / "alone", "-o", tmp_path / "alone-space")

@@ -65,7 +65,7 @@ TEST(Translated, MemoryAndThreadsThatALimitRefused) {
   expect(caught([] {
            throw std::system_error(EAGAIN, std::generic_category(), "Resource temporarily unavailable");
          }),
-         ErrorKind::out_of_memory, "no further thread");
+         ErrorKind::out_of_memory, "cannot start another thread");
   expect(
       caught([] { throw fs::filesystem_error("x", "p", std::error_code(ENOMEM, std::generic_category())); }),
       ErrorKind::out_of_memory, "(p)");

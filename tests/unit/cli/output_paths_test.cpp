@@ -53,14 +53,14 @@ TEST(OutputPaths, ExtensionNamesTheOnlyOutputOfItsKind) {
 TEST(OutputPaths, FormatsThatNothingHasAreRefused) {
   const test::TemporaryFolder folder;
   const auto refused = [&](const char* name, const PlannedOutput& output, const std::string& expected) {
-    test::expect_error(ErrorKind::usage, "nothing here is written as " + expected,
+    test::expect_error(ErrorKind::usage, "this command writes no " + expected,
                        [&] { planned((folder / name).string(), {output}); });
   };
   refused("me.WebP", picture,
-          ".webp (" + (folder / "me.WebP").string() + "); expected .jpg, .png or a folder");
-  refused("me.ckpt", coefficients, ".ckpt");
-  refused("me.safetensors", {"lora", "person-7", "_lora"}, ".safetensors");
-  refused("me.safetensors", {"coefficients", "person-7", ".pt"}, ".safetensors");
+          ".webp files (" + (folder / "me.WebP").string() + "); expected .jpg, .png or a folder");
+  refused("me.ckpt", coefficients, ".ckpt files");
+  refused("me.safetensors", {"lora", "person-7", "_lora"}, ".safetensors files");
+  refused("me.safetensors", {"coefficients", "person-7", ".pt"}, ".safetensors files");
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 

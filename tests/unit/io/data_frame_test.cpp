@@ -73,8 +73,8 @@ TEST(LabelTable, BadCsvIsRefusedWithTheReason) {
     overwrite(folder / "x.csv", csv);
     expect_error(ErrorKind::malformed, error, [&] { read_label_table(folder / "x.csv"); });
   };
-  expect("", "its first line does not name a column");
-  expect("name\np\n", "its first line does not name a column");
+  expect("", "its first line names no column besides the row names");
+  expect("name\np\n", "its first line names no column besides the row names");
   expect("name,a,b\np,1\n", "line 2 has 2 cells, expected 3");
   expect("name,a\np,1\nq,1o\n", "line 3, column 'a': expected a number, found '1o'");
   expect("name,a\np,\"1\n", "a quote in line 2 is not closed");

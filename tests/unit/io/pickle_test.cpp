@@ -88,7 +88,7 @@ TEST(Pickle,
     for (int i = 0; i < 10; ++i) bytes += std::string("h") + level;
     bytes += std::string("eq") + static_cast<char>(level + 1);
   }
-  expect_error(ErrorKind::malformed, "unfolds to more than", [&] { read(bytes + "."); });
+  expect_error(ErrorKind::malformed, "expands to more than", [&] { read(bytes + "."); });
 }
 
 struct Malicious {

@@ -214,7 +214,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{
             "UnknownModule",
             {{"unet.mid_block.attn2.to_k.lora_A.weight", at::full({1, 5}, 1.0)}},
-            "1 of 7 tensors that fit no matrix that may be changed: unet.mid_block.attn2.to_k.lora_A.weight",
+            "1 of 7 tensors belong to no layer that can be changed: unet.mid_block.attn2.to_k.lora_A.weight",
             "did you mean 'mid_block.attn2.to_v'?"},
         BadFile{"Coefficients",
                 {{"coefficients", at::full({9}, 1.0)}},
@@ -224,11 +224,11 @@ INSTANTIATE_TEST_SUITE_P(
                 {{"lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight",
                   at::full({1, 5}, 1.0)}},
                 "lora_te_text_model",
-                "it changes the text encoder too"},
+                "it also changes the text encoder"},
         BadFile{"LoHa",
                 {{"lora_unet_mid_block_attn2_to_v.hada_w1_a", at::full({1, 5}, 1.0)}},
                 "it is a LoHa (LyCORIS)",
-                "only plain LoRA is read"}),
+                "w2w reads plain LoRA only"}),
     [](const auto& row) { return row.param.name; });
 
 TEST(ReadLora, SaysWhatAFolderShouldHold) {
@@ -268,7 +268,7 @@ TEST(WriteLora, APeftFolderIsReplacedWholeAndNeverOneOfOtherThings) {
   write_file(folder / "peft/1.jpg", "mine");
   test::expect_error(
       ErrorKind::failure, "holds other files",
-      [&] { write_peft(folder / "peft", sample_lora(), f32_options()); }, "LoRAs only are replaced");
+      [&] { write_peft(folder / "peft", sample_lora(), f32_options()); }, "only LoRA folders are replaced");
   EXPECT_EQ(test::read_bytes(folder / "peft/1.jpg"), "mine");
 }
 
@@ -280,7 +280,7 @@ TEST(WriteLora, PeftOfMixedRanksUsesPatterns) {
   expect_same_change(read_lora(folder / "peft", modules), lora);
 }
 
-TEST(WriteKohya, HoldsTheMetadataOfFormatsMd) {
+TEST(WriteKohya, HoldsTheMetadataOfDocsFormats) {
   test::TemporaryFolder folder;
   auto options = f32_options();
   options.metadata["w2w.space"] = "abc";
@@ -323,7 +323,7 @@ TEST(WriteLora, IsDeterministicAndHalfByDefault) {
 TEST(WriteLora, RefusesWhatAFileCannotHold) {
   test::TemporaryFolder folder;
   test::expect_error(ErrorKind::failure,
-                     "values of lora_unet_down_blocks_0_attn1_to_out_0.lora_up.weight do not fit f16",
+                     "values of lora_unet_down_blocks_0_attn1_to_out_0.lora_up.weight are out of range for f16",
                      [&] { write_kohya(folder / "x", sample_lora(1e9), {}); });
   test::expect_error(ErrorKind::failure, "without any matrices", [&] { write_kohya(folder / "x", {}, {}); });
   LoraFileOptions integers;

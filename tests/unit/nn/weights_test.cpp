@@ -25,8 +25,8 @@ TEST(Weights, AMatrixThatEndsWithZerosIsNotWhole) {
     if (kernel.nbytes() < 8192) kernel.zero_();
     test::expect_error(
         ErrorKind::malformed,
-        "weights are not whole (model/unet): expected trained values, found zeros at the end of conv.weight",
-        [&] { taken("conv.weight", kernel).finish(); }, "fetch it again");
+        "weights are incomplete (model/unet): expected trained values, found zeros at the end of conv.weight",
+        [&] { taken("conv.weight", kernel).finish(); }, "download the file again");
     test::expect_error(ErrorKind::malformed, "zeros at the end of conv.weight",
                        [&] { taken("conv.weight", kernel.to(at::kHalf)).finish(); });
   }

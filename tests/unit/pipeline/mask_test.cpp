@@ -39,11 +39,11 @@ TEST(Mask, GreyLevelsCountInPart) {
 TEST(Mask, MapsOfClassesAreRefusedUnlessClassesAreChosen) {
   const auto map = grey({0, 1, 5, 17, 18});
   test::expect_error(ErrorKind::malformed,
-                     "the mask is a map of 5 classes, 0 to 18 (mask.png): expected white",
+                     "the mask is a class map of 5 classes, 0 to 18 (mask.png): expected white",
                      [&] { weights(map); });
   EXPECT_EQ(weights(map, {1, 2, 17}), (std::vector<float>{0, 1, 0, 1, 0}));
   test::expect_error(ErrorKind::malformed,
-                     "the mask holds none of the classes 2, 3 (mask.png): found 0, 1, 5, 17, 18", [&] {
+                     "the mask contains none of the classes 2, 3 (mask.png): found 0, 1, 5, 17, 18", [&] {
                        weights(map, {2, 3});
                      });
 }
@@ -52,12 +52,12 @@ TEST(Mask, PaletteIndicesAreClasses) {
   Image map = grey({200, 100, 250});
   map.pixels.select(2, 1).fill_(3);  // colours
   map.indices = at::arange(3).to(at::kByte).view({1, 3});
-  test::expect_error(ErrorKind::malformed, "the mask is a map of 3 classes, 0 to 2 (mask.png)",
+  test::expect_error(ErrorKind::malformed, "the mask is a class map of 3 classes, 0 to 2 (mask.png)",
                      [&] { weights(map); });
   EXPECT_EQ(weights(map, {2}), (std::vector<float>{0, 0, 1}));
   map.indices = at::Tensor();
   test::expect_error(ErrorKind::malformed,
-                     "expected a map of classes, grey or with a palette, found a picture in colours",
+                     "expected a class map, grey or with a palette, found a colour picture",
                      [&] { weights(map, {2}); });
 }
 

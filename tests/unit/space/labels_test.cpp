@@ -98,7 +98,7 @@ TEST_F(LabelsTest, ColumnsThatTellNothingApart) {
   const auto expect = [&](const std::string& attribute, const std::string& text) {
     test::expect_error(ErrorKind::failure, text, [&] { labels.column(attribute); });
   };
-  expect("Same", "does not tell training models apart: 3 with it, 0 without");
+  expect("Same", "does not separate the training models: 3 with it, 0 without");
   expect("Zero", "0 with it, 3 without");
   expect("One", "1 with it, 0 without");
   expect("Age", "expected labels +1 and -1, or 1 and 0, found other numbers");

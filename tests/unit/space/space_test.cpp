@@ -217,7 +217,7 @@ TEST(Space, ReleasedAndCompactFormsAgree) {
     EXPECT_EQ(released.data().models, 9);
     EXPECT_LT(distance(released.projection_statistics().std, compact.projection_statistics().std), 1e-6);
   }
-  test::expect_error(ErrorKind::failure, "does not name its modules",
+  test::expect_error(ErrorKind::failure, "does not list its modules",
                      [&] { Space::open(folder / "files").layout(); });
 }
 

@@ -123,7 +123,7 @@ TEST_P(BuildState, MatricesBesideItAreAsTheyWereWritten) {
   }
 }
 
-/// Otherwise "another process builds this space now" for as long as this one lives.
+/// Otherwise "another process is building this space" for as long as this one lives.
 TEST_P(BuildState, ARefusedStateDoesNotKeepTheFolderLocked) {
   const auto whole = stopped_in("collecting");
   std::ofstream(state()) << "nothing";

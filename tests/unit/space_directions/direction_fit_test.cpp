@@ -211,7 +211,7 @@ TEST_F(DirectionFitTest, WhatDoesNotFit) {
          {.attributes = {"A"}, .components = 6, .method = DirectionMethod::logistic, .penalty = 0});
   expect(ErrorKind::usage, "from 0, found -1",
          {.attributes = {"A"}, .components = 6, .method = DirectionMethod::ridge, .penalty = -1});
-  expect(ErrorKind::failure, "nothing of 'A' is left without B, Same",
+  expect(ErrorKind::failure, "nothing is left of 'A' when B, Same",
          {.attributes = {"A"}, .components = 6, .without = {"A", "B", "Same"}});
 }
 
@@ -236,7 +236,7 @@ TEST_F(DirectionFitTest, AnAttributeThatNothingFollows) {
   for (const auto method : {DirectionMethod::lstsq, DirectionMethod::mean_difference,
                             DirectionMethod::logistic, DirectionMethod::ridge}) {
     test::expect_error(
-        ErrorKind::failure, "'A' has no direction: models with and without it are alike along 1",
+        ErrorKind::failure, "'A' has no direction: models with and without it do not differ along 1",
         [&] { fit_directions(space, table, {.attributes = {"A"}, .components = 1, .method = method}); });
   }
 }

@@ -176,9 +176,9 @@ TEST_F(DirectionTest, WhatCannotBeEdited) {
   test::expect_error(ErrorKind::usage, "unknown attribute 'D'", [&] { edit_direction(directions, "D", {}); });
   test::expect_error(ErrorKind::usage, "unknown attribute 'D'",
                      [&] { edit_direction(directions, "A", {"D"}); });
-  test::expect_error(ErrorKind::usage, "without itself", [&] { edit_direction(directions, "A", {"A"}); });
+  test::expect_error(ErrorKind::usage, "cannot be removed from itself", [&] { edit_direction(directions, "A", {"A"}); });
   directions.vectors[0] = 2 * directions.vectors[1] - directions.vectors[2];
-  test::expect_error(ErrorKind::failure, "nothing of 'A' is left without B, C", [&] {
+  test::expect_error(ErrorKind::failure, "nothing is left of 'A' when B, C", [&] {
     edit_direction(directions, "A", {"B", "C"});
   });
 }
@@ -196,8 +196,8 @@ TEST_F(DirectionTest, WhatWasTakenOutIsNotTakenOutAgain) {
     EXPECT_NEAR(edit.deviation, expected.deviation, 1e-12);
   }
   test::expect_error(
-      ErrorKind::usage, "fitted without B: 'C' cannot be taken out besides",
-      [&] { edit_direction(found, "A", {"C"}); }, "fit directions with nothing taken out");
+      ErrorKind::usage, "fitted with B removed: 'C' cannot be removed as well",
+      [&] { edit_direction(found, "A", {"C"}); }, "fit directions with nothing removed");
 }
 
 TEST(Edited, TheShorterOneCountsAsContinuedWithZeros) {
@@ -255,7 +255,7 @@ TEST_F(DirectionTest, FilesOfOtherSpacesAndMalformedOnes) {
   write_directions(path, other);
   test::expect_error(
       ErrorKind::failure, "belong to another space", [&] { read_directions(path, space); },
-      "give the --space they were made with");
+      "give the <space> they were made with");
 
   const auto expect_malformed = [&](const std::string& text, const auto& change) {
     write_directions(path, directions);
