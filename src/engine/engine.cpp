@@ -12,7 +12,13 @@ namespace w2w {
 
 Engine::Engine(Checkpoint checkpoint, std::optional<Space> space, at::TensorOptions options, const Run& run)
     : model_(std::move(checkpoint), options, run), space_(std::move(space)) {
-  if (space_) space_->bind(w2w::linear_layers(model_.checkpoint().part("unet")), run);
+  if (!space_) return;
+  try {
+    space_->bind(w2w::linear_layers(model_.checkpoint().part("unet")), run);
+  } catch (const Error&) {
+    model_.linear_layers();  // throws where the model is the one at fault: files of it are missing
+    throw;
+  }
 }
 
 const Space& Engine::space() const {

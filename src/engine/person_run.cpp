@@ -27,8 +27,8 @@ class People {
       if (error.kind() != ErrorKind::interrupted) throw;
       for (const auto& place : places_) place.person->save(task(place).checkpoint);
       throw Error(error.kind(), error.what(),
-                  work_.several ? "run the same command again to resume"
-                                : "run the same command with <resume> to resume");
+                  work_.several ? "run the same command again to continue"
+                                : "run the same command with <resume> to continue");
     }
     if (failed_.empty()) return;
     throw Error(ErrorKind::failure,

@@ -69,6 +69,14 @@ void write_run_checkpoint(const std::filesystem::path& path, const std::string& 
   write_safetensors(path, tensors, metadata);
 }
 
+std::string recorded_setting(const std::filesystem::path& checkpoint, const std::string& name) {
+  try {
+    return said(read_safetensors(checkpoint).metadata, name);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 RunCheckpoint::RunCheckpoint(const std::filesystem::path& path, const std::string& work,
                              const RunDescription& run)
     : path_(path) {
@@ -84,17 +92,20 @@ RunCheckpoint::RunCheckpoint(const std::filesystem::path& path, const std::strin
   if (format != format_of(work, format_version)) {
     throw Error(ErrorKind::malformed, fmt::format("not a checkpoint of {} ({})", work, path.string()));
   }
+  const auto refuse = [&](const std::string& how) {
+    throw Error(ErrorKind::failure,
+                fmt::format("the checkpoint belongs to another run ({}): {}", path.string(), how),
+                "give the options it was started with, or delete it to start over");
+  };
+  std::string other;  // a changed setting says more than a changed hash
   for (const auto& [name, value] : run) {
     const auto found = said(file.metadata, name);
     if (found == value) continue;
-    throw Error(ErrorKind::failure,
-                !is_hash(name)
-                    ? fmt::format("the checkpoint belongs to another run ({}): {} is {} there, {} here",
-                                  path.string(), name, found.empty() ? "not given" : found, value)
-                    : fmt::format("the checkpoint belongs to another run ({}): made with {} {}",
-                                  path.string(), name.ends_with("pictures") ? "other" : "another", name),
-                "give the options it was started with, or delete it to start over");
+    if (!is_hash(name))
+      refuse(fmt::format("{} is {} there, {} here", name, found.empty() ? "not given" : found, value));
+    other = fmt::format("made with {} {}", name.ends_with("pictures") ? "other" : "another", name);
   }
+  if (!other.empty()) refuse(other);
   tensors_ = std::move(file.tensors);
 }
 

@@ -107,11 +107,11 @@ TensorMap ldm_tensors(const TensorMap& tensors, const std::filesystem::path& pat
                 fmt::format("not a whole Stable Diffusion 1.x model ({}): it has no VAE and no text encoder "
                             "(weights named {}* and {}*)",
                             path.string(), ldm_vae_prefix, ldm_text_prefix),
-                "give them as <vae> and <text-encoder>: folders, files, or another model that "
+                "use <vae> PATH and <text-encoder> PATH: folders, files, or another model that "
                 "has them");
   }
-  if (needed.vae) require(ldm_vae_prefix, "VAE", "give one as <vae>: " + values);
-  if (needed.text_encoder) require(ldm_text_prefix, "text encoder", "give one as <text-encoder>: " + values);
+  if (needed.vae) require(ldm_vae_prefix, "VAE", "use <vae> " + values);
+  if (needed.text_encoder) require(ldm_text_prefix, "text encoder", "use <text-encoder> " + values);
   return unwrapped;
 }
 

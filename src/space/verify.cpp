@@ -51,7 +51,7 @@ class Verifier {
     }
     file("labels", Labels::of_space(space_), [&](const fs::path& path) {
       return fmt::format("{} attributes of every training model",
-                         Labels::read(path, space_).attributes().size());
+                         Labels::read(path, space_, run_).attributes().size());
     });
     const auto directions = fs::path(space_.origin()) / "directions.safetensors";
     file("directions", fs::exists(directions) ? std::optional(directions) : std::nullopt,
@@ -175,7 +175,7 @@ at::Tensor moving_parameters(const at::Tensor& std) { return std > std.mean() * 
 std::vector<SpaceCheck> verify_space(const fs::path& folder, const Run& run) {
   std::optional<Space> space;
   try {
-    space.emplace(Space::open(folder));
+    space.emplace(Space::open(folder, nullptr, run));
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::not_found && !is_space_folder(folder)) throw;
     return {{"files", false, error.what(), error.kind()}};

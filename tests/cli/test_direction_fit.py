@@ -177,7 +177,7 @@ REFUSED = [
     (["--holdout", -0.1], 2, "--holdout", "found '-0.1'"),
     (["--holdout", 0, "--seed", 1], 2, "--seed and --holdout 0 cannot be combined", ""),
     (["--seed", -1], 2, "--seed expects a whole number from 0", "found '-1'"),
-    (["--components", 21], 2, "--components expects 1 to 20", "found 21"),
+    (["--components", 21], 2, "expected 1 to 20 components, as many as the space", "found 21"),
     (["--components", 0], 2, "--components expects a whole number from 1", "found '0'"),
     (["--directions", "d.safetensors"], 2, "--directions is an option of `w2w direction list`, not of `w2w direction fit`", ""),
     (["nowhere.csv"], 4, "nowhere.csv", ""),

@@ -17,7 +17,7 @@ def checks(done):
 
 def test_all_is_well_with_the_demo_world(w2w):
     text = w2w("doctor").stdout
-    assert text.endswith("All is well.\n") and "WRONG" not in text
+    assert text.endswith("All checks passed.\n") and "WRONG" not in text
     ok, found = checks(w2w("doctor", "--json"))
     assert ok and list(found) == NAMES and all(check["ok"] for check in found.values())
     assert torch.__version__.split("+")[0] in found["LibTorch"]["found"]

@@ -187,11 +187,11 @@ REFUSED = [
     (["--sweep", "Young=a:1:3"], 2, "--sweep FROM", "found 'a'"),
     (["--add", "Young=1", "--add", "Young=2"], 2, "'Young' is added twice", ""),
     (["--add", "Young=1", "--sweep", "Young=0:1:2"], 2, "'Young' is added twice", ""),
-    (["--add", "Young=1", "--without", "Young"], 2, "'Young' is both added and in --without", ""),
+    (["--add", "Young=1", "--without", "Young"], 2, "attribute 'Young' is both added and taken out", ""),
     (["--add", "Young=1", "--without", "Male,,Bald"], 2, "--without expects attributes separated by commas", ""),
     (["--add", "Young=1", "--inject-at", 1001], 2, "--inject-at expects a number from 0 to 1000, found '1001'", ""),
     (["--add", "Young=1", "--inject-at", "late"], 2, "--inject-at", "found 'late'"),
-    (["--add", "Young=1", "--components", 21], 2, "--components expects 1 to 20", "found 21"),
+    (["--add", "Young=1", "--components", 21], 2, "expected 1 to 20 components, as many as the space", "found 21"),
     (["--add", "Young=1", "--lora", "koya"], 2, "koya", "kohya"),
     (["--add", "Young=1", "--labels", "nowhere.csv"], 4, "nowhere.csv", ""),
     (["--add", "Young=1", "--directions", "nowhere.safetensors"], 4, "nowhere.safetensors", ""),
@@ -268,7 +268,7 @@ def test_labels_in_another_number_than_a_released_space_has(w2w, world, person, 
 def test_a_space_that_knows_no_attributes(edit, space):
     (space / "labels.csv").unlink()
     done = edit("--add", "Young=1", code=4)
-    assert "knows no attributes" in done.stderr and "hint: give --labels or --directions" in done.stderr
+    assert "has no attributes: expected labels.csv" in done.stderr and "hint: give --labels or --directions" in done.stderr
 
 
 def test_directions_of_another_space(edit, world, tmp_path):

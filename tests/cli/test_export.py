@@ -148,8 +148,8 @@ def test_export_refuses_what_does_not_fit(w2w, world, person, tmp_path):
     assert "--force" in refused(run(w2w, world, "export", person.name, code=1))[1]
     other = make_space(make_pipeline(SHAPES["demo"]).unet, seed=5).save_compact(tmp_path / "other")
     assert "belongs to another space" in refused(w2w("export", person.name, "--space", other, "-o", "o", code=1))[0]
-    found = refused(w2w("export", "person-7_lora.safetensors", "--format", "peft", "-o", "o", code=3))
-    assert "no --model given" in found[1]
+    says = w2w("export", "person-7_lora.safetensors", "--format", "peft", "-o", "o", code=3).stderr
+    assert "no model or space given: using the demo world" in says and "hint: it was made for another model" in says
     assert not (tmp_path / "o").exists() or not list((tmp_path / "o").iterdir())
 
 

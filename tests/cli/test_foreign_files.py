@@ -21,7 +21,7 @@ MODELS = {  # names as published files have them; shapes only where they tell
     "a model for editing pictures by instruction (its UNet takes 8 channels, expected 4)": {PIXELS: (320, 8, 3, 3), VAE: (2,)},
     "a single file of Stable Diffusion 2.x, which is read as a diffusers folder only": {PIXELS: (320, 4, 3, 3), "cond_stage_model.model.ln_final.weight": (2,)},
     "a ControlNet": {"control_model.input_blocks.0.0.weight": (320, 4, 3, 3)},
-    "a VAE alone": {"decoder.conv_in.weight": (2,), "encoder.conv_in.weight": (2,)},
+    "only a VAE": {"decoder.conv_in.weight": (2,), "encoder.conv_in.weight": (2,)},
     "only a UNet": {"input_blocks.0.0.weight": (320, 4, 3, 3)},
     "an embedding of textual inversion": {"emb_params": (4, 768)},
     "a LoRA, a small change of some model": {"lora_unet_mid_block_attentions_0_proj_in.lora_down.weight": (4, 1280)},

@@ -1,6 +1,7 @@
 """`invert`: what it writes, how it goes on after interruptions, what it refuses. Its numbers are in tests/parity."""
 import csv
 import json
+import re
 import signal
 
 import numpy as np
@@ -105,7 +106,7 @@ def test_interrupted_and_resumed_is_the_uninterrupted_run(invert, start, picture
     _, error = process.communicate(timeout=60)
     assert process.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL), error
     if how == signal.SIGINT:
-        assert "hint: run the same command with --resume to resume" in error
+        assert "hint: run the same command with --resume to continue" in error
     assert not (tmp_path / "parts/anna.safetensors").exists()
     done = invert(*chosen, "--checkpoint", state, "--resume", "-o", "parts", steps=STEPS)
     assert "resuming" in done.stderr
@@ -132,11 +133,24 @@ def test_a_finished_run_goes_on_for_longer(invert, picture, tmp_path):
     assert coefficients(tmp_path / "long/anna.safetensors").equal(coefficients(tmp_path / "whole/anna.safetensors"))
 
 
-@pytest.mark.parametrize("other, says", [(["--lr", "0.5"], "--lr is 0.1 there, 0.5 here"),
-                                         (["--batch", "2"], "--batch is 1 there, 2 here"),
+def test_a_run_that_drew_its_seed_is_resumed_with_it(w2w, world, picture, tmp_path):
+    command = ["invert", "--model", world.model, "--space", world.folder, "--steps", STEPS, picture, "-o", "out"]
+    process = w2w.start(*command)
+    until((tmp_path / "out/anna_checkpoint.safetensors").exists, process)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error
+    (seed,) = re.findall(r"drew seed (\d+)", error)
+    assert "drew seed" not in w2w(*command, "--resume").stderr
+    with safe_open(tmp_path / "out/anna.safetensors", "pt") as file:
+        assert json.loads(file.metadata()["w2w.history"])[0]["seed"] == int(seed)
+
+
+@pytest.mark.parametrize("other, says", [(["--lr", "0.5"], "lr is 0.1 there, 0.5 here"),
+                                         (["--batch", "2"], "batch is 1 there, 2 here"),
                                          (["--method", "fast", "--lr", "0.1", "--weight-decay", "1e-10"],
-                                          "--method is reference there, fast here"),
-                                         (["--fit", "pad", "wide.png"], "--fit is crop there, pad here"),
+                                          "method is reference there, fast here"),
+                                         (["--fit", "pad", "wide.png"], "fit is crop there, pad here"),
                                          (["wide.png"], "made with other pictures")])
 def test_a_checkpoint_of_another_run_is_refused(invert, picture, tmp_path, other, says):
     draw(tmp_path / "wide.png", 2, (96, 64))
@@ -297,7 +311,7 @@ def test_two_values_and_classes_are_masks(invert, picture, tmp_path):
         assert coefficients(tmp_path / name / "anna.safetensors").equal(expected), name
     for name in ("grey", "palette"):
         done = invert(picture, "--mask", f"{name}.png", "-o", "refused", code=3)
-        assert "map of 4 classes, 0 to 18" in done.stderr and "--mask-labels 1-13,17" in done.stderr
+        assert "class map of 4 classes, 0 to 18" in done.stderr and "--mask-labels, such as 1-13,17" in done.stderr
     assert "none of the classes 5" in invert(picture, "--mask", "grey.png", "--mask-labels", "5", "-o", "refused", code=3).stderr
     assert "found '-1'" in invert(picture, "--mask", "grey.png", "--mask-labels=-1", "-o", "refused", code=2).stderr
     assert "--mask-labels needs --mask" in invert(picture, "--mask-labels", "5", "-o", "refused", code=2).stderr

@@ -286,7 +286,7 @@ def test_syntax_of_other_programs_is_told_of(sample):
     prompt = "a (red:1.4) person <lora:x:0.8>"
     told = lambda *more: sample("--steps", 1, "-s", 1, "--force", "-p", prompt, *more).stderr
     assert 'warning: "<lora:x:0.8>" is treated as plain text: pass LoRAs as files' in told()
-    assert 'warning: "<lora:x:0.8>" is read' in told("--prompt-weights")
+    assert 'warning: "<lora:x:0.8>" is treated as plain text' in told("--prompt-weights")
     assert "plain words" not in sample("--steps", 1, "-s", 1, "--force", "--prompt-weights", "-p", "a (red:1.4) person").stderr
     assert '"(red:1.4)" is treated as plain text: prompt weights are off' in sample("--steps", 1, "-s", 1, "--force", "-p", "a (red:1.4)").stderr
 

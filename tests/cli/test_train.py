@@ -212,8 +212,8 @@ def test_a_checkpoint_of_ones_own_is_kept_and_goes_on_for_longer(train, anna, tm
                                               load_file(tmp_path / "whole/anna.safetensors").values()))
 
 
-@pytest.mark.parametrize("other, says", [(["--lr", "0.5"], "--lr is 0.001 there, 0.5 here"),
-                                         (["--lr-schedule", "cosine"], "--lr-schedule is constant there, cosine here"),
+@pytest.mark.parametrize("other, says", [(["--lr", "0.5"], "lr is 0.001 there, 0.5 here"),
+                                         (["--lr-schedule", "cosine"], "lr-schedule is constant there, cosine here"),
                                          (["anna/0.png"], "made with other pictures")])
 def test_a_checkpoint_of_another_run_is_refused(train, anna, other, says):
     train("anna", "--checkpoint", "s.safetensors", "-o", "a")
@@ -237,9 +237,9 @@ def test_a_training_goes_on_with_other_threads_and_another_processor(train, star
     assert "made with other pictures" in train(anna, "-o", "parts", "--resume", code=1, steps=STEPS, **other).stderr
     draw(tmp_path / "anna/1.png", 1, (70, 64))
     says = train(anna, "-o", "parts", "--resume", "--prompt", "a dog", code=1, steps=STEPS).stderr
-    assert "--prompt is sks person there, a dog here" in says
-    assert "--fit is crop there, pad here" in train(anna, "-o", "parts", "--resume", "--fit", "pad", code=1, steps=STEPS).stderr
-    assert "--width is 64 there, 128 here" in train(anna, "-o", "parts", "--resume", "-W", 128, code=1, steps=STEPS).stderr
+    assert "prompt is sks person there, a dog here" in says
+    assert "fit is crop there, pad here" in train(anna, "-o", "parts", "--resume", "--fit", "pad", code=1, steps=STEPS).stderr
+    assert "width is 64 there, 128 here" in train(anna, "-o", "parts", "--resume", "-W", 128, code=1, steps=STEPS).stderr
     assert state.read_bytes() == kept
     done = train(anna, "-o", "parts", "--resume", "-t", 2, steps=STEPS, **other)
     assert "resuming anna after step" in done.stderr

@@ -205,7 +205,7 @@ def test_tables_as_pandas_reads_them(probe, tmp_path, name):
 @pytest.mark.parametrize("text, says", [
     ("name;a\nx;0,5\ny;0.5\n", "expected either decimal points or decimal commas, found '0.5' in line 3 and '0,5' in line 2"),
     ("name\ta\nx\t0,5\n", "expected a decimal point, found '0,5'"), ('name,a\nx,"0,5"\n', "expected a decimal point, found '0,5'"),
-    ("name,a;b\nx,1\n", "several of comma, semicolon and tab"), ("name,a\nx,True\ny,1\n", "expected True or False, found '1'"),
+    ("name,a;b\nx,1\n", "mixes commas, semicolons and tabs"), ("name,a\nx,True\ny,1\n", "expected True or False, found '1'"),
     ("name,a\nx,1\ny,True\n", "expected a number, found 'True'"), ("name,a\nx,yes\n", "no column holds numbers")])
 def test_tables_that_could_be_misread(probe, tmp_path, text, says):
     (tmp_path / "x.csv").write_text(text)

@@ -143,7 +143,7 @@ def test_raw_photographs_are_named(probe, tmp_path):
     tags = ImageFileDirectory_v2()
     tags[254] = 1  # a reduced picture, as cameras put it first
     Image.fromarray(noise(20, 30, 3)).save(tmp_path / "x.nef", "TIFF", tiffinfo=tags)
-    assert "a raw photograph" in probe("image", tmp_path / "x.nef", tmp_path / "out", code=3).stderr
+    assert "a raw camera file" in probe("image", tmp_path / "x.nef", tmp_path / "out", code=3).stderr
 
 
 def test_cut_and_damaged_tiffs(probe, tmp_path):

@@ -161,9 +161,9 @@ def test_the_text_encoder_is_replaced(models, render, tmp_path, other):  # noqa:
 
 
 @pytest.mark.parametrize("lacking, said, hint", [
-    ([VAE], "it has no VAE (weights named first_stage_model.*)", "give one with --vae PATH"),
-    ([TEXT], "it has no text encoder (weights named cond_stage_model.transformer.*)", "give one with --text-encoder PATH"),
-    ([VAE, TEXT], "it has no VAE and no text encoder", "give them with --vae PATH and --text-encoder PATH")])
+    ([VAE], "it has no VAE (weights named first_stage_model.*)", "hint: use --vae PATH"),
+    ([TEXT], "it has no text encoder (weights named cond_stage_model.transformer.*)", "hint: use --text-encoder PATH"),
+    ([VAE, TEXT], "it has no VAE and no text encoder", "hint: use --vae PATH and --text-encoder PATH")])
 def test_what_a_file_lacks_is_said_at_once(w2w, tensors, tmp_path, lacking, said, hint):
     save_file({name: tensor for name, tensor in tensors.items() if not name.startswith(tuple(lacking))}, tmp_path / "model.safetensors")
     start = time.monotonic()
@@ -183,10 +183,10 @@ def test_what_is_no_such_part(w2w, models, tensors, tmp_path, option, given, cod
     assert said in w2w("sample", "-m", models("sd1").folder, "-s", 1, option, given, code=code).stderr
 
 
-COMMANDS = ["sample", "render", "invert", "edit", "export", "import", "space", "direction", "train", "nearest", "interpolate", "doctor", "tokens"]
+COMMANDS = ["sample", "render", "invert", "edit", "export", "import", "space build", "space convert", "direction fit", "train", "nearest", "interpolate", "doctor", "tokens"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_that_opens_a_model_takes_them(w2w, command):
-    text = w2w("help", command).stdout
+    text = w2w("help", *command.split()).stdout
     assert "--vae PATH" in text and "--text-encoder PATH" in text

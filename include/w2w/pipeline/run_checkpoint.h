@@ -38,6 +38,10 @@ class PictureHash {
 void write_run_checkpoint(const std::filesystem::path& path, const std::string& work,
                           const TensorMap& tensors, const RunDescription& run);
 
+/// What the run of this checkpoint was started with; empty where there is no such file or setting, or where
+/// the file cannot be read.
+std::string recorded_setting(const std::filesystem::path& checkpoint, const std::string& name);
+
 /// The tensors of a checkpoint, copied, so that the file may be replaced while the run goes on.
 class RunCheckpoint {
  public:

@@ -270,7 +270,7 @@ class SpaceBuilder {
   void put_with_weights(const fs::path& space, const OutputPath& weights) {
     const auto collected = folder_.path() / collected_file;
     std::optional<AtomicFile> copy;
-    if (!on_one_file_system(collected, weights.path)) write_bytes_of(collected, copy.emplace(weights));
+    if (!on_one_file_system(collected, weights.path)) write_bytes_of(collected, copy.emplace(weights), run_);
     put_folder(space, {options_.output, options_.force});
     copy ? copy->commit() : move_whole(collected, weights);
   }

@@ -76,8 +76,8 @@ ModelSource matrix_source(const fs::path& path, const TensorFile& file, int64_t 
   return {ModelSource::Kind::matrix, path, list.get<std::vector<std::string>>(), 1};
 }
 
-ModelSource space_source(const fs::path& path) {
-  const auto space = Space::open(path);
+ModelSource space_source(const fs::path& path, const Run& run) {
+  const auto space = Space::open(path, nullptr, run);
   const auto& data = space.data();
   if (!data.projections.defined()) {
     throw Error(ErrorKind::failure,
@@ -183,7 +183,7 @@ std::vector<ModelSource> find_model_sources(const std::vector<fs::path>& paths, 
     if (!fs::is_directory(path)) {
       sources.push_back(file_source(path, run));
     } else if (is_space_folder(path)) {
-      sources.push_back(space_source(path));
+      sources.push_back(space_source(path, run));
     } else if (is_lora_folder(path)) {
       sources.push_back(lora_source(path, read_tensor_file(lora_file(path))));
     } else {

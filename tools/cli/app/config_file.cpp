@@ -131,8 +131,8 @@ std::vector<ConfigEntry> parse_config(const std::string& text, const std::string
   return ConfigReader(text, path).read();
 }
 
-std::vector<ConfigEntry> read_config_file(const std::filesystem::path& path) {
-  return parse_config(read_text(path), path.string());
+std::vector<ConfigEntry> read_config_file(const std::filesystem::path& path, const Run& run) {
+  return parse_config(read_text(path, run), path.string());
 }
 
 }  // namespace w2w::cli

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "cli/app/config_file.h"
+#include "cli/app/signals.h"
 #include "cli/options/expanded_path.h"
 #include "cli/options/option_groups.h"
 #include "cli/options/option_values.h"
@@ -118,7 +119,7 @@ bool is_shared(const App& app, const std::string& key) {
 }
 
 void fill_from_file(const App& app, const Command& command, const std::filesystem::path& path) {
-  const auto entries = read_config_file(path);
+  const auto entries = read_config_file(path, {.stop = &stop_by_signal()});
   const auto source = [&](const ConfigEntry& entry) {
     return fmt::format("{}, line {}", path.string(), entry.line);
   };

@@ -24,7 +24,7 @@ struct SampleArguments {
   int64_t count = 1;
   std::optional<int64_t> components;
   std::optional<double> spread;
-  std::string identity_seed = "-1";
+  std::string identity_seed = drawn_seed;
   std::optional<std::string> lora;
   bool no_images = false;
   int64_t together = 1;

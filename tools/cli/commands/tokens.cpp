@@ -26,9 +26,9 @@ struct TokensOptions {
   bool pieces = false;
 };
 
-std::vector<std::string> read_lines(const std::string& path) {
+std::vector<std::string> read_lines(const std::string& path, const Run& run) {
   const bool is_stdin = path == "-";
-  const auto bytes = is_stdin ? read_descriptor(STDIN_FILENO, "stdin") : read_file(path);
+  const auto bytes = is_stdin ? read_descriptor(STDIN_FILENO, "stdin", run) : read_file(path, run);
   const std::string text(without_byte_order_mark(bytes, is_stdin ? "stdin" : path));
   std::vector<std::string> lines;
   for (size_t begin = 0; begin < text.size();) {
@@ -48,7 +48,7 @@ std::vector<int64_t> framed_ids(const TokenizedPrompt& prompt) {
 void run(const TokensOptions& options, Reporter& reporter) {
   auto prompts = options.prompts;
   if (options.file) {
-    for (auto& line : read_lines(*options.file)) prompts.push_back(std::move(line));
+    for (auto& line : read_lines(*options.file, reporter.run())) prompts.push_back(std::move(line));
   } else if (prompts.empty()) {
     throw Error(ErrorKind::usage, "no prompt given", "w2w tokens \"a person with glasses\", or --file FILE");
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/options/seeds.h"
 #include "w2w/base/run.h"
 #include "w2w/engine/pictures.h"
 
@@ -21,7 +22,7 @@ struct PictureOptions {
   std::optional<std::string> sampler;         ///< any spelling of sampler_names.h; the model's
   std::optional<std::string> schedule;        ///< "karras", ...
   std::optional<int64_t> clip_skip;
-  std::string seed = "-1";  ///< as typed: a -1 is drawn when the command runs
+  std::string seed = drawn_seed;  ///< as typed: a -1 is drawn when the command runs
   std::string rng = "cpu";
   bool prompt_weights = false;  ///< read "(word:1.2)" as A1111 does
   bool vae_tiling = false;

@@ -50,7 +50,7 @@ std::vector<uint64_t> parse_seeds(std::string_view text, const std::function<uin
   for (std::string_view rest = text;; rest.remove_prefix(rest.find(',') + 1)) {
     const auto item = trimmed(rest.substr(0, rest.find(',')));
     const size_t dash = item.find('-');
-    if (item == "-1") {
+    if (item == drawn_seed) {
       seeds.push_back(drawn(draw, option, run));
     } else if (const auto first = parse_seed(item.substr(0, dash))) {
       const auto last = dash == std::string_view::npos ? first : parse_seed(item.substr(dash + 1));
@@ -72,7 +72,7 @@ std::vector<uint64_t> parse_seeds(std::string_view text, const std::function<uin
 
 uint64_t parse_one_seed(std::string_view text, const std::function<uint64_t()>& draw, std::string_view option,
                         const Run& run) {
-  if (trimmed(text) == "-1") return drawn(draw, option, run);
+  if (trimmed(text) == drawn_seed) return drawn(draw, option, run);
   if (const auto seed = parse_seed(text)) return *seed;
   throw Error(ErrorKind::usage, fmt::format("{} expects one whole number, found '{}'", option, text),
               fmt::format("for example {0} 7, or {0} -1 for a random one", option));

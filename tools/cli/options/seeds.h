@@ -8,6 +8,9 @@
 
 namespace w2w::cli {
 
+/// How a seed is typed that shall be drawn.
+inline constexpr const char* drawn_seed = "-1";
+
 /// A seed nobody chose, 0..2^32-1 as other tools draw it, so that it can be typed again.
 uint64_t draw_seed();
 

@@ -7,11 +7,13 @@
 #include "cli/files/locate.h"
 #include "cli/files/lora_output.h"
 #include "cli/files/space_choice.h"
+#include "cli/options/seeds.h"
 #include "cli/terminal/reporter.h"
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/error.h"
 #include "w2w/base/read_file.h"
 #include "w2w/io/image.h"
+#include "w2w/pipeline/run_checkpoint.h"
 
 namespace w2w::cli {
 namespace {
@@ -25,9 +27,10 @@ class InvertCommand {
 
   void run() {
     auto space = Space::open(locate_space(options_.shared.space, run_), nullptr, run_);
-    const auto inversion = resolve(options_, space, run_);
+    auto inversion = resolve(options_, space, run_);
     tasks_ = plan_inversions(options_, inversion.steps, run_);
     if (tasks_.empty()) return;
+    inversion.seed = seed();
     engine_.emplace(open_engine(options_.shared, std::move(space), run_));
     inverter_.emplace(*engine_, inversion, PictureFitting{parse_fit(options_.fit), options_.mask_labels},
                       RunDescription{{"dtype", options_.shared.dtype}}, run_);
@@ -50,6 +53,16 @@ class InvertCommand {
   }
 
  private:
+  /// The seed that was given; else the one that an unfinished run among the tasks drew, or a new one.
+  uint64_t seed() const {
+    auto text = options_.seed;
+    for (const auto& task : tasks_) {
+      if (text != drawn_seed || !(options_.resume || options_.batch_file)) break;
+      if (const auto kept = recorded_setting(task.checkpoint, "seed"); !kept.empty()) text = kept;
+    }
+    return parse_one_seed(text, draw_seed, "--seed", run_);
+  }
+
   static InversionRun& inversion_of(PersonRun& person) { return static_cast<InversionRun&>(person); }
 
   std::vector<PersonPicture> read_pictures(const InversionJob& job) const {

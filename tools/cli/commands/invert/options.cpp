@@ -25,7 +25,6 @@ InversionOptions resolve(const InvertOptions& options, const Space& space, const
   resolved.weight_decay = options.weight_decay.value_or(resolved.weight_decay);
   resolved.batch = options.batch;
   resolved.accumulate = options.accumulate;
-  resolved.seed = parse_one_seed(options.seed, draw_seed, "--seed", run);
   resolved.prompt =
       options.shared.prompts.empty() ? space.data().defaults.prompt : options.shared.prompts.front();
   resolved.width = options.shared.width.value_or(space.data().defaults.width);

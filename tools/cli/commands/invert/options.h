@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/files/manifest.h"
+#include "cli/options/seeds.h"
 #include "cli/options/shared_options.h"
 #include "w2w/engine/inversion_run.h"
 
@@ -24,7 +25,7 @@ struct InvertOptions {
   std::optional<int64_t> components, steps;
   std::optional<double> learning_rate, weight_decay;
   int64_t batch = 1, accumulate = 1;
-  std::string seed = "-1";
+  std::string seed = drawn_seed;
 
   std::optional<std::string> checkpoint, lora;
   bool resume = false;
