@@ -130,8 +130,7 @@ void time_inversion(w2w::TextToImage& model, int steps, int64_t pixels, nlohmann
   }
   out["inversion_seconds"] = seconds_since(start);
   out["inversion_first_step_seconds"] = times.front();
-  out["inversion_steps_per_second"] =
-      1 / median({times.begin() + static_cast<int>(times.size() > 3) * 3, times.end()});
+  out["inversion_steps_per_second"] = 1 / median({times.begin() + (times.size() > 3 ? 3 : 0), times.end()});
   out["inversion_last_loss"] = walk.state().losses.back();
 }
 
