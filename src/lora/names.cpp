@@ -12,21 +12,21 @@ namespace {
 /// PREFIX module DOWN|UP .weight, or PREFIX module .alpha. Adapter names (".default", ".identity1") may stand
 /// before ".weight".
 struct Spelling {
-  LoraDialect dialect;
+  LoraFormat format;
   std::string_view prefix, down, up;
   bool underscores;  ///< the module's dots are written as underscores
 };
 
-// The first row of a dialect is the one written; the more specific prefixes come first.
+// The first row of a format is the one written; the more specific prefixes come first.
 constexpr Spelling spellings[] = {
-    {LoraDialect::kohya, "lora_unet_", ".lora_down", ".lora_up", true},
-    {LoraDialect::peft, "base_model.model.", ".lora_A", ".lora_B", false},
-    {LoraDialect::diffusers, "unet.", ".lora_A", ".lora_B", false},
-    {LoraDialect::diffusers, "unet.", ".lora.down", ".lora.up", false},  // diffusers before its PEFT backend
-    {LoraDialect::diffusers, "diffusion_model.", ".lora_A", ".lora_B", false},  // latent diffusion's modules
-    {LoraDialect::diffusers, "diffusion_model.", ".lora_down", ".lora_up", false},
-    {LoraDialect::diffusers, "", ".lora_A", ".lora_B", false},      // UNet2DConditionModel.save_lora_adapter
-    {LoraDialect::diffusers, "", ".lora.down", ".lora.up", false},  // UNet2DConditionModel.save_attn_procs
+    {LoraFormat::kohya, "lora_unet_", ".lora_down", ".lora_up", true},
+    {LoraFormat::peft, "base_model.model.", ".lora_A", ".lora_B", false},
+    {LoraFormat::diffusers, "unet.", ".lora_A", ".lora_B", false},
+    {LoraFormat::diffusers, "unet.", ".lora.down", ".lora.up", false},  // diffusers before its PEFT backend
+    {LoraFormat::diffusers, "diffusion_model.", ".lora_A", ".lora_B", false},  // latent diffusion's modules
+    {LoraFormat::diffusers, "diffusion_model.", ".lora_down", ".lora_up", false},
+    {LoraFormat::diffusers, "", ".lora_A", ".lora_B", false},      // UNet2DConditionModel.save_lora_adapter
+    {LoraFormat::diffusers, "", ".lora.down", ".lora.up", false},  // UNet2DConditionModel.save_attn_procs
 };
 constexpr std::string_view weight = ".weight", alpha = ".alpha";
 
@@ -58,9 +58,9 @@ std::optional<std::string> strip_marker(std::string_view text, std::string_view 
 
 }  // namespace
 
-std::string lora_key(LoraDialect dialect, const std::string& module, LoraPart part) {
+std::string lora_key(LoraFormat format, const std::string& module, LoraPart part) {
   const auto& row = *std::find_if(std::begin(spellings), std::end(spellings),
-                                  [&](const Spelling& s) { return s.dialect == dialect; });
+                                  [&](const Spelling& s) { return s.format == format; });
   const auto name = std::string(row.prefix) + (row.underscores ? with_underscores(module) : module);
   if (part == LoraPart::alpha) return name + std::string(alpha);
   return name + std::string(part == LoraPart::down ? row.down : row.up) + std::string(weight);
@@ -87,7 +87,7 @@ std::optional<LoraKey> LoraKeyReader::read(const std::string& raw_key) const {
     const auto found = [&](const std::optional<std::string>& name, LoraPart part) -> std::optional<LoraKey> {
       const auto module = name ? modules.find(*name) : modules.end();
       if (module == modules.end()) return {};
-      return LoraKey{row.dialect, module->second, part};
+      return LoraKey{row.format, module->second, part};
     };
     if (auto read = found(strip_marker(rest, row.down), LoraPart::down)) return read;
     if (auto read = found(strip_marker(rest, row.up), LoraPart::up)) return read;
@@ -103,12 +103,12 @@ std::optional<LoraKey> LoraKeyReader::read_other(const std::string& raw_key) {
   const auto key = without_processor(raw_key);
   for (const auto& row : spellings) {
     // All others of the text encoder, whose names begin otherwise, are spelt as the UNet's.
-    if (row.dialect == LoraDialect::peft && !key.starts_with(row.prefix)) continue;
-    if (auto name = strip_marker(key, row.down)) return LoraKey{row.dialect, *name, LoraPart::down};
-    if (auto name = strip_marker(key, row.up)) return LoraKey{row.dialect, *name, LoraPart::up};
+    if (row.format == LoraFormat::peft && !key.starts_with(row.prefix)) continue;
+    if (auto name = strip_marker(key, row.down)) return LoraKey{row.format, *name, LoraPart::down};
+    if (auto name = strip_marker(key, row.up)) return LoraKey{row.format, *name, LoraPart::up};
   }
   if (!key.ends_with(alpha)) return {};
-  return LoraKey{LoraDialect::kohya, key.substr(0, key.size() - alpha.size()), LoraPart::alpha};
+  return LoraKey{LoraFormat::kohya, key.substr(0, key.size() - alpha.size()), LoraPart::alpha};
 }
 
 std::string LoraKeyReader::hint(const std::string& raw_key) const {
@@ -128,7 +128,7 @@ std::string LoraKeyReader::hint(const std::string& raw_key) const {
     }
   }
   return "expected pairs of low-rank factors, such as " +
-         lora_key(LoraDialect::kohya, modules_.empty() ? "mid_block" : modules_.front(), LoraPart::down);
+         lora_key(LoraFormat::kohya, modules_.empty() ? "mid_block" : modules_.front(), LoraPart::down);
 }
 
 }  // namespace w2w

@@ -6,18 +6,18 @@
 #include <string>
 #include <vector>
 
+#include "w2w/lora/formats.h"
 #include "w2w/lora/target.h"
 
 namespace w2w {
 
-enum class LoraDialect { kohya, peft, diffusers };
 enum class LoraPart { down, up, alpha };
 
 /// The key the writers use.
-std::string lora_key(LoraDialect dialect, const std::string& module, LoraPart part);
+std::string lora_key(LoraFormat format, const std::string& module, LoraPart part);
 
 struct LoraKey {
-  LoraDialect dialect;
+  LoraFormat format;
   std::string module;
   LoraPart part;
 };

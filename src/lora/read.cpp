@@ -47,7 +47,7 @@ std::optional<PeftConfig> configuration(const fs::path& path, const TensorFile& 
 /// What a file says about one module.
 struct Found {
   at::Tensor down, up, alpha;
-  LoraDialect dialect = LoraDialect::diffusers;
+  LoraFormat format = LoraFormat::diffusers;
 };
 
 using FoundModules = std::map<std::string, Found>;
@@ -76,7 +76,7 @@ FoundModules collect(const fs::path& path, const TensorMap& tensors, const Targe
                               name, key->module));
     }
     slot = tensor;
-    entry.dialect = key->dialect;
+    entry.format = key->format;
   }
   if (unknown.empty()) return found;
   const auto shown = std::min<size_t>(3, unknown.size());
@@ -126,7 +126,7 @@ Factors factors_of(const fs::path& path, const std::string& module, const Found&
     factors.scale = entry.alpha.item<double>() / static_cast<double>(factors.rank());
   } else if (config) {
     factors.scale = config->scale(module, factors.rank());
-  } else if (entry.dialect == LoraDialect::peft) {
+  } else if (entry.format == LoraFormat::peft) {
     throw Error(ErrorKind::malformed,
                 fmt::format("LoRA file ({}) is in PEFT format and needs the scale from an "
                             "adapter_config.json beside it: there is none",

@@ -1,6 +1,7 @@
 #include <ATen/ops/isfinite.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <ctime>
@@ -28,7 +29,7 @@ at::Tensor cast(const at::Tensor& tensor, c10::ScalarType dtype, const std::stri
               dtype == at::kHalf ? "use <dtype> bf16 or f32" : "");
 }
 
-TensorMap named(LoraDialect dialect, const Lora& lora, c10::ScalarType dtype) {
+TensorMap named(LoraFormat format, const Lora& lora, c10::ScalarType dtype) {
   if (dtype != at::kFloat && dtype != at::kHalf && dtype != at::kBFloat16) {
     throw Error(ErrorKind::usage,
                 fmt::format("LoRA files are written as f32, f16 or bf16, not {}", dtype_name(dtype)));
@@ -36,7 +37,7 @@ TensorMap named(LoraDialect dialect, const Lora& lora, c10::ScalarType dtype) {
   if (lora.empty()) throw Error(ErrorKind::failure, "a LoRA without any matrices cannot be written");
   TensorMap tensors;
   for (const auto& [module, factors] : lora) {
-    const auto down = lora_key(dialect, module, LoraPart::down), up = lora_key(dialect, module, LoraPart::up);
+    const auto down = lora_key(format, module, LoraPart::down), up = lora_key(format, module, LoraPart::up);
     tensors[down] = cast(factors.down, dtype, down);
     tensors[up] = cast(factors.up, dtype, up);
   }
@@ -95,14 +96,41 @@ bool uniform(const Lora& lora) {
 
 }  // namespace
 
+const std::vector<std::string>& lora_format_names() {
+  static const std::vector<std::string> names = {"kohya", "peft", "diffusers"};
+  return names;
+}
+
+const std::string& name_of(LoraFormat format) { return lora_format_names().at(static_cast<size_t>(format)); }
+
+LoraFormat parse_lora_format(const std::string& name) {
+  const auto& names = lora_format_names();
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found != names.end()) return static_cast<LoraFormat>(found - names.begin());
+  throw Error(ErrorKind::usage,
+              fmt::format("a LoRA's format is one of {}, found '{}'", fmt::join(names, ", "), name));
+}
+
+void write_lora(const OutputPath& output, LoraFormat format, const Lora& lora,
+                const LoraFileOptions& options) {
+  switch (format) {
+    case LoraFormat::kohya:
+      return write_kohya(output, lora, options);
+    case LoraFormat::peft:
+      return write_peft(output, lora, options);
+    case LoraFormat::diffusers:
+      return write_diffusers(output, lora, options);
+  }
+}
+
 void write_kohya(const OutputPath& output, const Lora& lora, const LoraFileOptions& options) {
-  const auto tensors = named(LoraDialect::kohya, folded(lora), options.dtype);
+  const auto tensors = named(LoraFormat::kohya, folded(lora), options.dtype);
   write_safetensors(output, tensors, kohya_metadata(lora, tensors, options));
 }
 
 void write_peft(const OutputPath& output, const Lora& lora, const LoraFileOptions& options) {
   const auto stored = lora.empty() || uniform(lora) ? lora : folded(lora);
-  const auto tensors = named(LoraDialect::peft, stored, options.dtype);
+  const auto tensors = named(LoraFormat::peft, stored, options.dtype);
   if (fs::is_directory(output.path) && !is_peft_folder_alone(output.path)) {
     throw Error(ErrorKind::failure,
                 fmt::format("the output is a folder that holds other files ({})", output.path.string()),
@@ -132,7 +160,7 @@ bool is_peft_folder_alone(const fs::path& folder) {
 }
 
 void write_diffusers(const OutputPath& output, const Lora& lora, const LoraFileOptions& options) {
-  write_safetensors(output, named(LoraDialect::diffusers, folded(lora), options.dtype),
+  write_safetensors(output, named(LoraFormat::diffusers, folded(lora), options.dtype),
                     with_framework(options));
 }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/json_file.h"
+#include "text/vocabulary.h"
 #include "text/words.h"
 #include "w2w/base/error.h"
 #include "w2w/io/mapped_file.h"
@@ -17,10 +18,6 @@ namespace {
 
 using nlohmann::json;
 namespace fs = std::filesystem;
-
-[[noreturn]] void malformed(const fs::path& path, const std::string& what) {
-  throw Error(ErrorKind::malformed, fmt::format("tokenizer file is malformed ({}): {}", path.string(), what));
-}
 
 /// The object in a file; an empty one without the file. The key "model" of tokenizer.json, megabytes of
 /// vocabulary, is skipped.

@@ -19,10 +19,6 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-[[noreturn]] void malformed(const fs::path& path, const std::string& what) {
-  throw Error(ErrorKind::malformed, fmt::format("tokenizer file is malformed ({}): {}", path.string(), what));
-}
-
 constexpr size_t longest_entry = 4096;  // merge_order takes the square of the length
 
 using Entries = std::vector<std::pair<std::string, int64_t>>;
@@ -156,6 +152,10 @@ Vocabulary read_tokenizer_json(const fs::path& path) {
 }
 
 }  // namespace
+
+void malformed(const fs::path& path, const std::string& what) {
+  throw Error(ErrorKind::malformed, fmt::format("tokenizer file is malformed ({}): {}", path.string(), what));
+}
 
 Vocabulary read_vocabulary(const fs::path& folder) {
   const auto vocabulary_path = folder / "vocab.json", merges_path = folder / "merges.txt";

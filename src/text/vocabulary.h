@@ -17,6 +17,9 @@ struct Vocabulary {
 /// saves).
 Vocabulary read_vocabulary(const std::filesystem::path& folder);
 
+/// Error(malformed) about one of a tokenizer's files.
+[[noreturn]] void malformed(const std::filesystem::path& path, const std::string& what);
+
 /// The merges of CLIP's own vocabulary, compiled in: lines "left right" by rank, as in merges.txt below its
 /// first line.
 std::string builtin_merges();

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "w2w/base/output_path.h"
 #include "w2w/io/tensor_file.h"
@@ -45,6 +46,14 @@ std::filesystem::path lora_file(const std::filesystem::path& path);
 /// Whether the folder holds a LoRA that read_lora would look for.
 bool is_lora_folder(const std::filesystem::path& folder);
 
+/// The layouts that are written. kohya: one file for A1111, ComfyUI, InvokeAI, sd-scripts,
+/// stable-diffusion.cpp and diffusers; peft: a folder; diffusers: one file with diffusers' names.
+enum class LoraFormat { kohya, peft, diffusers };
+const std::vector<std::string>& lora_format_names();
+const std::string& name_of(LoraFormat format);
+/// Error(usage) for another name.
+LoraFormat parse_lora_format(const std::string& name);
+
 struct LoraFileOptions {
   c10::ScalarType dtype = c10::kHalf;                     ///< of the tensors written
   std::string name;                                       ///< ss_output_name and modelspec.title
@@ -56,10 +65,13 @@ struct LoraFileOptions {
   std::map<std::string, std::string> metadata;  ///< further entries, such as w2w.*
 };
 
-/// One file for A1111, ComfyUI, InvokeAI, sd-scripts, stable-diffusion.cpp and diffusers. The scale is folded
-/// into lora_up and no .alpha is written, because a missing alpha means 1 to all of them, while a present one
-/// is misread by some (docs/formats.md). All three writers: the same input gives the same bytes;
-/// Error(failure) when a value does not fit the dtype.
+/// By one of the writers below. The same input gives the same bytes; Error(failure) when a value does not fit
+/// the dtype.
+void write_lora(const OutputPath& output, LoraFormat format, const Lora& lora,
+                const LoraFileOptions& options);
+
+/// The scale is folded into lora_up and no .alpha is written, because a missing alpha means 1 to all tools,
+/// while a present one is misread by some (docs/formats.md).
 void write_kohya(const OutputPath& output, const Lora& lora, const LoraFileOptions& options);
 
 /// A folder, in the place of what is there if that may be replaced, with adapter_config.json and

@@ -23,7 +23,8 @@ struct EditOptions {
   SharedOptions shared;
   AttributeChoice attributes;
   std::vector<std::string> identities, adds, without;
-  std::optional<std::string> sweep, lora;
+  std::optional<std::string> sweep;
+  std::optional<LoraFormat> lora;
   EditingOptions editing;
   bool sequential = false, raw = false, no_images = false;
 

@@ -24,11 +24,12 @@ namespace fs = std::filesystem;
 struct ExportOptions {
   SharedOptions shared;
   std::vector<std::string> identities;
-  std::optional<std::string> format, dtype, name;
+  std::optional<std::string> dtype, name;
+  std::optional<std::string> format;  ///< a LoraFormat or "pt"
   bool merge = false;
 
-  std::string chosen_format() const { return format.value_or("kohya"); }
-  bool as_coefficients() const { return chosen_format() == "pt"; }
+  bool as_coefficients() const { return format == "pt"; }
+  LoraFormat lora_format() const { return format ? parse_lora_format(*format) : LoraFormat::kohya; }
 };
 
 void check(const ExportOptions& options) {
@@ -66,7 +67,7 @@ std::vector<OutputPath> plan(const ExportOptions& options, const std::vector<Per
     if (options.as_coefficients()) {
       planned.push_back({"coefficients", source.person(), ".pt"});
     } else {
-      planned.push_back({"lora", source.person(), lora_suffix(options.chosen_format())});
+      planned.push_back({"lora", source.person(), lora_suffix(options.lora_format())});
     }
   }
   return plan_outputs(options.shared.output, planned, options.shared.existing(), run);
@@ -132,7 +133,7 @@ void run_export(const ExportOptions& given, Reporter& reporter) {
         converter.description(source), reporter);
   }
   const auto paths = plan(options, sources, run);
-  const auto format = options.chosen_format(), dtype = options.dtype.value_or("f16");
+  const auto dtype = options.dtype.value_or("f16");
   for (size_t i = 0; i < sources.size(); ++i) {
     run.check_stop();
     const auto& source = sources[i];
@@ -142,9 +143,11 @@ void run_export(const ExportOptions& given, Reporter& reporter) {
       reporter.output(paths[i].path, "coefficients", {{"identity", source.path}});
       continue;
     }
+    const auto format = options.lora_format();
     write_lora(paths[i], format, converter.lora(source), options.name.value_or(source.person()),
                converter.description(source), options.shared.no_metadata, parse_dtype(dtype, c10::kCPU));
-    reporter.output(paths[i].path, "lora", {{"identity", source.path}, {"format", format}, {"dtype", dtype}});
+    reporter.output(paths[i].path, "lora",
+                    {{"identity", source.path}, {"format", name_of(format)}, {"dtype", dtype}});
   }
 }
 
@@ -154,7 +157,7 @@ void add_export(App& app) {
   auto options = std::make_shared<ExportOptions>();
   auto& parser = app.add_command(
       {"export",
-       "write write a person as a LoRA or a whole model for other tools",
+       "write a person as a LoRA or a whole model for other tools",
        "IDENTITY...",
        {{"w2w export person-7.safetensors",
          "person-7_lora.safetensors for ComfyUI, A1111, sd.cpp, InvokeAI, diffusers"},

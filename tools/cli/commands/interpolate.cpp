@@ -1,4 +1,4 @@
-// w2w interpolate: make make the people between two people.
+// w2w interpolate: make the people between two people.
 
 #include <fmt/format.h>
 
@@ -22,7 +22,7 @@ struct InterpolateOptions {
   std::vector<std::string> ends;
   int64_t points = 5;
   bool no_images = false;
-  std::optional<std::string> lora;
+  std::optional<LoraFormat> lora;
 };
 
 class InterpolateRun {
@@ -143,7 +143,7 @@ void add_interpolate(App& app) {
   auto options = std::make_shared<InterpolateOptions>();
   auto& parser = app.add_command(
       {"interpolate",
-       "make make the people between two people",
+       "make the people between two people",
        "A B",
        {{"w2w interpolate person-7.safetensors person-8.safetensors -s 5",
          "five people from 7 to 8: coefficients, pictures, and a sheet of all"},

@@ -25,7 +25,7 @@ struct SampleArguments {
   std::optional<int64_t> components;
   std::optional<double> spread;
   std::string identity_seed = drawn_seed;
-  std::optional<std::string> lora;
+  std::optional<LoraFormat> lora;
   bool no_images = false;
   int64_t together = 1;
 };

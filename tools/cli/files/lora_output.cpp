@@ -1,16 +1,15 @@
 #include "cli/files/lora_output.h"
 
 #include "cli/options/lora_option.h"
-#include "w2w/lora/formats.h"
 
 namespace w2w::cli {
 
-std::string lora_suffix(const std::string& format) {
-  return format == "peft" ? "_lora" : "_lora.safetensors";
-}
+std::string lora_extension(LoraFormat format) { return format == LoraFormat::peft ? "" : ".safetensors"; }
 
-void write_lora(const OutputPath& output, const std::string& format, const Lora& lora,
-                const std::string& name, const Identity& identity, bool no_metadata, c10::ScalarType dtype) {
+std::string lora_suffix(LoraFormat format) { return "_lora" + lora_extension(format); }
+
+void write_lora(const OutputPath& output, LoraFormat format, const Lora& lora, const std::string& name,
+                const Identity& identity, bool no_metadata, c10::ScalarType dtype) {
   LoraFileOptions options;
   options.dtype = dtype;
   options.name = name;
@@ -22,9 +21,7 @@ void write_lora(const OutputPath& output, const std::string& format, const Lora&
     if (!identity.space_hash.empty()) options.metadata["w2w.space"] = identity.space_hash;
     if (!identity.basis.empty()) options.metadata["w2w.basis"] = identity.basis;
   }
-  if (format == "peft") return write_peft(output, lora, options);
-  if (format == "diffusers") return write_diffusers(output, lora, options);
-  write_kohya(output, lora, options);
+  w2w::write_lora(output, format, lora, options);
 }
 
 }  // namespace w2w::cli

@@ -5,9 +5,9 @@
 #include <filesystem>
 
 #include "cli/files/locate.h"
+#include "cli/files/output_folder.h"
 #include "cli/files/output_paths.h"
 #include "w2w/base/atomic_file.h"
-#include "w2w/base/atomic_folder.h"
 #include "w2w/base/error.h"
 #include "w2w/device/device.h"
 #include "w2w/pipeline/merge.h"
@@ -17,35 +17,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Where the folder goes; refuses one that exists unless it is empty, or a model that --force replaces or
-/// --skip-existing leaves.
-OutputPath plan_folder(const SharedOptions& options, const std::string& name, const fs::path& model,
-                       const Run& run) {
-  fs::path folder = options.output.value_or(name + "_model");
-  if (options.output && options.output->empty()) {
-    throw Error(ErrorKind::usage, "--output expects a file or folder, found ''");
-  }
-  if (!folder.has_filename()) folder = folder.parent_path();
+void refuse_model_itself(const fs::path& output, const fs::path& model) {
   std::error_code error;
-  const auto refuse = [&](const std::string& what, const std::string& hint) {
-    throw Error(ErrorKind::failure, fmt::format("{} ({})", what, folder.string()), hint);
-  };
-  const OutputPath output(folder, options.existing() == Existing::replace);
-  const auto above = folder.parent_path();
-  remove_leftovers(above, run);
-  check_file_name(folder);
-  if (fs::exists(folder, error)) {
-    if (fs::equivalent(folder, model, error)) refuse("the output is the model itself", "choose another -o");
-    if (!fs::is_directory(folder)) refuse("the output is a file, expected a folder", "choose another -o");
-    const bool is_model = fs::exists(folder / "model_index.json", error);
-    if (!fs::is_empty(folder, error) && !((options.force || options.skip_existing) && is_model)) {
-      refuse("the output exists already", is_model ? "pass --force to replace it, or choose another -o"
-                                                   : "--force replaces models only; choose another -o");
-    }
-  }
-  if (!above.empty()) fs::create_directories(above, error);
-  if (error) refuse("cannot make the output folder", error.message());
-  return output;
+  if (!fs::equivalent(output, model, error)) return;
+  throw Error(ErrorKind::failure, fmt::format("the output is the model itself ({})", output.string()),
+              "choose another -o");
+}
+
+OutputPath plan_model_folder(const SharedOptions& options, const std::string& name, const fs::path& model,
+                             const Run& run) {
+  const fs::path folder = options.output.value_or(name + "_model");
+  if (folder.empty()) throw Error(ErrorKind::usage, "--output expects a file or folder, found ''");
+  refuse_model_itself(folder, model);
+  return plan_output_folder(folder, {"model", "model_index.json"}, options.force, options.skip_existing, run);
 }
 
 }  // namespace
@@ -64,7 +48,7 @@ void write_merged(const SharedOptions& options, const std::optional<std::string>
       throw Error(ErrorKind::usage, fmt::format("merged models are written as .safetensors, not {} ({})",
                                                 extension.string(), *options.output));
     }
-    const auto folder = plan_folder(options, name, path, run);
+    const auto folder = plan_model_folder(options, name, path, run);
     if (options.leaves(folder) && !fs::is_empty(folder.path)) return;
     merge_into_folder(model, lora(), dtype, folder, run);
     return reporter.output(folder.path, "model", facts);
@@ -72,11 +56,7 @@ void write_merged(const SharedOptions& options, const std::optional<std::string>
   check_single_file_names(model);
   const auto file =
       plan_outputs(options.output, {{"model", name, ".safetensors"}}, options.existing(), run).front();
-  std::error_code error;
-  if (fs::equivalent(file.path, path, error)) {
-    throw Error(ErrorKind::failure, fmt::format("the output is the model itself ({})", file.path.string()),
-                "choose another -o");
-  }
+  refuse_model_itself(file.path, path);
   if (options.leaves(file)) return;
   Metadata metadata = {{"format", "pt"}};
   if (!options.no_metadata) {

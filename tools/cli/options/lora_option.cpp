@@ -6,8 +6,8 @@
 
 namespace w2w::cli {
 
-void add_lora_option(CLI::App& parser, std::optional<std::string>& format, const std::string& help) {
-  add_choice(parser, "--lora", format, {"kohya", "peft", "diffusers"}, help);
+void add_lora_option(CLI::App& parser, std::optional<LoraFormat>& format, const std::string& help) {
+  add_named(parser, "--lora", format, lora_format_names(), help);
 }
 
 std::optional<int64_t> source_date() {

@@ -4,10 +4,12 @@
 #include <optional>
 #include <string>
 
+#include "w2w/lora/formats.h"
+
 namespace w2w::cli {
 
 /// `--lora kohya|peft|diffusers`, for commands that write LoRAs beside something else.
-void add_lora_option(CLI::App& parser, std::optional<std::string>& format, const std::string& help);
+void add_lora_option(CLI::App& parser, std::optional<LoraFormat>& format, const std::string& help);
 
 /// SOURCE_DATE_EPOCH, seconds since 1970; Error(usage) for what is no date up to the year 9999.
 std::optional<int64_t> source_date();

@@ -88,6 +88,15 @@ void check_choice(const std::string& option, const std::string& text,
                   const std::vector<std::string>& choices);
 
 template <typename Target>
+struct EnumOf {
+  using type = Target;
+};
+template <typename Target>
+struct EnumOf<std::optional<Target>> {
+  using type = Target;
+};
+
+template <typename Target>
 CLI::Option* add_choice(CLI::App& app, const std::string& names, Target& target,
                         const std::vector<std::string>& choices, const std::string& help) {
   std::string value_name;
@@ -96,6 +105,20 @@ CLI::Option* add_choice(CLI::App& app, const std::string& names, Target& target,
                    [&target, choices, name = display_name(names)](const std::string& text) {
                      check_choice(name, text, choices);
                      target = text;
+                   });
+}
+
+/// As add_choice, of an enum whose values have these names in their order.
+template <typename Target>
+CLI::Option* add_named(CLI::App& app, const std::string& names, Target& target,
+                       const std::vector<std::string>& values, const std::string& help) {
+  std::string value_name;
+  for (const auto& value : values) value_name += (value_name.empty() ? "" : "|") + value;
+  return add_value(app, names, value_name, help,
+                   [&target, values, name = display_name(names)](const std::string& text) {
+                     check_choice(name, text, values);
+                     const auto i = std::find(values.begin(), values.end(), text) - values.begin();
+                     target = static_cast<typename EnumOf<Target>::type>(i);
                    });
 }
 

@@ -9,6 +9,7 @@
 #include "cli/options/seeds.h"
 #include "cli/options/shared_options.h"
 #include "w2w/engine/inversion_run.h"
+#include "w2w/lora/formats.h"
 
 namespace w2w::cli {
 
@@ -27,7 +28,8 @@ struct InvertOptions {
   int64_t batch = 1, accumulate = 1;
   std::string seed = drawn_seed;
 
-  std::optional<std::string> checkpoint, lora;
+  std::optional<std::string> checkpoint;
+  std::optional<LoraFormat> lora;
   bool resume = false;
   int64_t preview_every = 0;
   int64_t preview_steps = 20;

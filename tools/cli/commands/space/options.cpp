@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "cli/files/locate.h"
+#include "cli/files/output_folder.h"
 #include "w2w/base/atomic_file.h"
-#include "w2w/base/atomic_folder.h"
 #include "w2w/base/error.h"
 
 namespace w2w::cli {
@@ -17,26 +17,10 @@ OutputPath plan_space_folder(const SpaceOptions& options, const Run& run) {
                 fmt::format("space {} needs -o, the folder of the new space", options.action),
                 "w2w space " + options.action + " SOURCE -o FOLDER");
   }
-  fs::path folder = *options.shared.output;
-  if (!folder.has_filename()) folder = folder.parent_path();
-  std::error_code error;
-  const auto refuse = [&](const std::string& what, const std::string& hint) {
-    throw Error(ErrorKind::failure, fmt::format("{} ({})", what, folder.string()), hint);
-  };
-  const auto above = folder.parent_path();
-  remove_leftovers(above, run);
-  check_file_name(folder.string() + ".building");
-  if (fs::exists(folder, error)) {
-    if (!fs::is_directory(folder)) refuse("the output is a file, expected a folder", "choose another -o");
-    const bool is_space = fs::exists(folder / "space.json", error);
-    if (!fs::is_empty(folder, error) && !(options.shared.force && is_space)) {
-      refuse("the output exists already", is_space ? "pass --force to replace it, or choose another -o"
-                                                   : "--force replaces spaces only; choose another -o");
-    }
-  }
-  if (!above.empty()) fs::create_directories(above, error);
-  if (error) refuse("cannot make the output folder", error.message());
-  return {folder, options.shared.force};
+  auto output =
+      plan_output_folder(*options.shared.output, {"space", "space.json"}, options.shared.force, false, run);
+  check_file_name(output.path.string() + ".building");
+  return output;
 }
 
 fs::path space_folder(const SpaceOptions& options, const Run& run) {

@@ -13,20 +13,6 @@
 namespace w2w::cli {
 namespace {
 
-/// The place of `text` among the names of an enumeration.
-template <typename Enum>
-CLI::Option* add_named(CLI::App& parser, const std::string& names, Enum& target,
-                       const std::vector<std::string>& values, const std::string& help) {
-  std::string value_name;
-  for (const auto& value : values) value_name += (value_name.empty() ? "" : "|") + value;
-  return add_value(parser, names, value_name, help,
-                   [&target, values, name = display_name(names)](const std::string& text) {
-                     check_choice(name, text, values);
-                     target =
-                         static_cast<Enum>(std::find(values.begin(), values.end(), text) - values.begin());
-                   });
-}
-
 void add_algorithm_options(CLI::App& parser, DreamboothOptions& training) {
   const auto group = [](CLI::Option* option) { option->group(training_group); };
   group(add_text(parser, "-p,--prompt,--instance-prompt", training.prompt, "TEXT",
@@ -108,8 +94,8 @@ void add_train_options(CLI::App& parser, TrainOptions& options) {
            "file for the state, saved at least 20 times in a run, and kept; default: beside the output, "
            "deleted when finished");
   add_switch(parser, "--resume", options.resume, "resume from the saved state, if there is one");
-  add_choice(parser, "--format", options.format, {"kohya", "peft", "diffusers"},
-             "format of the LoRA; default: kohya, for most tools");
+  add_named(parser, "--format", options.format, lora_format_names(),
+            "format of the LoRA; default: kohya, for most tools");
   add_choice(parser, "--lora-dtype", options.lora_dtype, {"f32", "bf16", "f16"},
              "precision of the LoRA file; default: f32, best for building spaces");
   add_algorithm_options(parser, options.training);

@@ -7,6 +7,7 @@
 
 #include "cli/files/manifest.h"
 #include "cli/options/shared_options.h"
+#include "w2w/lora/formats.h"
 #include "w2w/pipeline/dreambooth.h"
 
 namespace w2w::cli {
@@ -25,7 +26,8 @@ struct TrainOptions {
   std::optional<int64_t> class_count;
   bool prepare = false;
 
-  std::string format = "kohya", lora_dtype = "f32";
+  LoraFormat format = LoraFormat::kohya;
+  std::string lora_dtype = "f32";
   bool resume = false;
 };
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "cli/files/lora_output.h"
 #include "cli/files/manifest.h"
 #include "cli/files/output_paths.h"
 #include "w2w/base/atomic_file.h"
@@ -133,8 +134,7 @@ std::vector<TrainingTask> plan_trainings(const TrainOptions& options, const Run&
   if (options.shard) jobs = options.shard->of(std::move(jobs));
   OutputPlan outputs;
   for (const auto& job : jobs) {
-    outputs.add(
-        {{"lora", job.name, options.format == "peft" ? "" : ".safetensors"}, {"log", job.name, "_loss.csv"}});
+    outputs.add({{"lora", job.name, lora_extension(options.format)}, {"log", job.name, "_loss.csv"}});
   }
   auto existing = options.shared.existing();
   if (existing == Existing::refuse && (options.resume || options.batch_file)) existing = Existing::keep;
