@@ -1,5 +1,5 @@
-"""Remakes the README's sheet of ten people and the pictures of docs/tour.md, or with --aliens those of its section "Your own
-space" (ten minutes): runs the commands of that page and copies the sheets into docs/.
+"""Remakes the README's sheet and the pictures of docs/tour.md, or with --aliens those of its section "Your own
+space" (ten minutes): runs the commands of these pages and copies the sheets into docs/.
 
     .deps/venv/bin/python scripts/tour.py [--aliens [--keep FOLDER]] [--build FOLDER]
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
-SHEETS = {"beard/photo_edit_sheet.png": "tour_sweep.png", "both/photo_edit_sheet.png": "tour_both.png",
+SHEETS = {"beard/photo_Beard+0..+3_sheet.png": "tour_sweep.png", "both/photo_Beard+2.5_Eyeglasses-2.5_sheet.png": "tour_both.png",
           "photo-to-person-7_sheet.png": "tour_interpolate.png", "photo_nearest.png": "tour_nearest.png"}
 ENLARGED, GAP = 3, 8  # as the program's own sheets
 
@@ -43,20 +43,13 @@ def run(title, here, build):
         subprocess.run([build / Path(program).name, *words], cwd=here, check=True)
 
 
-SCENES = ("sks person", "sks person on the beach", "sks person at night", "sks person in the forest")
-
-
 def people(here, build):
-    """Ten people: over two noises, then in three scenes."""
-    prompts = [word for scene in SCENES for word in ("-p", scene)]
-    subprocess.run([build / "w2w", "sample", "--count", "10", "--identity-seed", "1", "-s", "5,6", *prompts, "-o", "ten"], cwd=here, check=True)
-    size, pitch, kinds = 96, 100, ("p1_s5", "p1_s6", "p2_s5", "p3_s5", "p4_s5")
-    page = Image.new("RGB", (10 * pitch + pitch - size, len(kinds) * pitch + pitch - size), "white")
-    for row, kind in enumerate(kinds):
-        for column in range(10):
-            picture = Image.open(here / "ten" / f"person-{column + 1}_{kind}.png").resize((size, size), Image.BICUBIC)
-            page.paste(picture, (column * pitch + pitch - size, row * pitch + pitch - size))
-    page.save(ROOT / "docs" / "sheet.png", optimize=True)
+    """The sheet of the README, by the command below it there."""
+    text = (ROOT / "README.md").read_text().split("(docs/sheet.png)", 1)[1]
+    program, *words = shlex.split(re.search(r"```\n(.*?)```", text, re.S)[1])
+    subprocess.run([build / Path(program).name, *words], cwd=here, check=True)
+    (sheet,) = here.glob("scenes/*_sheet.png")
+    Image.open(sheet).save(ROOT / "docs/sheet.png", optimize=True)
 
 
 def tour(here, build):
@@ -78,7 +71,7 @@ def aliens(here, build):
     for i, row in enumerate(rows):
         page.paste(row, (0, i * (row.height + GAP)))
     page.save(ROOT / "docs" / "aliens.png", optimize=True)
-    shutil.copyfile(here / "aliens/edit/person-5_edit_sheet.png", ROOT / "docs" / "aliens_sweep.png")
+    shutil.copyfile(here / "aliens/edit/person-5_Violet-1.5..+1.5_sheet.png", ROOT / "docs" / "aliens_sweep.png")
 
 
 if __name__ == "__main__":

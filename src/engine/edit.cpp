@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "engine/history.h"
 #include "io/json_file.h"
@@ -24,6 +25,36 @@ Json history_entry(const Edit& edit) {
     entry["debias"] = edit.debias == Debias::joint ? "joint" : "sequential";
   }
   return entry;
+}
+
+/// An attribute as a part of a file's name.
+std::string file_word(std::string name) {
+  for (auto& c : name) {
+    if (std::string_view("/\\:*?\"<>| \t\n+").find(c) != std::string_view::npos) c = '-';
+  }
+  return name;
+}
+
+/// The first two, how many more, and the last, which is the one that a sweep changes.
+std::string joined(std::vector<std::string> words) {
+  constexpr size_t most = 3;
+  if (words.size() > most) {
+    const auto more = fmt::format("and-{}-more", words.size() - most);
+    words.erase(words.begin() + 2, words.end() - 1);
+    words.insert(words.end() - 1, more);
+  }
+  return fmt::format("{}", fmt::join(words, "_"));
+}
+
+std::string strength_word(double strength, int digits = 4) {
+  return fmt::format("{:+.{}g}", strength + 0.0, digits);  // -0 is 0
+}
+
+std::string with_rest(std::string name, const Edit& edit) {
+  std::vector<std::string> without;
+  for (const auto& attribute : edit.without) without.push_back(file_word(attribute));
+  if (!without.empty()) name += "_without-" + joined(without);
+  return edit.raw ? name + "_raw" : name;
 }
 
 }  // namespace
@@ -61,6 +92,22 @@ at::Tensor Edit::step(const Directions& directions) const {
   return sum;
 }
 
+std::string edit_name(const Edit& edit, int digits) {
+  std::vector<std::string> adds;
+  for (const auto& [attribute, strength] : edit.adds)
+    adds.push_back(file_word(attribute) + strength_word(strength, digits));
+  return with_rest(joined(adds), edit);
+}
+
+std::string sweep_name(const Edit& common, const std::vector<AttributeStrength>& sweep) {
+  std::vector<std::string> adds;
+  for (const auto& [attribute, strength] : common.adds)
+    adds.push_back(file_word(attribute) + strength_word(strength));
+  adds.push_back(fmt::format("{}{}..{}", file_word(sweep.front().attribute),
+                             strength_word(sweep.front().strength), strength_word(sweep.back().strength)));
+  return with_rest(joined(adds), common);
+}
+
 std::string Edit::history() const { return json_text(history_entry(*this)); }
 
 Identity edited_person(const Identity& original, const Edit& edit, const Directions& directions,
@@ -81,14 +128,18 @@ Identity edited_person(const Identity& original, const Edit& edit, const Directi
 }
 
 std::vector<EditPoint> points_of(const Edit& common, const std::vector<AttributeStrength>& sweep) {
-  if (sweep.empty()) return {{common, "_edit", "edited"}};
-  const auto digits = std::to_string(sweep.size()).size();
+  if (sweep.empty()) return {{common, edit_name(common), "edited"}};
   std::vector<EditPoint> points;
   for (const auto& strength : sweep) {
     auto edit = common;
     edit.adds.push_back(strength);
-    points.push_back(
-        {edit, fmt::format("_edit-{:0{}}", points.size() + 1, digits), signed_text(strength.strength)});
+    points.push_back({edit, edit_name(edit), signed_text(strength.strength)});
+  }
+  for (const int digits : {6, 9, 17}) {
+    std::set<std::string> names;
+    for (const auto& point : points) names.insert(point.name);
+    if (names.size() == points.size()) break;
+    for (auto& point : points) point.name = edit_name(point.edit, digits);
   }
   return points;
 }

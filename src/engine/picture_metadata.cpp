@@ -40,6 +40,14 @@ Json making(const PictureFacts& facts) {
   return {{"format", 1}, {"version", version()}, {"arguments", facts.arguments}, {"model", facts.model}};
 }
 
+/// The object in "w2w"; an empty one where there is none.
+Json made_by_w2w(const Metadata& metadata) {
+  const auto entry = metadata.find("w2w");
+  if (entry == metadata.end() || is_json_too_deep(entry->second)) return Json::object();
+  auto json = Json::parse(entry->second, nullptr, /*allow_exceptions=*/false);
+  return json.is_object() ? json : Json::object();
+}
+
 }  // namespace
 
 Metadata picture_metadata(const PictureFacts& facts) {
@@ -63,11 +71,15 @@ Metadata sheet_metadata(const PictureFacts& facts) {
   return {{"w2w", json_text(json)}};
 }
 
+std::optional<std::string> prompt_in(const Metadata& metadata) {
+  const auto json = made_by_w2w(metadata);
+  if (!json.contains("prompt") || !json["prompt"].is_string()) return {};
+  return json["prompt"].get<std::string>();
+}
+
 std::optional<std::vector<std::string>> arguments_in(const Metadata& metadata) {
-  const auto entry = metadata.find("w2w");
-  if (entry == metadata.end() || is_json_too_deep(entry->second)) return {};
-  const auto json = Json::parse(entry->second, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("arguments") || !json["arguments"].is_array()) return {};
+  const auto json = made_by_w2w(metadata);
+  if (!json.contains("arguments") || !json["arguments"].is_array()) return {};
   std::vector<std::string> arguments;
   for (const auto& argument : json["arguments"]) {
     if (!argument.is_string()) return {};

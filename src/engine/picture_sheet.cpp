@@ -102,6 +102,9 @@ class Drawing {
     };
     check("rows", sheet_.rows.size(), sheet_.cells.size());
     check("columns", sheet_.columns.size(), columns_);
+    check("rows", sheet_.captions.size(), sheet_.cells.size());
+    for (size_t r = 0; r < sheet_.captions.size(); ++r)
+      check("pictures", sheet_.captions[r].size(), sheet_.cells[r].size());
   }
 
   /// Wraps all texts and adds up the sizes.
@@ -137,8 +140,18 @@ class Drawing {
   /// Where each row begins; one more entry than rows.
   void place_rows() {
     row_tops_ = {grid_top_};
-    for (size_t r = 0; r < sheet_.cells.size(); ++r)
-      row_tops_.push_back(row_tops_.back() + size_.height + size_.gap);
+    captions_.resize(sheet_.cells.size());
+    for (size_t r = 0; r < sheet_.cells.size(); ++r) {
+      double caption_height = 0;
+      if (r < sheet_.captions.size()) {
+        for (const auto& text : sheet_.captions[r]) {
+          captions_[r].emplace_back(small_, text, static_cast<double>(size_.width), 3);
+          caption_height = std::max(caption_height, captions_[r].back().height);
+        }
+      }
+      row_tops_.push_back(row_tops_.back() + size_.height + static_cast<int64_t>(std::ceil(caption_height)) +
+                          size_.gap);
+    }
   }
 
   int64_t left_of(size_t column) const {
@@ -156,6 +169,10 @@ class Drawing {
       const auto& picture = sheet_.cells[r][c];
       if (!picture.defined()) continue;
       pixels_.narrow(0, top, size_.height).narrow(1, left_of(c), size_.width).copy_(enlarged(picture));
+    }
+    for (size_t c = 0; c < captions_[r].size(); ++c) {
+      write(small_, captions_[r][c], static_cast<double>(left_of(c)), static_cast<double>(top + size_.height),
+            size_.width, grey);
     }
   }
 
@@ -181,6 +198,7 @@ class Drawing {
   size_t columns_ = 0;
   Block title_, note_;
   std::vector<Block> headings_, labels_;
+  std::vector<std::vector<Block>> captions_;
   int64_t grid_left_ = 0, grid_top_ = 0, width_ = 0, height_ = 0;
   std::vector<int64_t> row_tops_;
   at::Tensor pixels_;

@@ -40,7 +40,9 @@ std::vector<TextToImageOptions> PicturePlan::pictures() const {
 
 std::string PicturePlan::label(size_t index) const {
   const auto seed = fmt::format("seed {}", seeds_[index % seeds_.size()]);
-  return prompts_.size() > 1 ? prompts_[index / seeds_.size()] + "\n" + seed : seed;
+  if (prompts_.size() == 1) return seed;
+  const auto& prompt = prompts_[index / seeds_.size()];
+  return seeds_.size() == 1 ? prompt : prompt + "\n" + seed;
 }
 
 Run one_picture_of(const Run& run, size_t done, size_t total) {

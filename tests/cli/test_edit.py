@@ -59,12 +59,12 @@ def coefficients(path):
 
 def test_before_and_after_of_every_prompt_and_seed(edit, person, tmp_path):
     done = edit("--add", "Young=3", "-p", "a person", "-p", "sks person", "-s", "5,8", "-o", "out")
-    pictures = [f"out/person-7_{kind}_p{p}_s{s}.png" for p in (1, 2) for s in (5, 8) for kind in ("before", "edit")]
-    assert done.stdout.splitlines() == ["out/person-7_edit.safetensors", *pictures, "out/person-7_edit_sheet.png"]
+    pictures = [f"out/person-7_Young+3{kind}_p{p}_s{s}.png" for p in (1, 2) for s in (5, 8) for kind in ("_before", "")]
+    assert done.stdout.splitlines() == ["out/person-7_Young+3.safetensors", *pictures, "out/person-7_Young+3_sheet.png"]
     assert written(tmp_path / "out") == sorted(line[4:] for line in done.stdout.splitlines())
     assert pixels(tmp_path / pictures[0]).shape == (64, 64, 3)
     assert np.abs(pixels(tmp_path / pictures[0]) - pixels(tmp_path / pictures[1])).mean() > 1
-    sheet = pixels(tmp_path / "out/person-7_edit_sheet.png")
+    sheet = pixels(tmp_path / "out/person-7_Young+3_sheet.png")
     assert sheet.shape[0] > 4 * 192 and sheet.shape[1] > 2 * 192, "four rows of two enlarged pictures"
 
 
@@ -73,9 +73,9 @@ def test_json(edit, person):
     assert done["command"] == "edit"
     assert done["unet_calls"] == 2 * 4, "three PNDM steps run at 667, 334, 334 and 1: nothing above 800 to share"
     kinds = [(o["path"], o["kind"]) for o in done["outputs"]]
-    assert kinds == [("person-7_edit.safetensors", "coefficients"), ("person-7_edit_lora.safetensors", "lora"),
-                     ("person-7_before_p1_s5.png", "picture"), ("person-7_edit_p1_s5.png", "picture"),
-                     ("person-7_edit_sheet.png", "sheet")]
+    assert kinds == [(f"person-7_Young+3_without-Male{rest}", kind) for rest, kind in (
+        (".safetensors", "coefficients"), ("_lora.safetensors", "lora"), ("_before_p1_s5.png", "picture"), ("_p1_s5.png", "picture"),
+        ("_sheet.png", "sheet"))]
     after = done["outputs"][3]
     assert after["seed"] == 5 and after["edit"] == {"Young": 3.0} and after["without"] == ["Male"] and after["inject_at"] == 800
     assert done["outputs"][2]["edit"] == {} and done["outputs"][2]["identity"] == str(person)
@@ -84,27 +84,29 @@ def test_json(edit, person):
 def test_a_sweep_beside_other_edits(edit, person, tmp_path):
     done = json.loads(edit("--sweep", "Bald=-1.5:1.5:11", "--add", "Young=2", "-s", 5, "--json").stdout)
     outputs = done["outputs"]
-    assert [o["path"] for o in outputs if o["kind"] == "coefficients"] == [f"person-7_edit-{i:02}.safetensors" for i in range(1, 12)]
+    paths = [f"person-7_Young+2_Bald{strength}.safetensors" for strength in
+             ("-1.5", "-1.2", "-0.9", "-0.6", "-0.3", "+0", "+0.3", "+0.6", "+0.9", "+1.2", "+1.5")]
+    assert [o["path"] for o in outputs if o["kind"] == "coefficients"] == paths
     assert [o["edit"]["Bald"] for o in outputs if o["kind"] == "coefficients"] == [round(-1.5 + 0.3 * i, 9) for i in range(11)]
-    points = np.stack([coefficients(tmp_path / f"person-7_edit-{i:02}.safetensors") for i in range(1, 12)])
+    points = np.stack([coefficients(tmp_path / path) for path in paths])
     np.testing.assert_allclose(np.diff(points, axis=0), np.tile(points[1] - points[0], (10, 1)), atol=1e-5)
     edit("--add", "Young=2", "--no-images", "-o", "alone.safetensors")
     np.testing.assert_allclose(points[5], coefficients(tmp_path / "alone.safetensors"), atol=1e-6)
-    assert outputs[-1]["kind"] == "sheet" and pixels(tmp_path / outputs[-1]["path"]).shape[1] > 12 * 192, "the original and 11 points"
+    assert outputs[-1]["path"] == "person-7_Young+2_Bald-1.5..+1.5_sheet.png" and pixels(tmp_path / outputs[-1]["path"]).shape[1] > 12 * 192, "the original and 11 points"
 
 
 def test_a_sweep_over_zero_shows_the_original_once(edit, tmp_path):
     edit("--sweep", "Bald=-1:1:3", "-s", 5)
-    assert (pixels(tmp_path / "person-7_edit-2_p1_s5.png") == pixels(tmp_path / "person-7_before_p1_s5.png")).all()
-    assert 3 * 192 < pixels(tmp_path / "person-7_edit_sheet.png").shape[1] < 4 * 192
+    assert (pixels(tmp_path / "person-7_Bald+0_p1_s5.png") == pixels(tmp_path / "person-7_Bald-1..+1_before_p1_s5.png")).all()
+    assert 3 * 192 < pixels(tmp_path / "person-7_Bald-1..+1_sheet.png").shape[1] < 4 * 192
 
 
 def test_opposite_edits_give_the_person_back(edit, person, tmp_path):
     edit("--add", "Young=2.5", "--add", "Bald=-1", "--no-images")
-    edit("--add", "Young=-2.5", "--add", "Bald=1", "--no-images", identity="person-7_edit.safetensors")
-    back = coefficients(tmp_path / "person-7_edit_edit.safetensors")
+    edit("--add", "Young=-2.5", "--add", "Bald=1", "--no-images", identity="person-7_Young+2.5_Bald-1.safetensors")
+    back = coefficients(tmp_path / "person-7_Young+2.5_Bald-1_Young-2.5_Bald+1.safetensors")
     assert (back - coefficients(person)).abs().max() < 1e-5
-    with safe_open(tmp_path / "person-7_edit_edit.safetensors", "pt") as file:
+    with safe_open(tmp_path / "person-7_Young+2.5_Bald-1_Young-2.5_Bald+1.safetensors", "pt") as file:
         history = json.loads(file.metadata()["w2w.history"])
     assert [entry["command"] for entry in history] == ["sample", "edit", "edit"]
     assert history[1]["add"] == {"Young": 2.5, "Bald": -1.0} and history[2]["add"] == {"Young": -2.5, "Bald": 1.0}
@@ -115,8 +117,8 @@ def test_reference_files_can_be_edited(edit, person, space, tmp_path):
     torch.save(coefficients(person)[None], tmp_path / "ref" / "w2wmodel.pt")
     edit("--add", "Young=1", "--no-images", identity="ref")
     edit("--add", "Young=1", "--no-images")
-    assert (coefficients(tmp_path / "ref_edit.safetensors") == coefficients(tmp_path / "person-7_edit.safetensors")).all()
-    with safe_open(tmp_path / "ref_edit.safetensors", "pt") as file:
+    assert (coefficients(tmp_path / "ref_Young+1.safetensors") == coefficients(tmp_path / "person-7_Young+1.safetensors")).all()
+    with safe_open(tmp_path / "ref_Young+1.safetensors", "pt") as file:
         assert file.metadata()["w2w.space"] == json.loads((space / "space.json").read_text())["hash"]
 
 
@@ -124,21 +126,22 @@ def test_reference_files_can_be_edited(edit, person, space, tmp_path):
 def test_the_edited_persons_lora(w2w, edit, world, space, tmp_path, form):
     """The LoRA is the edited person for a whole run."""
     edit("--add", "Young=3", "--lora", form, "-s", 5, "--inject-at", 1000)
-    (lora,) = tmp_path.glob("person-7_edit_lora*")
+    (lora,) = tmp_path.glob("person-7_Young+3_lora*")
     w2w("render", lora, *world.options[:4], "--steps", 3, "-s", 5, "-o", "lora.png")
-    difference = np.abs(pixels(tmp_path / "lora.png") - pixels(tmp_path / "person-7_edit_p1_s5.png"))
+    difference = np.abs(pixels(tmp_path / "lora.png") - pixels(tmp_path / "person-7_Young+3_p1_s5.png"))
     assert difference.max() <= 8 and difference.mean() < 0.5, "f16 factors"
 
 
 def test_the_whole_run_is_what_render_draws(w2w, edit, person, world, space, tmp_path):
     edit("--add", "Young=3", "-s", 5, "--inject-at", 1000)
-    for identity, name in ((person, "before"), ("person-7_edit.safetensors", "edit")):
+    for identity, name in ((person, "Young+3_before"), ("person-7_Young+3.safetensors", "Young+3")):
         w2w("render", identity, "--model", world.model, "--space", space, "--steps", 3, "-s", 5, "-o", f"{name}.png")
         assert (pixels(tmp_path / f"{name}.png") == pixels(tmp_path / f"person-7_{name}_p1_s5.png")).all()
 
 
-@pytest.mark.parametrize("picture", ["person-7_before_p1_s5.png", "person-7_edit-1_p1_s5.png", "person-7_edit_sheet.png"])
+@pytest.mark.parametrize("picture", ["Young-2..+3_without-Male_before_p1_s5", "Young-2_without-Male_p1_s5", "Young-2..+3_without-Male_sheet"])
 def test_inspect_prints_the_command_that_makes_each_picture_again(w2w, edit, tmp_path, picture):
+    picture = f"person-7_Bald+0.5_{picture}.png"
     edit("--sweep", "Young=-2:3:2", "--add", "Bald=0.5", "--without", "Male", "--sequential", "--inject-at", 700.5,
          "--components", 9, "-s", "5,6", "-p", "a person", "-p", "it's", "-n", "man", "--sampler", "Euler a", "-o", "first")
     command = json.loads(w2w("inspect", tmp_path / "first" / picture, "--json").stdout)["files"][0]["facts"]["command"]
@@ -160,15 +163,24 @@ def test_the_same_command_gives_the_same_bytes_anywhere(edit, tmp_path):
 
 def test_output_names_one_file(edit, tmp_path):
     edit("--add", "Young=1", "-s", 5, "-o", "anna.safetensors")
-    assert written(tmp_path) == ["anna.safetensors", "anna_before_p1_s5.png", "anna_edit_p1_s5.png", "anna_edit_sheet.png"]
+    assert written(tmp_path) == ["anna.safetensors", *(f"anna_Young+1_{rest}.png" for rest in ("before_p1_s5", "p1_s5", "sheet"))]
     edit("--sweep", "Young=1:2:2", "-s", 5, "-o", "sweep.png")
-    assert "sweep.png" in written(tmp_path) and "sweep_edit-1.safetensors" in written(tmp_path)
+    assert "sweep.png" in written(tmp_path) and "sweep_Young+1.safetensors" in written(tmp_path)
 
 
 def test_existing_files_are_refused_before_any_work(edit, tmp_path):
-    (tmp_path / "person-7_edit_sheet.png").write_text("mine")
+    (tmp_path / "person-7_Young+1_sheet.png").write_text("mine")
     assert "--force" in edit("--add", "Young=1", code=1).stderr
-    assert written(tmp_path) == ["person-7_edit_sheet.png"]
+    assert written(tmp_path) == ["person-7_Young+1_sheet.png"]
+
+
+def test_experiments_in_one_folder_have_names_of_their_own(edit, tmp_path):
+    """Also strengths that differ in their fifth digit, attributes with signs in their names, and many of them."""
+    for how in (["--add", "Young=1"], ["--add", "Young=2"], ["--add", "Young=1", "--without", "Bald"], ["--add", "Young=1", "--raw"],
+                ["--add", "Young=1", "--add", "Bald=-0.25"], ["--sweep", "Bald=1:1.00002:3"]):
+        edit(*how, "--no-images")
+    assert written(tmp_path) == sorted(f"person-7_{name}.safetensors" for name in (
+        "Young+1", "Young+2", "Young+1_without-Bald", "Young+1_raw", "Young+1_Bald-0.25", "Bald+1", "Bald+1.00001", "Bald+1.00002"))
 
 
 REFUSED = [

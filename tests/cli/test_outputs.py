@@ -197,7 +197,7 @@ def test_skip_existing_leaves_what_is_there_and_makes_the_rest(w2w, world, tmp_p
 
 @pytest.mark.parametrize("command, first", [
     (["render", "person-7.safetensors", "-s", "1,2"], "person-7_p1_s1.png"),
-    (["edit", "person-7.safetensors", "--add", "Male=1", "-s", 1], "person-7_edit.safetensors"),
+    (["edit", "person-7.safetensors", "--add", "Male=1", "-s", 1], "person-7_Male+1.safetensors"),
     (["interpolate", "person-7.safetensors", "person-7.safetensors", "--points", 2, "-s", 1], "person-7-to-person-7_01_p1_s1.png"),
     (["export", "person-7.safetensors"], "person-7_lora.safetensors"),
     (["export", "person-7.safetensors", "--format", "peft"], "person-7_lora"),

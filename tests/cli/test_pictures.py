@@ -1,6 +1,7 @@
 """`sample` and `render`: what they write, what they print, what they refuse."""
 import json
 import os
+import re
 import resource
 import shlex
 import shutil
@@ -265,11 +266,73 @@ def test_interrupted_work_leaves_whole_files_only(w2w, world, tmp_path):
     start = time.monotonic()
     _, messages = run.communicate(timeout=60)
     assert run.returncode == 130 and "interrupted" in messages
+    drawn = re.search(r"drew seed (\d+)", messages)[1]
+    assert f"hint: the same command with --skip-existing --seed {drawn} makes the rest" in messages
     assert time.monotonic() - start < 30
     assert told.read_text().startswith("out/person-1.safetensors\nout/person-1_p1_s")
     assert sorted(told.read_text().splitlines()) == sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "out").iterdir())
     for path in (tmp_path / "out").iterdir():
         pixels(path) if path.suffix == ".png" else load_file(path)
+
+
+def test_a_sheet_of_people(sample, w2w, world, tmp_path):
+    """One picture each: a grid. Several: people are the columns."""
+    done = json.loads(sample("--count", 5, "--identity-seed", 3, "-s", 1, "--sheet", "--json").stdout)
+    assert done["outputs"][-1]["path"] == "person-3_and_4_more_sheet.png" and done["outputs"][-1]["kind"] == "sheet"
+    sheet = pixels(tmp_path / "person-3_and_4_more_sheet.png")
+    assert 2 * 192 < sheet.shape[0] < 3 * 192 and 3 * 192 < sheet.shape[1] < 4 * 192
+    people = [f"person-{i}.safetensors" for i in (3, 4, 5)]
+    w2w("render", *people, *world.options, "-s", "1,2", "-p", "a", "-p", "b", "--grid", "-o", "out/all.png")
+    sheet = pixels(tmp_path / "out/all.png")
+    assert 4 * 192 < sheet.shape[0] < 5 * 192 and 3 * 192 < sheet.shape[1] < 5 * 192
+    assert len(list((tmp_path / "out").glob("person-4_p?_s?.png"))) == 4, "the pictures have their own names beside it"
+    for person, column in ((3, 0), (4, 1), (5, 2)):
+        for row, name in enumerate(("p1_s1", "p1_s2", "p2_s1", "p2_s2")):
+            left, top = place_of(pixels(tmp_path / f"out/person-{person}_{name}.png"), sheet)
+            assert left * 3 // sheet.shape[1] == column and top * 4 // sheet.shape[0] == row
+    command = json.loads(w2w("inspect", "out/all.png", "--json").stdout)["files"][0]["facts"]["command"]
+    w2w(*shlex.split(command)[1:], "-o", "again/all.png")
+    assert (tmp_path / "again/all.png").read_bytes() == (tmp_path / "out/all.png").read_bytes()
+
+
+def place_of(picture, sheet):
+    """Where the picture is on the sheet, enlarged by torch."""
+    planes = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float()
+    large = torch.nn.functional.interpolate(planes, scale_factor=3, mode="bicubic").round().clamp(0, 255)[0].permute(1, 2, 0).numpy().astype(int)
+    height, width = large.shape[:2]
+    for top, left in zip(*np.where((sheet[:1 - height, :1 - width] == large[0, 0]).all(axis=2))):
+        if (sheet[top:top + height, left:left + width] == large).all():
+            return left, top
+    raise AssertionError("the picture is not on the sheet")
+
+
+def test_a_sheet_needs_pictures_that_one_can_look_at(sample, tmp_path):
+    assert "--no-images draws none" in sample("--sheet", "--no-images", code=2).stderr
+    assert "at most 1000 pictures, found 1002" in sample("--count", 501, "-s", "1,2", "--sheet", code=2).stderr
+    assert not list(tmp_path.glob("person*"))
+
+
+def test_another_prompt_in_the_same_folder(w2w, world, person, tmp_path):
+    def render(*arguments, **options):
+        return names(w2w("render", person, *world.options, "-s", 1, *arguments, **options))
+    assert render() == ["person-7_p1_s1.png"]
+    assert render("-p", "sks person, on the Beach!") == ["person-7_p1_s1_on-the-Beach.png"]
+    assert "person-7_p1_s1_on-the-Beach.png" in w2w("render", person, *world.options, "-s", 1, "-p", "sks person, on the Beach!", code=1).stderr
+    assert render("-p", "sks person at sea", "--no-metadata") == ["person-7_p1_s1_at-sea.png"]
+    assert render("-p", "sks person at sea", "--force") == ["person-7_p1_s1.png"]
+    w2w("render", person, *world.options, "-s", 1, "-p", "sks person at sea", code=1)
+    assert render("-p", "sks person at sea", "--number") == ["person-7-2_p1_s1.png"]
+    assert render("-p", "sks person at sea", "--number", "-o", "x.png") == ["x.png"]
+    assert render("-p", "sks person at sea", "--number", "-o", "x.png") == ["x-2.png"]
+    assert "cannot be combined" in w2w("render", person, *world.options, "--number", "--force", code=2).stderr
+
+
+def test_numbered_people(sample, tmp_path):
+    """All outputs of a person get one number, the first that is free for all of them."""
+    (tmp_path / "person-8-2_p1_s1.png").write_bytes(b"")
+    sample("--identity-seed", 7, "--count", 2, "-s", 1)
+    found = names(sample("--identity-seed", 7, "--count", 2, "-s", 1, "--number"))
+    assert found == ["person-7-2.safetensors", "person-7-2_p1_s1.png", "person-8-3.safetensors", "person-8-3_p1_s1.png"]
 
 
 def test_a_picture_of_no_numbers_is_a_failure(w2w, world, tmp_path):

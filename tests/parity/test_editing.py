@@ -69,8 +69,8 @@ def test_pictures_before_and_after(case, w2w, tmp_path, inject_at):
     before, _ = case.theirs(6, -1)
     assert len(seen) == STEPS + 1 and len(set(seen)) == STEPS
     case.ours(w2w, tmp_path / "out", "--add", "Young=6", "--inject-at", inject_at)
-    assert_same_picture(tmp_path / "out" / f"me_before_p1_s{SEED}.png", before)
-    assert_same_picture(tmp_path / "out" / f"me_edit_p1_s{SEED}.png", after)
+    assert_same_picture(tmp_path / "out" / f"me_Young+6_before_p1_s{SEED}.png", before)
+    assert_same_picture(tmp_path / "out" / f"me_Young+6_p1_s{SEED}.png", after)
     change = np.abs(before.astype(int) - after).mean()
     print(f"mean change {change:.2f}")
     assert change == 0 if inject_at == 0 else change > 0.3, "the edit must change the picture"
@@ -83,7 +83,7 @@ def test_between_repeated_timesteps(case, w2w, tmp_path, inject_at):
     after, seen = case.theirs(6, inject_at)
     assert seen.count(925) == 2 and sum(t > inject_at for t in seen) in (1, 3)
     case.ours(w2w, tmp_path / "out", "--add", "Young=6", "--inject-at", inject_at)
-    assert_same_picture(tmp_path / "out" / f"me_edit_p1_s{SEED}.png", after)
+    assert_same_picture(tmp_path / "out" / f"me_Young+6_p1_s{SEED}.png", after)
 
 
 @pytest.mark.parametrize("sampler, scheduler, config", [
@@ -99,19 +99,19 @@ def test_with_other_samplers(case, w2w, tmp_path, name, sampler, scheduler, conf
     case = case(name)
     make = lambda: scheduler.from_pretrained(case.model.folder / "scheduler", **config)
     case.ours(w2w, tmp_path / "out", "--add", "Young=6", "--inject-at", 700, "--sampler", sampler)
-    for kind, strength in (("before", 0), ("edit", 6)):
+    for kind, strength in (("_before", 0), ("", 6)):
         expected, _ = case.theirs(strength, 700, make())
-        assert_same_picture(tmp_path / "out" / f"me_{kind}_p1_s{SEED}.png", expected)
+        assert_same_picture(tmp_path / "out" / f"me_Young+6{kind}_p1_s{SEED}.png", expected)
 
 
 def test_a_sweep_is_its_edits(case, w2w, tmp_path):
     """Every picture of a sweep is what diffusers draws of that strength alone; the steps above T were run once."""
     case = case()
     done = json.loads(case.ours(w2w, tmp_path / "out", "--sweep", "Young=-4:4:3", "--inject-at", 700, "--json").stdout)
-    for i, strength in enumerate((-4, 0, 4), start=1):
+    for strength in (-4, 0, 4):
         expected, seen = case.theirs(strength, 700)
-        assert_same_picture(tmp_path / "out" / f"me_edit-{i}_p1_s{SEED}.png", expected)
-        found = load_file(tmp_path / "out" / f"me_edit-{i}.safetensors")["coefficients"]
+        assert_same_picture(tmp_path / "out" / f"me_Young{strength:+}_p1_s{SEED}.png", expected)
+        found = load_file(tmp_path / "out" / f"me_Young{strength:+}.safetensors")["coefficients"]
         np.testing.assert_allclose(found, case.start.double().numpy() + strength * case.unit, rtol=0, atol=1e-6)
     shared = sum(t > 700 for t in seen)
     assert shared == 9 and len(seen) == 31

@@ -41,7 +41,7 @@ def test_one_example_of_each_command(w2w, tmp_path):
     listed = re.findall(r"^  (\w+)  ", w2w("--help").stdout.split("\nCommands\n")[1], re.M)
     assert listed and sorted(line.split()[1] for line in text.splitlines()) == sorted(listed)
     run_commands(w2w, text)
-    assert {"snow.png", "back.safetensors", "people/photo_edit_sheet.png", "people/person-7_lora.safetensors", "alien/alien_00_0.safetensors"} <= {
+    assert {"snow.png", "back.safetensors", "people/photo_Beard+2_sheet.png", "people/person-7_lora.safetensors", "alien/alien_00_0.safetensors"} <= {
         str(path.relative_to(tmp_path)) for path in tmp_path.glob("**/*.*")}
 
 
@@ -61,7 +61,7 @@ def test_your_own_space(w2w, tmp_path):
     run_commands(w2w, commands)
     w2w("space", "verify", "aliens/space")
     assert {"directions.safetensors", "space.json"} <= {p.name for p in (tmp_path / "aliens/space").iterdir()}
-    assert (tmp_path / "aliens/edit/person-5_edit_sheet.png").exists()
+    assert (tmp_path / "aliens/edit/person-5_Violet-1.5..+1.5_sheet.png").exists()
     pictures_exist(text)
 
 

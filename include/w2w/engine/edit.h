@@ -39,10 +39,17 @@ struct Edit {
 /// One edited person of a run.
 struct EditPoint {
   Edit edit;
-  std::string suffix;      ///< of its outputs: "_edit", in a sweep "_edit-3"
+  std::string name;        ///< for files: edit_name
   std::string heading;     ///< on the sheet
   Identity identity = {};  ///< the result
 };
+
+/// What an edit is called in the names of files: "Beard+2", "Bald+2_Beard-1_without-Male". Characters that
+/// are trouble in file names are dashes; of more than three attributes some are only counted. Strengths have
+/// `digits` significant digits.
+std::string edit_name(const Edit& edit, int digits = 4);
+/// Of all edits of a sweep: "Beard-2..+2".
+std::string sweep_name(const Edit& common, const std::vector<AttributeStrength>& sweep);
 
 /// One point, or with a sweep one for each of its strengths, added last.
 std::vector<EditPoint> points_of(const Edit& common, const std::vector<AttributeStrength>& sweep);

@@ -25,6 +25,9 @@ Metadata picture_metadata(const PictureFacts& facts);
 /// "w2w" alone, of the command that makes a contact sheet again; its pictures differ in prompt and seed.
 Metadata sheet_metadata(const PictureFacts& facts);
 
+/// The prompt in a picture's metadata; none if it carries none.
+std::optional<std::string> prompt_in(const Metadata& metadata);
+
 /// The arguments in a picture's metadata; none if it carries none.
 std::optional<std::vector<std::string>> arguments_in(const Metadata& metadata);
 

@@ -16,10 +16,11 @@ struct PictureSheet {
   std::vector<std::string> rows = {};     ///< labels at the left, one a row; or none
   /// Row by row: u8 [H, W, 3], all of one size; an undefined tensor leaves its place empty.
   std::vector<std::vector<at::Tensor>> cells = {};
+  std::vector<std::vector<std::string>> captions = {};  ///< below the pictures, row by row; or none
 };
 
 /// The sheet as a picture, u8 [height, width, 3]; the same sheet gives the same bytes. Error(failure) without
-/// a picture, when sizes differ, or when there are more labels than rows or columns.
+/// a picture, when sizes differ, or when there are more texts than places for them.
 at::Tensor draw_sheet(const PictureSheet& sheet);
 
 }  // namespace w2w

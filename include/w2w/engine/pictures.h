@@ -46,8 +46,7 @@ class PicturePlan {
   size_t size() const { return prompts_.size() * seeds_.size(); }
   /// What is to be drawn, prompt by prompt, seed by seed.
   std::vector<TextToImageOptions> pictures() const;
-  /// What tells pictures()[index] from the others on a sheet: "seed 5", after the prompt if there are
-  /// several.
+  /// What tells pictures()[index] from the others on a sheet: its prompt, its seed, or both.
   std::string label(size_t index) const;
 
  private:

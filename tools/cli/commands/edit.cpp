@@ -92,7 +92,7 @@ class EditRun {
     const auto directions = source.directions(points_.front().edit.attributes(), run_);
     for (auto& point : points_) {
       point.identity = edited_person(original_, point.edit, directions, source, space_, run_);
-      people_.push_back(person(point.edit, source_.stem + point.suffix));
+      people_.push_back(person(point.edit, source_.stem + "_" + point.name));
     }
   }
 
@@ -119,24 +119,27 @@ class EditRun {
       pictures = pictures_->planned(stem);
     }
     for (const auto& point : points_) {
-      std::vector<PlannedOutput> outputs = {{"coefficients", stem, point.suffix + ".safetensors"}};
-      if (options_.lora) outputs.push_back({"lora", stem, point.suffix + lora_suffix(*options_.lora)});
+      const auto name = "_" + point.name;
+      std::vector<PlannedOutput> outputs = {{"coefficients", stem, name + ".safetensors"}};
+      if (options_.lora) outputs.push_back({"lora", stem, name + lora_suffix(*options_.lora)});
       for (const auto& picture : pictures)
-        outputs.push_back({"picture", stem, point.suffix + picture.suffix});
+        outputs.push_back({"picture", stem, name + picture.suffix, picture.prompt});
       outputs_.add(std::move(outputs));
     }
     std::vector<PlannedOutput> of_original;
-    for (const auto& picture : pictures) of_original.push_back({"picture", stem, "_before" + picture.suffix});
-    if (pictures_) of_original.push_back({"sheet", stem, "_edit_sheet.png"});
+    const auto all = "_" + (options_.sweep ? sweep_name(options_.edit(), parse_sweep(*options_.sweep))
+                                           : points_.front().name);
+    for (const auto& picture : pictures)
+      of_original.push_back({"picture", stem, all + "_before" + picture.suffix, picture.prompt});
+    if (pictures_) of_original.push_back({"sheet", stem, all + "_sheet.png"});
     outputs_.add(std::move(of_original));
     outputs_.settle(options_.shared.output, options_.shared.existing(), run_);
   }
 
   void draw(Engine& engine, const std::vector<Lora>& edits) {
     engine.remark(pictures_->plan(), run_);
-    const Person before{source_.stem + "_before",
-                        {"render", source_.path},
-                        {{"identity", source_.path}, {"edit", Json::object()}}};
+    const Person before{
+        source_.stem, {"render", source_.path}, {{"identity", source_.path}, {"edit", Json::object()}}};
     const auto pictures = pictures_->plan().pictures();
     const auto original = engine.lora(original_);
     const auto of_original = outputs_[points_.size()];

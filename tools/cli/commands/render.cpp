@@ -14,7 +14,16 @@ namespace {
 struct RenderOptions {
   SharedOptions shared;
   std::vector<std::string> identities;
+  bool sheet = false;
 };
+
+/// The command, for the sheet.
+Person maker_of(const RenderOptions& options) {
+  Person maker{"", {"render"}, {{"identities", options.identities}}};
+  maker.arguments.insert(maker.arguments.end(), options.identities.begin(), options.identities.end());
+  maker.arguments.emplace_back("--sheet");
+  return maker;
+}
 
 void run_render(const RenderOptions& options, Reporter& reporter) {
   check_shared_options(options.shared);
@@ -33,17 +42,27 @@ void run_render(const RenderOptions& options, Reporter& reporter) {
   const PictureOutputs pictures(options.shared, space ? space->data().defaults : SpaceDefaults(), reporter);
   OutputPlan outputs;
   for (const auto& person : people) outputs.add(pictures.planned(person.stem));
+  if (options.sheet) outputs.add({pictures.planned_sheet(people.front().stem, people.size())});
   outputs.settle(options.shared.output, options.shared.existing(), run);
 
   auto engine = open_engine(options.shared, std::move(space), run);
   engine.remark(pictures.plan(), run);
   const size_t each = pictures.plan().size();
+  const OutputPath* sheet = options.sheet ? &outputs[people.size()].at("sheet") : nullptr;
+  if (sheet && options.shared.leaves(*sheet)) sheet = nullptr;
+  PeopleOnSheet on_sheet;
   for (size_t i = 0; i < people.size(); ++i) {
     run.check_stop();
     const auto& [path, stem, coefficients, bytes] = people[i];
-    pictures.draw(engine, engine.lora(people[i]), {stem, {"render", path}, {{"identity", path}}},
-                  outputs[i].all(), i * each, people.size() * each);
+    const auto lora = engine.lora(people[i]);
+    const Person person{stem, {"render", path}, {{"identity", path}}};
+    const size_t before = i * each, total = people.size() * each;
+    if (sheet)
+      on_sheet.add(stem, pictures.draw_all(engine, lora, person, outputs[i].all(), before, total));
+    else
+      pictures.draw(engine, lora, person, outputs[i].all(), before, total);
   }
+  if (sheet) pictures.write_sheet(*sheet, on_sheet.sheet(pictures.plan()), engine, maker_of(options));
 }
 
 }  // namespace
@@ -55,7 +74,8 @@ void add_render(App& app) {
        "draw pictures of saved people",
        "IDENTITY...",
        {{"w2w render person-7.safetensors", "a picture of person 7"},
-        {"w2w render person-*.safetensors -p 'sks person in the snow' -s 5", "all of them in the same scene"},
+        {"w2w render person-*.safetensors -p 'sks person in the snow' -p 'sks person at night' -s 5 --sheet",
+         "all of them in two scenes, also beside each other on one sheet"},
         {"w2w render lora.safetensors -m stablediffusionapi/realistic-vision-v51",
          "a LoRA file on the real model"},
         {"w2w render person-7.safetensors --sampler 'DPM++ 2M Karras' --steps 25", "with another sampler"}}},
@@ -63,6 +83,7 @@ void add_render(App& app) {
   add_arguments(parser, "IDENTITY", options->identities,
                 "coefficient file (.safetensors, .pt), LoRA file, or PEFT folder")
       ->required();
+  add_sheet_option(parser, options->sheet);
   add_drawing_options(parser, options->shared);
 }
 

@@ -26,7 +26,7 @@ struct SampleArguments {
   std::optional<double> spread;
   std::string identity_seed = drawn_seed;
   std::optional<LoraFormat> lora;
-  bool no_images = false;
+  bool no_images = false, sheet = false;
   int64_t together = 1;
 };
 
@@ -43,18 +43,37 @@ class SampleRun {
 
   void run() {
     plan();
-    if (pictures_ || arguments_.lora) engine_.emplace(open_engine(arguments_.shared, space_, run_));
-    if (pictures_) engine_->remark(pictures_->plan(), run_);
-    const auto group = static_cast<size_t>(pictures_ ? arguments_.together : 1);
-    for (size_t first = 0; first < outputs_.people(); first += group) {
-      run_.check_stop();
-      const size_t end = std::min(first + group, outputs_.people());
-      if (is_finished(first, end)) continue;
-      end - first == 1 ? make(first) : make_together(first, end);
+    try {
+      make_all();
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::interrupted) throw;
+      throw Error(ErrorKind::interrupted, error.what(), how_to_go_on());
     }
   }
 
  private:
+  void make_all() {
+    if (pictures_ || arguments_.lora) engine_.emplace(open_engine(arguments_.shared, space_, run_));
+    if (pictures_) engine_->remark(pictures_->plan(), run_);
+    const auto group = static_cast<size_t>(pictures_ ? arguments_.together : 1);
+    for (size_t first = 0; first < count(); first += group) {
+      run_.check_stop();
+      const size_t end = std::min(first + group, count());
+      if (!sheet_ && is_finished(first, end)) continue;
+      end - first == 1 ? make(first) : make_together(first, end);
+    }
+    if (sheet_) pictures_->write_sheet(*sheet_, on_sheet_.sheet(pictures_->plan()), *engine_, maker());
+  }
+
+  /// With the seeds that were drawn, so that the same people and pictures come.
+  std::string how_to_go_on() const {
+    std::string words = "--skip-existing";
+    if (arguments_.identity_seed == drawn_seed) words += fmt::format(" --identity-seed {}", first_seed_);
+    if (pictures_ && arguments_.shared.seed == drawn_seed)
+      words += fmt::format(" --seed {}", pictures_->plan().seeds().front());
+    return "the same command with " + words + " makes the rest";
+  }
+
   /// Names everything and refuses what cannot be written, before any work.
   void plan() {
     const auto& shared = arguments_.shared;
@@ -75,8 +94,17 @@ class SampleRun {
       }
       outputs_.add(std::move(outputs));
     }
+    if (arguments_.sheet) {
+      if (!pictures_) throw Error(ErrorKind::usage, "--sheet shows pictures, and --no-images draws none");
+      outputs_.add({pictures_->planned_sheet(name_of(first_seed_), count())});
+    }
     outputs_.settle(shared.output, shared.existing(), run_);
+    if (!arguments_.sheet) return;
+    const auto& sheet = outputs_[count()].at("sheet");
+    if (!shared.leaves(sheet)) sheet_ = sheet;
   }
+
+  size_t count() const { return static_cast<size_t>(arguments_.count); }
 
   uint64_t seed_of(size_t index) const { return first_seed_ + index; }
 
@@ -88,12 +116,25 @@ class SampleRun {
             {{"identity_seed", seed}}};
   }
 
+  /// The command, for the sheet.
+  Person maker() const {
+    auto maker = person_of(0);
+    maker.arguments.insert(maker.arguments.end(), {"--count", std::to_string(count()), "--sheet"});
+    maker.facts["count"] = count();
+    return maker;
+  }
+
   void make(size_t index) {
     const auto identity = write_person(index);
     if (!pictures_) return;
-    const size_t each = pictures_->plan().size();
-    pictures_->draw(*engine_, engine_->lora(identity), person_of(index), outputs_[index].all("picture"),
-                    index * each, outputs_.people() * each);
+    const size_t each = pictures_->plan().size(), before = index * each, total = count() * each;
+    const auto paths = outputs_[index].all("picture");
+    const auto lora = engine_->lora(identity);
+    const auto person = person_of(index);
+    if (sheet_)
+      on_sheet_.add(person.stem, pictures_->draw_all(*engine_, lora, person, paths, before, total));
+    else
+      pictures_->draw(*engine_, lora, person, paths, before, total);
   }
 
   /// Of several people: each of their pictures in one batch.
@@ -102,7 +143,7 @@ class SampleRun {
     for (size_t i = first; i < end; ++i) people.push_back(write_person(i));
     const auto wanted = pictures_->plan().pictures();
     std::vector<std::vector<Picture>> drawn;  // by picture, then by person
-    const auto total = static_cast<int64_t>(outputs_.people() * wanted.size());
+    const auto total = static_cast<int64_t>(count() * wanted.size());
     for (const auto& picture : wanted) {
       const auto count = static_cast<int64_t>(people.size());
       const auto before =
@@ -117,7 +158,12 @@ class SampleRun {
     for (size_t i = first; i < end; ++i) {
       const auto paths = outputs_[i].all("picture");
       const auto person = person_of(i);
-      for (size_t p = 0; p < drawn.size(); ++p) pictures_->write(paths[p], drawn[p][i - first], person);
+      std::vector<at::Tensor> pixels;
+      for (size_t p = 0; p < drawn.size(); ++p) {
+        pictures_->write(paths[p], drawn[p][i - first], person);
+        pixels.push_back(drawn[p][i - first].pixels);
+      }
+      if (sheet_) on_sheet_.add(person.stem, std::move(pixels));
     }
   }
 
@@ -156,7 +202,9 @@ class SampleRun {
   SampleOptions options_;
   uint64_t first_seed_ = 0;
   std::optional<PictureOutputs> pictures_;
-  OutputPlan outputs_;
+  OutputPlan outputs_;               ///< of each person, then of the sheet
+  std::optional<OutputPath> sheet_;  ///< where one is to be made
+  PeopleOnSheet on_sheet_;
   std::optional<Engine> engine_;  ///< where a picture or a LoRA is wanted
 };
 
@@ -168,7 +216,7 @@ void add_sample(App& app) {
       {"sample",
        "sample people who do not exist",
        "",
-       {{"w2w sample --count 4 -o people", "four new people, with a picture of each"},
+       {{"w2w sample --count 8 --identity-seed 7 --sheet", "eight new people, and all of them on one sheet"},
         {"w2w sample --identity-seed 7 -s 1-3", "person 7 three times, with three noise seeds"},
         {"w2w sample --identity-seed 7 -p 'sks person on the beach' -p 'sks person at night'",
          "in two scenes"},
@@ -192,6 +240,7 @@ void add_sample(App& app) {
              "the space's)");
   add_lora_option(parser, options->lora, "write each person as a LoRA too");
   add_switch(parser, "--no-images", options->no_images, "write no pictures");
+  add_sheet_option(parser, options->sheet);
   add_integer(
       parser, "--together", options->together, {1, 4096},
       "people per batch; faster on large GPUs or small pictures, needs more memory; results differ by "

@@ -12,6 +12,8 @@
 #include "w2w/base/atomic_folder.h"
 #include "w2w/base/error.h"
 #include "w2w/base/run.h"
+#include "w2w/engine/picture_metadata.h"
+#include "w2w/io/image.h"
 #include "w2w/lora/formats.h"
 
 namespace w2w::cli {
@@ -89,7 +91,8 @@ void check_existing(const fs::path& path, bool is_file, Existing existing) {
     throw Error(ErrorKind::failure, fmt::format("{} ({})", what, path.string()), hint);
   };
   if (existing == Existing::refuse)
-    refuse("the output exists already", "pass --force to replace it, or choose another -o");
+    refuse("the output exists already",
+           "--force replaces it, --skip-existing leaves it, --number adds a new one, or choose another -o");
   if (is_folder(path) && is_file) refuse("the output is a folder, expected a file", "choose another -o");
   if (existing == Existing::replace && is_folder(path) && !is_peft_folder_alone(path))
     refuse("the output is a folder that holds other files", "--force replaces LoRAs only; choose another -o");
@@ -107,6 +110,60 @@ void check_different(const std::vector<OutputPath>& paths) {
               "give every identity and seed once");
 }
 
+bool is_taken(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(fs::symlink_status(path, error));
+}
+
+/// `path` with the words of a prompt in front of its extension: "sks person on the beach" gives
+/// "_on-the-beach".
+fs::path with_words(const fs::path& path, std::string prompt) {
+  static const std::string person = "sks person";
+  if (const auto at = prompt.find(person); at != std::string::npos) prompt.erase(at, person.size());
+  constexpr size_t longest = 40;
+  std::string words;
+  for (const char c : prompt) {
+    if (std::isalnum(static_cast<unsigned char>(c)) || (c & 0x80) != 0)
+      words += c;
+    else if (!words.empty() && words.back() != '-')
+      words += '-';
+    if (c == ' ' && words.size() > longest) break;
+  }
+  while (words.ends_with('-')) words.pop_back();
+  auto name = path.stem().string() + "_" + (words.empty() ? "prompt" : words) + path.extension().string();
+  return path.parent_path() / name;
+}
+
+/// Whether a picture is there that says that it was drawn with another prompt.
+bool shows_another(const fs::path& path, const std::string& prompt) {
+  if (!is_taken(path) || is_folder(path)) return false;
+  try {
+    const auto found = prompt_in(read_image(path).text);
+    return found && *found != prompt;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// Paths of which some exist, with the first number behind each stem under which none of that stem's does.
+/// `stems`: of each path, how its name begins.
+void number_taken(std::vector<OutputPath>& paths, const std::vector<std::string>& stems, const Run& run) {
+  std::map<std::string, std::vector<fs::path*>> groups;
+  for (size_t i = 0; i < paths.size(); ++i) groups[stems[i]].push_back(&paths[i].path);
+  for (const auto& [stem, group] : groups) {
+    run.check_stop();
+    const auto numbered = [&stem = stem](const fs::path& path, int64_t number) {
+      const auto rest = path.filename().string().substr(stem.size());
+      return number == 1 ? path : path.parent_path() / fmt::format("{}-{}{}", stem, number, rest);
+    };
+    int64_t number = 1;
+    while (std::any_of(group.begin(), group.end(),
+                       [&](auto* path) { return is_taken(numbered(*path, number)); }))
+      ++number;
+    for (auto* path : group) *path = numbered(*path, number);
+  }
+}
+
 }  // namespace
 
 std::vector<OutputPath> plan_outputs(const std::optional<std::string>& output,
@@ -117,16 +174,29 @@ std::vector<OutputPath> plan_outputs(const std::optional<std::string>& output,
   const auto* named = named_output(given, planned);
   if (!named) refuse_other_formats(given, planned);
   const fs::path folder = named ? given.parent_path() : given;
+  const bool one_stem = std::all_of(planned.begin(), planned.end(),
+                                    [&](const auto& one) { return one.stem == planned.front().stem; });
   std::vector<OutputPath> paths;
+  std::vector<std::string> stems;  // to be numbered
   paths.reserve(planned.size());
   for (const auto& one : planned) {
     run.check_stop();
-    const auto stem = named ? given.stem().string() : one.stem;
+    const auto stem = named && one_stem ? given.stem().string() : one.stem;
     paths.emplace_back(&one == named ? given : folder / (stem + one.suffix), existing == Existing::replace);
+    if (existing == Existing::number) stems.push_back(&one == named ? given.stem().string() : stem);
+  }
+  if (existing == Existing::refuse || existing == Existing::keep) {
+    for (size_t i = 0; i < paths.size(); ++i) {
+      const auto& [kind, stem, suffix, prompt] = planned[i];
+      auto& path = paths[i].path;
+      if (!prompt.empty() && &planned[i] != named && shows_another(path, prompt))
+        path = with_words(path, prompt);
+    }
   }
   check_different(paths);
   if (!folder.empty()) make_folder(folder);
   remove_leftovers(folder, run);
+  if (existing == Existing::number) number_taken(paths, stems, run);
   for (size_t i = 0; i < paths.size(); ++i) {
     run.check_stop();
     check_file_name(paths[i].path);

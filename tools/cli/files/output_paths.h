@@ -16,17 +16,21 @@ namespace w2w::cli {
 
 /// One file (or PEFT folder) a run is going to write: named STEM + SUFFIX in a folder.
 struct PlannedOutput {
-  std::string_view kind;  ///< a literal, as in --json: "coefficients", "picture", "lora", ...
-  std::string stem;       ///< the identity: "person-7"
-  std::string suffix;     ///< "_p1_s5.png"; its extension is what -o may name
+  std::string_view kind;    ///< a literal, as in --json: "coefficients", "picture", "lora", ...
+  std::string stem;         ///< the identity: "person-7"
+  std::string suffix;       ///< "_p1_s5.png"; its extension is what -o may name
+  std::string prompt = {};  ///< of a picture
 };
 
 /// The paths of `planned`, in order. Without `output` they lie in the current folder. `output` names the file
 /// itself when its extension is that of exactly one planned output of a kind (.png, .jpg and .jpeg all suit a
-/// picture or sheet, .safetensors and .pt coefficients); the others then lie beside it under its stem.
+/// picture or sheet, .safetensors and .pt coefficients); the others then lie beside it, under its stem where
+/// all have one stem.
 /// Otherwise `output` is a folder, made if absent. Errors: usage when two outputs would have one name, or for
 /// a file format that none of them has; failure when one exists (with Existing::refuse), would take the place
-/// of a folder of other things, or cannot be written. What killed runs left half there is removed.
+/// of a folder of other things, or cannot be written. A picture that exists and was drawn with another prompt
+/// is no such failure: the new one's name gets words of its prompt. What killed runs left half there is
+/// removed.
 std::vector<OutputPath> plan_outputs(const std::optional<std::string>& output,
                                      const std::vector<PlannedOutput>& planned, Existing existing,
                                      const Run& run = {});

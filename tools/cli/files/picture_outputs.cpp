@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "w2w/base/error.h"
+#include "w2w/engine/people_sheet.h"
 #include "w2w/io/image.h"
 
 namespace w2w::cli {
@@ -14,9 +16,20 @@ std::vector<PlannedOutput> PictureOutputs::planned(const std::string& stem) cons
   std::vector<PlannedOutput> outputs;
   for (size_t prompt = 1; prompt <= plan_.prompts().size(); ++prompt) {
     for (const auto seed : plan_.seeds())
-      outputs.push_back({"picture", stem, fmt::format("_p{}_s{}.png", prompt, seed)});
+      outputs.push_back(
+          {"picture", stem, fmt::format("_p{}_s{}.png", prompt, seed), plan_.prompts()[prompt - 1]});
   }
   return outputs;
+}
+
+PlannedOutput PictureOutputs::planned_sheet(const std::string& first, size_t people) const {
+  if (people * plan_.size() > most_on_a_sheet) {
+    throw Error(ErrorKind::usage,
+                fmt::format("--sheet: a sheet shows at most {} pictures, found {}", most_on_a_sheet,
+                            people * plan_.size()),
+                "draw fewer people, prompts or seeds at once, or leave out --sheet");
+  }
+  return {"sheet", first, people > 1 ? fmt::format("_and_{}_more_sheet.png", people - 1) : "_sheet.png"};
 }
 
 void PictureOutputs::draw(Engine& engine, const Lora& lora, const Person& person,
@@ -80,6 +93,12 @@ void PictureOutputs::write_sheet(const OutputPath& output, const PictureSheet& s
   more["width"] = pixels.size(1);
   more["height"] = pixels.size(0);
   reporter_.output(output.path, "sheet", std::move(more));
+}
+
+PictureSheet PeopleOnSheet::sheet(const PicturePlan& plan) const {
+  std::vector<std::string> labels;
+  for (size_t i = 0; i < plan.size(); ++i) labels.push_back(plan.label(i));
+  return people_sheet(names, labels, pictures);
 }
 
 PictureFacts PictureOutputs::facts(const Person& person, const TextToImageOptions& picture,

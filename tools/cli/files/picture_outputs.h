@@ -42,6 +42,10 @@ class PictureOutputs {
   std::vector<at::Tensor> draw_all(Engine& engine, const Lora& lora, const Person& person,
                                    std::span<const OutputPath> paths, size_t before, size_t total) const;
 
+  /// The contact sheet of `people` people, named after the first. Error(usage) for more pictures than one can
+  /// look at.
+  PlannedOutput planned_sheet(const std::string& first, size_t people) const;
+
   /// Writes one picture that was drawn, with its metadata, beside the work that follows, and reports it.
   void write(const OutputPath& output, const Picture& picture, const Person& person) const;
   /// Writes a contact sheet of all pictures and reports it; `maker` stands for the command.
@@ -55,6 +59,18 @@ class PictureOutputs {
   const SharedOptions& shared_;
   Reporter& reporter_;
   PicturePlan plan_;
+};
+
+/// The people whose pictures come onto one sheet, in order.
+struct PeopleOnSheet {
+  std::vector<std::string> names;
+  std::vector<std::vector<at::Tensor>> pictures;
+
+  void add(std::string name, std::vector<at::Tensor> of_person) {
+    names.push_back(std::move(name));
+    pictures.push_back(std::move(of_person));
+  }
+  PictureSheet sheet(const PicturePlan& plan) const;
 };
 
 }  // namespace w2w::cli

@@ -10,8 +10,12 @@
 namespace w2w::cli {
 
 Existing OutputOptions::existing() const {
-  if (force && skip_existing) throw Error(ErrorKind::usage, "--force and --skip-existing cannot be combined");
-  return force ? Existing::replace : skip_existing ? Existing::keep : Existing::refuse;
+  if (force + skip_existing + number > 1)
+    throw Error(ErrorKind::usage, "--force, --skip-existing and --number cannot be combined");
+  return force           ? Existing::replace
+         : skip_existing ? Existing::keep
+         : number        ? Existing::number
+                         : Existing::refuse;
 }
 
 bool OutputOptions::leaves(const OutputPath& one) const {
@@ -27,6 +31,8 @@ void add_output_options(CLI::App& parser, OutputOptions& options) {
   group(add_switch(parser, "--force", options.force, "replace existing files"));
   group(add_switch(parser, "--skip-existing", options.skip_existing,
                    "leave existing files as they are and make the others"));
+  group(add_switch(parser, "--number", options.number,
+                   "keep existing files and give new ones the next free number: person-7-2.safetensors"));
   group(add_switch(parser, "--no-metadata", options.no_metadata, "do not write metadata into files"));
 }
 

@@ -14,14 +14,15 @@ enum class Existing {
   refuse,   ///< an error
   replace,  ///< --force
   keep,     ///< --skip-existing, and resumed runs: the writer leaves what exists
+  number,   ///< --number: new ones get the next free number
 };
 
 struct OutputOptions {
   std::optional<std::string> output;
-  bool force = false, skip_existing = false;
+  bool force = false, skip_existing = false, number = false;
   bool no_metadata = false;
 
-  /// Error(usage) for --force together with --skip-existing.
+  /// Error(usage) for two of --force, --skip-existing and --number.
   Existing existing() const;
   /// Whether --skip-existing leaves this output as it is.
   bool leaves(const OutputPath& output) const;
