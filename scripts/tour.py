@@ -46,7 +46,8 @@ def run(title, here, build):
 def people(here, build):
     """The sheet of the README, by the command below it there."""
     text = (ROOT / "README.md").read_text().split("(docs/sheet.png)", 1)[1]
-    program, *words = shlex.split(re.search(r"```\n(.*?)```", text, re.S)[1])
+    line = re.search(r"```\n(.*?)```", text, re.S)[1].replace("\\\n", " ")
+    program, *words = shlex.split(line)
     subprocess.run([build / Path(program).name, *words], cwd=here, check=True)
     (sheet,) = here.glob("scenes/*_sheet.png")
     Image.open(sheet).save(ROOT / "docs/sheet.png", optimize=True)
