@@ -40,9 +40,10 @@ Inverter::Inverter(Engine& engine, InversionOptions options, PictureFitting fitt
   for (const auto& remark : engine.model().remarks(inversion_.options().prompt, false)) run.warn(remark);
 }
 
-int64_t Inverter::picture_side() const {
+int64_t Inverter::picture_side(bool masked) const {
   const auto [width, height] = inversion_.picture_size();
-  return std::max(width, height);
+  constexpr int64_t zoom = 4;
+  return std::max(width, height) * (masked ? zoom : 1);
 }
 
 std::unique_ptr<InversionRun> Inverter::start(const std::vector<PersonPicture>& pictures, const Run& run) {
@@ -107,7 +108,9 @@ Identity InversionRun::person() const {
                                 {"steps", options.steps},
                                 {"lr", options.learning_rate},
                                 {"weight_decay", options.weight_decay},
-                                {"batch", options.batch * options.accumulate}});
+                                {"batch", options.batch * options.accumulate},
+                                {"prior", options.prior},
+                                {"loss", std::stod(fmt::format("{:.6g}", usual_))}});
   return person;
 }
 
@@ -123,6 +126,21 @@ Picture InversionRun::preview(int64_t denoising_steps, const Run& run) const {
   picture.height = options.height;
   picture.seed = options.seed;
   return inverter_.engine_.draw(space.lora(inverter_.inversion_.coefficients(state())), picture, run);
+}
+
+PictureSheet InversionRun::sheet(const at::Tensor& found) const {
+  constexpr size_t most = 5;
+  PictureSheet sheet;
+  sheet.cells.emplace_back();
+  for (size_t i = 0; i < std::min(pictures_.size(), most); ++i) {
+    const auto pixels = pictures_[i].image.add(1).mul(127.5).round().clamp(0, 255).to(at::kByte);
+    sheet.cells.back().push_back(pixels.permute({1, 2, 0}));
+    sheet.columns.push_back(names_[i]);
+  }
+  if (pictures_.size() > most) sheet.note = fmt::format("and {} more pictures", pictures_.size() - most);
+  sheet.cells.back().push_back(found);
+  sheet.columns.emplace_back("found");
+  return sheet;
 }
 
 std::string InversionRun::loss_table() const {

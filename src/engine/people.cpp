@@ -64,6 +64,16 @@ Identity between(const Space& space, const Identity& from, const Identity& to, d
   return person;
 }
 
+std::optional<double> typicality(const Space& space, const at::Tensor& coefficients) {
+  const auto& data = space.data();
+  if (!data.projections.defined() && !data.projection_mean.defined()) return {};
+  const auto& [mean, std] = space.projection_statistics();
+  const auto known = std::min(coefficients.numel(), std.numel());
+  const auto z =
+      (coefficients.narrow(0, 0, known).to(at::kDouble) - mean.narrow(0, 0, known)) / std.narrow(0, 0, known);
+  return z.square().mean().sqrt().item<double>();
+}
+
 std::vector<NamedNeighbour> nearest(const Space& space, const Identity& person,
                                     const std::optional<int64_t>& count, const Run& run) {
   constexpr int64_t usual = 10;

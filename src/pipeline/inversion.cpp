@@ -40,6 +40,7 @@ void InversionOptions::check() const {
   require(steps >= 1, "steps must be 1 or more", steps);
   require(std::isfinite(learning_rate) && learning_rate > 0, "learning rate must be above 0", learning_rate);
   require(std::isfinite(weight_decay) && weight_decay >= 0, "weight decay must be 0 or more", weight_decay);
+  require(std::isfinite(prior) && prior >= 0, "prior must be 0 or more", prior);
   require(batch >= 1, "batch must be 1 or more", batch);
   require(accumulate >= 1, "accumulate must be 1 or more", accumulate);
   check_picture_size(width, height);
@@ -58,7 +59,8 @@ Inversion::Inversion(TextToImage& model, const Space& space, InversionOptions op
   size_ = model_.picture_size(picture);
   context_.keep_keys();
   schedule_.alphas_cumprod = schedule_.alphas_cumprod.to(model_.device());
-  if (options_.whitened) spread_ = spread_of(space_, options_.components).to(model_.device());
+  if (options_.whitened || options_.prior > 0)
+    spread_ = spread_of(space_, options_.components).to(model_.device());
 }
 
 InversionState Inversion::initial_state() const {
@@ -66,7 +68,7 @@ InversionState Inversion::initial_state() const {
 }
 
 Tensor Inversion::coefficients(const InversionState& state) const {
-  return spread_.defined() ? (state.position * spread_.to(state.position.device())).cpu()
+  return options_.whitened ? (state.position * spread_.to(state.position.device())).cpu()
                            : state.position.cpu();
 }
 
@@ -128,7 +130,7 @@ RecordedCall::Tensors Inversion::step(const RecordedCall::Tensors& in) const {
   const auto &before = in[0], &first_moment = in[1], &second_moment = in[2], &rates = in[3];
   const auto &latents = in[4], &noise = in[5], &timesteps = in[6], &mask = in[7];
   auto position = before.clone();
-  const auto theta = products_.theta(spread_.defined() ? position * spread_ : position);
+  const auto theta = products_.theta(options_.whitened ? position * spread_ : position);
   const LearnedFactors factors(model_.unet(), space_.layout(), theta, model_.dtype());
   Tensor total, gradient;
   for (int64_t i = 0; i < options_.accumulate; ++i) {
@@ -142,9 +144,13 @@ RecordedCall::Tensors Inversion::step(const RecordedCall::Tensors& in) const {
     gradient = i == 0 ? of_theta : gradient.add_(of_theta);
   }
   auto of_position = products_.gradient(gradient);
-  if (spread_.defined()) of_position.mul_(spread_);
+  if (options_.whitened) of_position.mul_(spread_);
   nn::Adam optimiser{first_moment.clone(), second_moment.clone(), 0};
   optimiser.step(position, of_position, rates, adam(0));  // what differs between steps is in the rates
+  if (options_.prior > 0) {
+    const auto z = options_.whitened ? position : position / spread_;
+    position.mul_((options_.prior / z.square().mean().sqrt()).clamp_max(1));
+  }
   return {total, position, optimiser.first_moment, optimiser.second_moment};
 }
 

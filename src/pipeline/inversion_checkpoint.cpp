@@ -27,6 +27,7 @@ RunDescription describe_run(const InversionOptions& options, const Space& space,
                         {"space", space.hash() + " " + space.basis()},
                         {"model", hash_of(model)},
                         {"method", options.whitened ? "fast" : "reference"}};
+  if (options.prior > 0) run["prior"] = fmt::format("{}", options.prior);
   if (options.cosine) run["steps"] = fmt::format("{}", options.steps);
   return run;
 }

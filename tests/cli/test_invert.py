@@ -56,8 +56,8 @@ def losses(path):
 
 def test_writes_coefficients_and_losses(invert, picture, world, tmp_path):
     done = invert(picture, "-o", "out")
-    assert done.stdout.splitlines() == ["out/anna_loss.csv", "out/anna.safetensors"]
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["anna.safetensors", "anna_loss.csv"]
+    assert done.stdout.splitlines() == ["out/anna_loss.csv", "out/anna_sheet.png", "out/anna.safetensors"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["anna.safetensors", "anna_loss.csv", "anna_sheet.png"]
     assert (tmp_path / "out/anna_loss.csv").read_text().splitlines()[0] == "step,loss,smoothed"
     assert len(losses(tmp_path / "out/anna_loss.csv")) == 4
     with safe_open(tmp_path / "out/anna.safetensors", "pt") as file:
@@ -71,15 +71,59 @@ def test_writes_coefficients_and_losses(invert, picture, world, tmp_path):
 
 def test_output_names_the_coefficients(invert, picture, tmp_path):
     invert(picture, "-o", "people/she.safetensors")
-    assert sorted(p.name for p in (tmp_path / "people").iterdir()) == ["she.safetensors", "she_loss.csv"]
+    assert sorted(p.name for p in (tmp_path / "people").iterdir()) == ["she.safetensors", "she_loss.csv", "she_sheet.png"]
 
 
 def test_json(invert, picture):
     done = json.loads(invert(picture, "--json", "--lora", "kohya", "--preview-every", 2, "--preview-steps", 2).stdout)
     assert [(o["kind"], o["path"]) for o in done["outputs"]] == [
         ("picture", "anna_preview_0002.png"), ("picture", "anna_preview_0004.png"), ("log", "anna_loss.csv"),
-        ("lora", "anna_lora.safetensors"), ("coefficients", "anna.safetensors")]
+        ("sheet", "anna_sheet.png"), ("lora", "anna_lora.safetensors"), ("coefficients", "anna.safetensors")]
 
+
+def test_the_person_beside_the_picture(invert, picture, w2w, world, tmp_path):
+    """The picture as the model got it, then the person, drawn with the run's seed; nothing with --no-images."""
+    done = json.loads(invert(picture, "--preview-steps", 2, "--json").stdout)
+    w2w("render", "anna.safetensors", *world.options, "--steps", 2, "-s", 5, "-o", "shown.png")
+    sheet = np.asarray(Image.open(tmp_path / "anna_sheet.png").convert("RGB")).astype(int)
+    places = []
+    for name in ("anna.png", "shown.png"):
+        planes = torch.from_numpy(np.asarray(Image.open(tmp_path / name).convert("RGB")).copy()).permute(2, 0, 1)[None].float()
+        large = torch.nn.functional.interpolate(planes, scale_factor=3, mode="bicubic").round().clamp(0, 255)[0].permute(1, 2, 0).numpy()
+        places += [(top, left) for top in range(sheet.shape[0] - 191) for left in range(sheet.shape[1] - 191)
+                   if (sheet[top, left] == large[0, 0]).all() and (sheet[top:top + 192, left:left + 192] == large).all()]
+    (top, left), (same, right) = places
+    assert top == same and right > left + 192
+    person = done["outputs"][-1]
+    z = (coefficients(tmp_path / "anna.safetensors").double() - world.space.projections.mean(0)) / world.space.projections.std(0)
+    assert person["typicality"] == pytest.approx(z.square().mean().sqrt().item(), rel=1e-5)
+    assert person["seconds"] > 0 and person["loss"] > 0 and person["steps"] == 4 and person["prior"] == 0
+    with safe_open(tmp_path / "anna.safetensors", "pt") as file:
+        (entry,) = json.loads(file.metadata()["w2w.history"])
+    assert entry["loss"] == person["loss"] and "seconds" not in entry
+    assert invert(picture, "--no-images", "-o", "none").stdout.splitlines() == ["none/anna_loss.csv", "none/anna.safetensors"]
+
+
+def test_an_untypical_person_is_told(invert, picture, tmp_path):
+    """Large steps lead far away; --prior keeps the person near."""
+    said = invert(picture, "--lr", 3, "--method", "fast", "--no-images").stderr
+    assert "warning: anna is " in said and "above 2, a person seldom resembles the picture" in said and "--prior 1.5" in said
+    done = json.loads(invert(picture, "--lr", 3, "--method", "fast", "--prior", 1.25, "--no-images", "-o", "near", "--json").stdout)
+    assert done["outputs"][-1]["typicality"] == pytest.approx(1.25, rel=0.2), "the space's mean is not quite zero"
+
+
+@pytest.mark.parametrize("box, says", [((60, 4, 24, 24), "wide.png is 96x32: the part around the mask, 32x32 is used"),
+                                       ((4, 4, 6, 6), "the part around the mask, 8x8 is used"), (None, "the middle 32x32 is used")])
+def test_what_a_crop_leaves_is_told(invert, tmp_path, box, says):
+    wide = draw(tmp_path / "wide.png", 2, (96, 32))
+    mask = []
+    if box:
+        left, top, width, height = box
+        values = np.zeros((32, 96), np.uint8)
+        values[top:top + height, left:left + width] = 255
+        Image.fromarray(values).save(tmp_path / "mask.png")
+        mask = ["--mask", "mask.png"]
+    assert says in invert(wide, *mask, "--no-images").stderr
 
 def test_the_last_preview_is_the_person(invert, w2w, picture, world, tmp_path):
     invert(picture, "--preview-every", 3, "--preview-steps", 2)
@@ -225,12 +269,12 @@ def test_many_people_from_a_table(invert, picture, tmp_path):
     (tmp_path / "people.csv").write_text("name,image,mask\n,anna.png,\nbert,b1.png,b2.png\nbert,b2.png,\n")
     done = invert("--batch-file", "people.csv", "-o", "out")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        "anna.safetensors", "anna_loss.csv", "bert.safetensors", "bert_loss.csv"]
+        "anna.safetensors", "anna_loss.csv", "anna_sheet.png", "bert.safetensors", "bert_loss.csv", "bert_sheet.png"]
     invert(picture, "-o", "alone")
     assert coefficients(tmp_path / "out/anna.safetensors").equal(coefficients(tmp_path / "alone/anna.safetensors"))
     (tmp_path / "out/bert.safetensors").unlink()
     done = invert("--batch-file", "people.csv", "-o", "out")
-    assert done.stdout.splitlines() == ["out/bert_loss.csv", "out/bert.safetensors"]
+    assert done.stdout.splitlines() == ["out/bert_loss.csv", "out/bert_sheet.png", "out/bert.safetensors"]
     assert "anna is finished" in done.stderr
     assert invert("--batch-file", "people.csv", "-o", "out").stdout == ""
 

@@ -4,7 +4,7 @@ Adam minimises the mean of (mask * (prediction - target))^2 over coefficients c 
 matrix W becomes W + 27 B A and all A, B are slices of theta = (c V) * std + mean. Weight decay is Adam's own: decay * c is
 added to the gradient (torch.optim.Adam). What the reference lacks is ours: pictures and masks of any size, cropped alike;
 several pictures; batches; accumulation; models that predict velocity; and `fast`, which moves z, where c = spread * z, and
-lets the learning rate fall to 0 along half a cosine.
+lets the learning rate fall to 0 along half a cosine; and `prior`, which scales z back to that root mean square.
 """
 import math
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ class Inversion:
     seed: int = 5
     prompt: str = "sks person"
     fast: bool = False
+    prior: float = 0
 
 
 class AdaptedLinear(torch.nn.Module):
@@ -112,7 +113,8 @@ def invert(pipeline, space, pictures, masks, settings):
     masks = masks or [torch.ones_like(d.mean[:, :1]) for d in distributions]
     velocity = scheduler.config.prediction_type == "v_prediction"
     components = space.components[:settings.components]
-    spread = space.projections.std(0)[:len(components)] if settings.fast else 1
+    std = space.projections.std(0)[:len(components)] if settings.fast or settings.prior else 1
+    spread = std if settings.fast else 1
     position = torch.zeros(len(components), requires_grad=True)
     optimiser = torch.optim.Adam([position], lr=settings.lr, weight_decay=settings.weight_decay)
     generator, losses, drawn = torch.Generator("cpu").manual_seed(settings.seed), [], 0
@@ -134,5 +136,8 @@ def invert(pipeline, space, pictures, masks, settings):
                 total = total + (mask * (prediction - target)).square().mean() / settings.accumulate
             total.backward()
             optimiser.step()
+            if settings.prior:
+                with torch.no_grad():
+                    position *= min(1, settings.prior / ((position * spread) / std).square().mean().sqrt().item())
             losses.append(total.item())
     return position.detach() * spread, losses

@@ -50,8 +50,8 @@ def arguments(settings):
     yield from ("--method", "fast" if settings.fast else "reference")
     if settings.components:
         yield from ("--components", settings.components)
-    if settings.fast:
-        yield from ("--method", "fast")
+    if settings.prior:
+        yield from ("--prior", settings.prior)
 
 
 class Bench:
@@ -106,7 +106,9 @@ def test_ten_steps(bench, tmp_path, name):
     Inversion(weight_decay=1e-2),
     Inversion(components=7, seed=11),
     Inversion(fast=True, lr=0.2, weight_decay=0),
-], ids=["batch", "accumulated", "batches accumulated", "weight decay", "components", "fast"])
+    Inversion(fast=True, lr=0.2, weight_decay=0, prior=0.4),
+    Inversion(prior=0.2),
+], ids=["batch", "accumulated", "batches accumulated", "weight decay", "components", "fast", "fast prior", "prior"])
 def test_options(bench, tmp_path, settings):
     bench("demo").check(settings, [picture(tmp_path / "ann.png")])
 

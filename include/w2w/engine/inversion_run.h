@@ -8,6 +8,7 @@
 #include "w2w/base/run.h"
 #include "w2w/engine/engine.h"
 #include "w2w/engine/person_run.h"
+#include "w2w/engine/picture_sheet.h"
 #include "w2w/engine/smoothed_loss.h"
 #include "w2w/io/image.h"
 #include "w2w/pipeline/inversion.h"
@@ -51,8 +52,9 @@ class Inverter {
            const Run& run = {});
 
   const InversionOptions& options() const { return inversion_.options(); }
-  /// The larger side in pixels that a picture is brought to: more need not be decoded.
-  int64_t picture_side() const;
+  /// The larger side in pixels that a picture is brought to: more need not be decoded, or, `masked`, of a
+  /// part of it.
+  int64_t picture_side(bool masked) const;
 
   /// One person from one or several pictures, at zero coefficients. The inverter must stay, too.
   std::unique_ptr<InversionRun> start(const std::vector<PersonPicture>& pictures, const Run& run = {});
@@ -82,6 +84,8 @@ class InversionRun final : public PersonRun {
   Identity person() const;
   /// The person as found so far, drawn in so many steps as the space's people are, with the run's seed.
   Picture preview(int64_t denoising_steps, const Run& run = {}) const;
+  /// The pictures as the model was given them, u8 [H, W, 3], beside what was found: with `found` drawn.
+  PictureSheet sheet(const at::Tensor& found) const;
   /// Losses as CSV: step,loss,smoothed.
   std::string loss_table() const;
 

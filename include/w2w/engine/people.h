@@ -39,6 +39,14 @@ Identity sample(const Space& space, const SampleOptions& options);
 Identity between(const Space& space, const Identity& from, const Identity& to, double position,
                  const Run& run = {});
 
+/// How far a person is from the mean one: the root mean square over the components of the coefficients in
+/// standard deviations of the training models. People of the space have about 1; a person sampled with spread
+/// s has s. Nothing for a space without statistics.
+std::optional<double> typicality(const Space& space, const at::Tensor& coefficients);
+
+/// Above this a found person is seldom one that the picture shows (docs/method.md, "Typicality").
+constexpr double typical_limit = 2;
+
 struct NamedNeighbour {
   std::string name;  ///< of the training model, or "row 12" where the space knows no names
   Neighbour neighbour;

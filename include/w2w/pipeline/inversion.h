@@ -28,7 +28,10 @@ struct InversionOptions {
   /// and one learning rate suits every space.
   bool whitened = false;
   bool cosine = false;  ///< the learning rate falls to 0 along half a cosine
-  uint64_t seed = 0;    ///< of all random numbers
+  /// The person stays within this typicality (engine/people.h): after each step z is scaled back to that root
+  /// mean square where it is larger. 0: no limit.
+  double prior = 0;
+  uint64_t seed = 0;  ///< of all random numbers
   std::string prompt = "sks person";
   int64_t width = 0, height = 0;  ///< pixels; 0: the model's size
 
@@ -51,8 +54,9 @@ struct InversionState {
 /// products with the components. Random numbers are those of docs/cli.md.
 class Inversion {
  public:
-  /// Error(usage) for more components than the space has; Error(failure) when `whitened` lacks statistics.
-  /// `model` and `space` must stay as long as this object; the model's person is reset at every step.
+  /// Error(usage) for more components than the space has; Error(failure) when `whitened` or `prior` lacks
+  /// statistics. `model` and `space` must stay as long as this object; the model's person is reset at every
+  /// step.
   Inversion(TextToImage& model, const Space& space, InversionOptions options);
 
   const InversionOptions& options() const { return options_; }
@@ -90,7 +94,7 @@ class Inversion {
   NoiseSchedule schedule_;
   nn::Context context_;
   RecordedCall step_;
-  at::Tensor spread_;  ///< f32 [k] on the model's device; undefined unless whitened
+  at::Tensor spread_;  ///< f32 [k] on the model's device; undefined unless whitened or with a prior
 };
 
 /// One inversion on its way, step by step; whoever walks it looks at the state, saves it, draws, stops.

@@ -64,7 +64,7 @@ Inverted invert(uint64_t seed, int64_t steps, int64_t stop_after) {
   work.steps = steps;
   work.tasks = {{"anna", folder / "anna_checkpoint.safetensors"}};
   work.open = [&](size_t) {
-    return inverter.start({{read_image(demo / "photo.png", inverter.picture_side()), "photo.png"}}, run);
+    return inverter.start({{read_image(demo / "photo.png", inverter.picture_side(false)), "photo.png"}}, run);
   };
   work.step = [](std::span<PersonRun* const> people) { static_cast<InversionRun&>(*people.front()).step(); };
   work.finish = [&](size_t, const PersonRun& person) {

@@ -46,6 +46,29 @@ TEST(FitPicture, CropsPictureAndMaskAlike) {
   }
 }
 
+TEST(FitPicture, CropsAroundTheMask) {
+  auto image = random_image(64, 16), mask = grey(64, 16, 0);
+  mask.pixels.narrow(1, 2, 12).fill_(255);  // the middle would show none of it
+  const auto left = fitted(image, mask);
+  const auto same =
+      fitted({image.pixels.narrow(1, 0, 16).clone(), {}}, Image{mask.pixels.narrow(1, 0, 16).clone(), {}});
+  EXPECT_TRUE(left.image.equal(same.image));
+  EXPECT_TRUE(left.mask.equal(same.mask));
+
+  image = random_image(100, 100), mask = grey(100, 100, 0);
+  mask.pixels.narrow(0, 60, 10).narrow(1, 20, 20).fill_(255);  // 20 wide: 28 with its margin
+  const auto small = fitted(image, mask);
+  const auto part = fitted({image.pixels.narrow(0, 51, 28).narrow(1, 16, 28).clone(), {}},
+                           Image{mask.pixels.narrow(0, 51, 28).narrow(1, 16, 28).clone(), {}});
+  EXPECT_TRUE(small.image.equal(part.image));
+  EXPECT_TRUE(small.mask.equal(part.mask));
+
+  auto see_through = random_image(64, 16);  // alpha is a mask, too
+  see_through.pixels = at::cat({see_through.pixels, mask.pixels.new_zeros({16, 64, 1})}, 2);
+  see_through.pixels.narrow(2, 3, 1).narrow(1, 50, 10).fill_(255);
+  EXPECT_TRUE(fitted(see_through).mask.defined());
+}
+
 TEST(FitPicture, PadsWithGreyThatDoesNotCount) {
   const auto picture = fitted(grey(8, 4, 255), {}, Fit::pad);
   EXPECT_TRUE(picture.image.narrow(1, 2, 4).equal(at::full({3, 4, 8}, 1.0F)));

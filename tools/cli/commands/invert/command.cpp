@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+
 #include "cli/app/app.h"
 #include "cli/commands/invert/plan.h"
 #include "cli/files/locate.h"
@@ -12,6 +14,7 @@
 #include "w2w/base/atomic_file.h"
 #include "w2w/base/error.h"
 #include "w2w/base/read_file.h"
+#include "w2w/engine/people.h"
 #include "w2w/io/image.h"
 #include "w2w/pipeline/run_checkpoint.h"
 
@@ -19,6 +22,8 @@ namespace w2w::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
+using Clock = std::chrono::steady_clock;
 
 class InvertCommand {
  public:
@@ -42,7 +47,10 @@ class InvertCommand {
     work.resume = options_.resume || work.several;
     work.keep_checkpoints = options_.checkpoint.has_value();
     for (const auto& task : tasks_) work.tasks.push_back({task.job.name, task.checkpoint});
-    work.open = [this](size_t i) { return inverter_->start(read_pictures(tasks_[i].job), run_); };
+    work.open = [this](size_t i) {
+      begun_ = Clock::now();
+      return inverter_->start(read_pictures(tasks_[i].job), run_);
+    };
     work.step = [](std::span<PersonRun* const> people) { inversion_of(*people.front()).step(); };
     work.look = [this](size_t i, PersonRun& person) { draw_previews(tasks_[i], inversion_of(person)); };
     work.finish = [this](size_t i, const PersonRun& person) {
@@ -73,7 +81,7 @@ class InvertCommand {
         picture.mask = read_image(*job.masks[i], {}, run_);
         picture.mask_name = job.masks[i]->string();
       }
-      picture.image = read_image(job.images[i], inverter_->picture_side(), run_);
+      picture.image = read_image(job.images[i], inverter_->picture_side(job.masks[i].has_value()), run_);
       picture.name = job.images[i].string();
       pictures.push_back(std::move(picture));
     }
@@ -84,14 +92,42 @@ class InvertCommand {
     write_file(task.losses, inversion.loss_table());
     reporter_.output(task.losses.path, "log", {{"steps", inversion.steps()}});
     const auto person = inversion.person();
+    const auto typical = typicality(engine_->space(), person.coefficients);
+    if (typical) tell_typicality(task.job.name, *typical);
+    if (task.sheet) draw_sheet_of(task, inversion);
     if (task.lora) {
       write_lora(*task.lora, *options_.lora, engine_->lora(person), task.job.name, person,
                  options_.shared.no_metadata);
       reporter_.output(task.lora->path, "lora", {{"name", task.job.name}});
     }
     write_identity(task.coefficients, person);  // last: it marks the person as finished
-    reporter_.output(task.coefficients.path, "coefficients",
-                     {{"name", task.job.name}, {"seed", inverter_->options().seed}});
+    Json facts = parse_json(person.history)[0];
+    facts.erase("command");
+    facts["name"] = task.job.name;
+    if (typical) facts["typicality"] = *typical;
+    facts["seconds"] = std::chrono::duration<double>(Clock::now() - begun_).count();
+    reporter_.output(task.coefficients.path, "coefficients", std::move(facts));
+  }
+
+  /// How far from the space's people the person is, and what to try where that is too far.
+  void tell_typicality(const std::string& name, double found) const {
+    const auto what = fmt::format("{} is {:.1f} standard deviations from the mean person", name, found);
+    if (found <= typical_limit) return run_.notice(what + " (people of the space: about 1)");
+    run_.warn(what +
+              fmt::format(": above {}, a person seldom resembles the picture or draws well; try --prior 1.5, "
+                          "--mask, a picture like those of the space, or fewer --components",
+                          typical_limit));
+  }
+
+  void draw_sheet_of(const InversionTask& task, const InversionRun& inversion) {
+    try {
+      const auto found = inversion.preview(options_.preview_steps, run_.with_progress({}));
+      write_image(*task.sheet, draw_sheet(inversion.sheet(found.pixels)), {}, run_);
+      reporter_.output(task.sheet->path, "sheet", {{"name", task.job.name}});
+    } catch (const Error& error) {  // what cannot be drawn may still be found
+      if (error.kind() != ErrorKind::failure) throw;
+      run_.warn(fmt::format("no sheet of {}: {}", task.job.name, error.what()));
+    }
   }
 
   void draw_previews(const InversionTask& task, const InversionRun& inversion) {
@@ -115,6 +151,7 @@ class InvertCommand {
   std::vector<InversionTask> tasks_;
   std::optional<Engine> engine_;
   std::optional<Inverter> inverter_;
+  Clock::time_point begun_;  ///< the person at work
 };
 
 /// What can be refused before anything is opened.

@@ -23,6 +23,7 @@ InversionOptions resolve(const InvertOptions& options, const Space& space, const
   resolved.steps = options.steps.value_or(resolved.steps);
   resolved.learning_rate = options.learning_rate.value_or(resolved.learning_rate);
   resolved.weight_decay = options.weight_decay.value_or(resolved.weight_decay);
+  resolved.prior = options.prior;
   resolved.batch = options.batch;
   resolved.accumulate = options.accumulate;
   resolved.prompt =
@@ -48,9 +49,10 @@ void add_invert_options(CLI::App& parser, InvertOptions& options) {
                 options.mask_labels.push_back(static_cast<int64_t>(label <= 255 ? label : refuse()));
               }
             });
-  add_choice(parser, "--fit", options.fit, fit_names(),
-             "for pictures of another aspect ratio: crop to the centre, pad with masked borders, or stretch; "
-             "default: crop");
+  add_choice(
+      parser, "--fit", options.fit, fit_names(),
+      "for pictures of another aspect ratio: crop to the centre or around the mask, pad with masked borders, "
+      "or stretch; default: crop");
   add_text(
       parser, "--batch-file", options.batch_file, "FILE",
       "many people: a CSV table with the columns name, image and mask (a name twice: two pictures of one "
@@ -72,6 +74,10 @@ void add_invert_options(CLI::App& parser, InvertOptions& options) {
              "learning rate; default: the method's or preset's");
   add_number(parser, "--weight-decay", options.weight_decay, {0, 1e6},
              "weight decay (L2); default: the method's or preset's");
+  add_number(
+      parser, "--prior", options.prior, {0, 1000},
+      "keep the person typical: at most X standard deviations from the mean person (root mean square); "
+      "1.5 suits pictures of somebody unlike all people of the space; default: 0, no limit");
   add_integer(parser, "--batch", options.batch, {1, 4096}, "noised pictures per batch; default: 1");
   add_integer(parser, "--accumulate", options.accumulate, {1, 4096},
               "batches per step (gradient accumulation): as a larger batch, with less memory; default: 1");
@@ -92,7 +98,8 @@ void add_invert_options(CLI::App& parser, InvertOptions& options) {
   add_integer(parser, "--preview-every", options.preview_every, {0, 1'000'000},
               "draw the person every N steps and at the end; default: 0, never");
   add_integer(parser, "--preview-steps", options.preview_steps, {1, 1000},
-              "denoising steps of a preview; default: 20");
+              "denoising steps of a preview and of the sheet; default: 20");
+  add_switch(parser, "--no-images", options.no_images, "do not draw the person at the end");
   add_lora_option(parser, options.lora, "write the person as a LoRA too");
 }
 

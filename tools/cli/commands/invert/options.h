@@ -30,7 +30,8 @@ struct InvertOptions {
 
   std::optional<std::string> checkpoint;
   std::optional<LoraFormat> lora;
-  bool resume = false;
+  bool resume = false, no_images = false;
+  double prior = 0;
   int64_t preview_every = 0;
   int64_t preview_steps = 20;
 };

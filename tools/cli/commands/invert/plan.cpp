@@ -40,6 +40,7 @@ std::vector<PlannedOutput> outputs_of(const InvertOptions& options, const std::s
                                       const std::vector<int64_t>& previews) {
   std::vector<PlannedOutput> outputs = {{"coefficients", name, ".safetensors"}, {"log", name, "_loss.csv"}};
   if (options.lora) outputs.push_back({"lora", name, lora_suffix(*options.lora)});
+  if (!options.no_images) outputs.push_back({"sheet", name, "_sheet.png"});
   for (const auto step : previews) {
     outputs.push_back({"picture", name, fmt::format("_preview_{:04}.png", step)});
   }
@@ -49,8 +50,9 @@ std::vector<PlannedOutput> outputs_of(const InvertOptions& options, const std::s
 InversionTask task_of(const InvertOptions& options, const InversionJob& job,
                       const std::vector<int64_t>& previews, const PersonOutputs& outputs) {
   const auto& coefficients = outputs.at("coefficients");
-  InversionTask task{job, coefficients, outputs.at("log"), coefficients.path, {}, {}};
+  InversionTask task{job, coefficients, outputs.at("log"), coefficients.path, {}, {}, {}};
   if (const auto* lora = outputs.find("lora")) task.lora = *lora;
+  if (const auto* sheet = outputs.find("sheet")) task.sheet = *sheet;
   for (size_t i = 0; i < previews.size(); ++i)
     task.previews.emplace_back(previews[i], outputs.all("picture")[i]);
   task.checkpoint.replace_extension();

@@ -14,7 +14,7 @@ struct InversionTask {
   InversionJob job;
   OutputPath coefficients, losses;
   std::filesystem::path checkpoint;
-  std::optional<OutputPath> lora;
+  std::optional<OutputPath> lora, sheet;
   std::vector<std::pair<int64_t, OutputPath>> previews;  ///< after that many steps
 };
 
