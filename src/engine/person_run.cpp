@@ -5,6 +5,9 @@
 
 #include <chrono>
 #include <cmath>
+#include <optional>
+
+#include "w2w/base/work_lock.h"
 
 namespace w2w {
 namespace {
@@ -42,6 +45,7 @@ class People {
   struct Place {
     size_t index;
     std::unique_ptr<PersonRun> person;
+    std::optional<WorkLock> lock = {};
     int64_t saved_at = 0;  ///< steps
   };
 
@@ -58,7 +62,17 @@ class People {
 
   void enter(size_t index) {
     const auto& [name, checkpoint] = work_.tasks[index];
-    Place place{index, work_.open(index)};
+    std::optional<WorkLock> lock;
+    if (work_.several) {
+      lock = WorkLock::try_hold(checkpoint);
+      const bool finished = lock && work_.is_finished && work_.is_finished(index);
+      if (!lock || finished) {
+        done_ += work_.steps;
+        const auto* what = finished ? "{} was {} by another process" : "{} is being {} by another process";
+        return run_.notice(fmt::format(fmt::runtime(what), name, work_.participle));
+      }
+    }
+    Place place{index, work_.open(index), std::move(lock)};
     if (work_.resume && fs::exists(checkpoint)) {
       place.person->resume(checkpoint);
       place.saved_at = place.person->steps();

@@ -264,6 +264,21 @@ def test_a_seed_nobody_chose_is_recorded(invert, picture, tmp_path):
     assert str(seed) in done.stderr
 
 
+def test_two_processes_share_a_table(w2w, world, tmp_path):
+    names = [f"p{i}" for i in range(6)]
+    for i, name in enumerate(names):
+        draw(tmp_path / f"{name}.png", i)
+    (tmp_path / "people.csv").write_text("name,image\n" + "".join(f"{name},{name}.png\n" for name in names))
+    command = ["invert", "--batch-file", "people.csv", *world.options[:4], "--steps", 30, "--seed", 5, "--no-images", "-o", "out"]
+    both = [w2w.start(*command) for _ in range(2)]
+    ends = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], ends
+    found = [[line for line in out.splitlines() if line.endswith(".safetensors")] for out, _ in ends]
+    assert sorted(found[0] + found[1]) == [f"out/{name}.safetensors" for name in names], "each person once"
+    assert "by another process" in ends[0][1] + ends[1][1]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(f"{name}{rest}" for name in names for rest in (".safetensors", "_loss.csv"))
+
+
 def test_many_people_from_a_table(invert, picture, tmp_path):
     draw(tmp_path / "b1.png", 2), draw(tmp_path / "b2.png", 3)
     (tmp_path / "people.csv").write_text("name,image,mask\n,anna.png,\nbert,b1.png,b2.png\nbert,b2.png,\n")

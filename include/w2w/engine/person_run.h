@@ -42,13 +42,15 @@ struct PeopleWork {
   size_t together = 1;  ///< people who share each step
   bool resume = false;  ///< from the checkpoint, where there is one
   bool keep_checkpoints = false;
-  bool several = false;  ///< a person who fails does not stop the others
+  /// A person who fails does not stop the others; one on whom another process is at work is left to it.
+  bool several = false;
 
   std::function<std::unique_ptr<PersonRun>(size_t)> open;  ///< reads what the person is made of
   std::function<void(std::span<PersonRun* const>)> step;   ///< one step of all these
   std::function<void(size_t, PersonRun&)> look = {};       ///< before the first step and after each
   std::function<void(size_t, const PersonRun&)> finish;    ///< writes the results
   std::function<void(size_t, const Error&)> failed = {};   ///< with `several`
+  std::function<bool(size_t)> is_finished = {};            ///< by another process meanwhile, with `several`
 };
 
 /// People enter in order, as soon as there is room for one. States are saved at least every twentieth of the

@@ -7,6 +7,7 @@
 
 #include "support/expect_error.h"
 #include "support/temporary_folder.h"
+#include "w2w/base/work_lock.h"
 
 namespace w2w {
 namespace {
@@ -91,6 +92,23 @@ TEST(RunPeople, OneOfManyFailsAlone) {
   test::expect_error(ErrorKind::failure, "1 of 3 people could not be inverted: b", [&] { world.run(); });
   EXPECT_EQ(world.failed, (std::vector<std::string>{"b"}));
   EXPECT_EQ(world.finished, (std::vector<size_t>{0, 2}));
+}
+
+TEST(RunPeople, AnotherProcessKeepsItsPeople) {
+  World world({"anna", "bert", "carol"});
+  world.work.several = true;
+  world.work.is_finished = [](size_t i) { return i == 2; };
+  {
+    const auto others = WorkLock::try_hold(world.folder / "anna.state");
+    ASSERT_TRUE(others);
+    world.run();
+  }
+  EXPECT_EQ(world.finished, std::vector<size_t>{1});
+  EXPECT_EQ(world.said[0], "anna is being inverted by another process");
+  EXPECT_EQ(world.said[1], "carol was inverted by another process");
+  EXPECT_TRUE(std::filesystem::is_empty(world.folder.path()));
+  world.run();
+  EXPECT_EQ(world.finished, (std::vector<size_t>{1, 0, 1}));
 }
 
 TEST(RunPeople, OfOneTheFailureIsTheWorks) {

@@ -56,6 +56,9 @@ class InvertCommand {
     work.finish = [this](size_t i, const PersonRun& person) {
       write_results(tasks_[i], static_cast<const InversionRun&>(person));
     };
+    work.is_finished = [this](size_t i) {
+      return !options_.shared.force && fs::exists(tasks_[i].coefficients.path);
+    };
     work.failed = [this](size_t i, const Error& error) { reporter_.failed(tasks_[i].job.name, error); };
     run_people(work, run_);
   }

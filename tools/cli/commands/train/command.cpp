@@ -62,6 +62,9 @@ class TrainCommand {
     work.finish = [this](size_t i, const PersonRun& person) {
       write_results(tasks_[i], static_cast<const TrainingRun&>(person));
     };
+    work.is_finished = [this](size_t i) {
+      return !options_.shared.force && std::filesystem::exists(tasks_[i].lora.path);
+    };
     work.failed = [this](size_t i, const Error& error) { reporter_.failed(tasks_[i].name, error); };
     run_people(work, run_);
   }
