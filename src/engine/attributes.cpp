@@ -40,6 +40,14 @@ Labels open_labels(const std::vector<std::string>& files, const Space& space, co
   return Labels::read(*path, space, run);
 }
 
+KnownAttribute named_attribute(const std::string& typed, const std::vector<std::string>& known,
+                               const std::string& origin, const Run& run) {
+  auto found = find_attribute(typed, known, origin);
+  if (found.name != typed)
+    run.notice(fmt::format("{} is {}{} here", typed, found.opposite ? "the opposite of " : "", found.name));
+  return found;
+}
+
 std::vector<std::string> usable_attributes(const Labels& labels, const Run& run) {
   std::vector<std::string> usable;
   for (const auto& name : labels.attributes()) {
@@ -83,6 +91,16 @@ AttributeSource::AttributeSource(const AttributeChoice& choice, const Space& spa
 
 const std::vector<std::string>& AttributeSource::attributes() const {
   return directions_ ? directions_->attributes : labels_->attributes();
+}
+
+KnownAttribute AttributeSource::named(const std::string& typed, const Run& run) const {
+  auto known = attributes();
+  if (directions_) known.insert(known.end(), directions_->without.begin(), directions_->without.end());
+  std::vector<std::string> each;  // what was taken out of others may be known itself
+  for (auto& name : known) {
+    if (std::find(each.begin(), each.end(), name) == each.end()) each.push_back(std::move(name));
+  }
+  return named_attribute(typed, each, origin_, run);
 }
 
 Directions AttributeSource::directions(const std::vector<std::string>& names, const Run& run) const {

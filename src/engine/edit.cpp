@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "engine/history.h"
@@ -85,6 +86,24 @@ std::vector<std::string> Edit::attributes() const {
   return names;
 }
 
+Edit with_known_names(Edit typed, const AttributeSource& source, const Run& run) {
+  typed.adds = with_known_names(std::move(typed.adds), source, run);
+  for (auto& name : typed.without) name = source.named(name, run).name;
+  return typed;
+}
+
+std::vector<AttributeStrength> with_known_names(std::vector<AttributeStrength> typed,
+                                                const AttributeSource& source, const Run& run) {
+  std::map<std::string, KnownAttribute> known;
+  for (auto& [attribute, strength] : typed) {
+    if (!known.contains(attribute)) known[attribute] = source.named(attribute, run);
+    const auto& found = known.at(attribute);
+    if (found.opposite) strength = 0.0 - strength;  // of 0 not a minus zero
+    attribute = found.name;
+  }
+  return typed;
+}
+
 at::Tensor Edit::step(const Directions& directions) const {
   auto sum = at::zeros({directions.components()}, at::kDouble);
   for (const auto& [attribute, strength] : adds)
@@ -142,6 +161,29 @@ std::vector<EditPoint> points_of(const Edit& common, const std::vector<Attribute
     for (auto& point : points) point.name = edit_name(point.edit, digits);
   }
   return points;
+}
+
+void remark_strengths(const std::vector<EditPoint>& points, const Directions& directions, const Run& run) {
+  constexpr double far = 2;  ///< times the extreme training models
+  std::map<std::string, double> strongest;
+  for (const auto& point : points) {
+    for (const auto& [attribute, strength] : point.edit.adds) {
+      auto& most = strongest[attribute];
+      if (std::abs(strength) > std::abs(most)) most = strength;
+    }
+  }
+  for (const auto& [attribute, strength] : strongest) {
+    const auto index = directions.index(attribute);
+    const double unit = directions.deviation(index),
+                 largest = directions.largest[index].item<double>() / unit;
+    const double smallest =
+        directions.smallest.defined() ? directions.smallest[index].item<double>() / unit : -largest;
+    const bool raw = points.front().edit.raw;  // then multiples of the vector, not of the deviation
+    const double length = raw ? directions.vectors[index].norm().item<double>() / unit : 1;
+    if (std::abs(strength) * length <= far * std::max(std::abs(largest), std::abs(smallest))) continue;
+    run.notice(fmt::format("{}={:g} is far beyond the training models, which lie between {:.2g} and {:.2g}",
+                           attribute, strength, smallest / length, largest / length));
+  }
 }
 
 PictureSheet empty_sheet(const std::string& stem, const std::vector<EditPoint>& points, bool is_sweep,

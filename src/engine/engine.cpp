@@ -32,7 +32,9 @@ Lora Engine::lora(const PersonFile& person) {
   return lora(*person.coefficients);
 }
 
-void Engine::remark(const PicturePlan& plan, const Run& run) {
+void Engine::remark(const PicturePlan& plan, const std::vector<std::string>& triggers, const Run& run) {
+  remark_triggers(plan, triggers, run);
+  remark_size(model_.picture_size({}), model_.picture_size(plan.common()), run);
   std::set<std::string> seen;
   const auto& common = plan.common();
   const auto look_at = [&](const std::string& prompt) {

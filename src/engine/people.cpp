@@ -13,6 +13,8 @@
 namespace w2w {
 namespace {
 
+constexpr double largest_usual_spread = 2;  ///< the root mean square of a training model's scores is about 1
+
 at::Tensor on_line(const at::Tensor& from, const at::Tensor& to, double position) {
   const auto length = std::max(from.numel(), to.numel());
   const auto padded = [&](const at::Tensor& c) { return at::constant_pad_nd(c, {0, length - c.numel()}); };
@@ -37,6 +39,12 @@ SampleOptions sample_options(const Space& space, const std::optional<int64_t>& c
     options.components = components_up_to(reference_components, std::min(space.components(), known), run);
   }
   options.spread = spread.value_or(space.data().defaults.spread);
+  if (spread && *spread > largest_usual_spread) {
+    run.notice(
+        fmt::format("spread {:g}: these people lie {:g} times as far from the mean as the training "
+                    "models do; about 1 is usual",
+                    *spread, *spread));
+  }
   return options;
 }
 

@@ -65,6 +65,13 @@ Identity read_coefficients(const PersonFile& person) {
               "<import> converts a LoRA to coefficients");
 }
 
+std::string trigger_of(const PersonFile& person) {
+  if (person.coefficients) return person.coefficients->trigger;
+  const auto metadata = read_tensor_file(lora_file(person.path)).metadata;
+  const auto found = metadata.find("modelspec.trigger_phrase");
+  return found == metadata.end() ? "" : found->second;
+}
+
 Identity describe_lora(const std::string& path) {
   Identity identity;
   const auto metadata = read_tensor_file(lora_file(path)).metadata;

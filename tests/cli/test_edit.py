@@ -188,7 +188,7 @@ REFUSED = [
     (["--add", "Eyeglases=1"], 2, "unknown attribute 'Eyeglases'", "did you mean 'Eyeglasses'?"),
     (["--add", "Young=1", "--without", "Mael"], 2, "unknown attribute 'Mael'", "did you mean 'Male'?"),
     (["--sweep", "Yuong=0:1:2"], 2, "unknown attribute 'Yuong'", "did you mean 'Young'?"),
-    (["--add", "Young"], 2, "--add expects ATTRIBUTE=STRENGTH, found 'Young'", "for example --add Eyeglasses=1.5"),
+    (["--add", "Young,"], 2, "--add expects ATTRIBUTE=STRENGTH separated by commas, found 'Young,'", "for example --add Eyeglasses=1.5"),
     (["--add", "Young="], 2, "--add expects ATTRIBUTE=STRENGTH", ""),
     (["--add", "=1"], 2, "--add expects ATTRIBUTE=STRENGTH", ""),
     (["--add", "Young=much"], 2, "found 'much'", ""),

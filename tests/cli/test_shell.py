@@ -55,7 +55,7 @@ def error(done):
     (["space", "verify", "-oout"], "-o is an option of `w2w space build` and `w2w space convert`, not of `w2w space verify`", ""),
     (["space", "build", "loras", "--seed"], "--seed needs a value", "see `w2w help space build`"),
     (["direction", "list", "mine.csv"], "unexpected argument 'mine.csv' of `w2w direction list`", "see `w2w help direction list`"),
-    (["-q", "tokens"], "unknown option '-q' before the command", "options follow the command"),
+    (["-q", "tokens"], "no prompt given", "w2w tokens"),
     (["--versoin"], "unknown option '--versoin' before the command", "did you mean '--version'?"),
     (["tokens", "--peices", "x"], "unknown option '--peices' of `w2w tokens`", "did you mean '--pieces'?"),
     (["tokens", "--peices=3", "x"], "unknown option '--peices'", "did you mean '--pieces'?"),

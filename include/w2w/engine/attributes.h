@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "w2w/base/run.h"
+#include "w2w/space/attribute_names.h"
 #include "w2w/space/direction.h"
 #include "w2w/space/labels.h"
 
@@ -21,6 +22,10 @@ struct AttributeChoice {
 /// The labels in `files`, whose columns are put side by side, or the space's own when there are none.
 /// Error(not_found) when the space has none either.
 Labels open_labels(const std::vector<std::string>& files, const Space& space, const Run& run = {});
+
+/// find_attribute, with a notice where it is not the name that was typed.
+KnownAttribute named_attribute(const std::string& typed, const std::vector<std::string>& known,
+                               const std::string& origin, const Run& run = {});
 
 /// The columns that tell training models apart; others are reported as notices. Error(failure) without any.
 std::vector<std::string> usable_attributes(const Labels& labels, const Run& run = {});
@@ -39,6 +44,8 @@ class AttributeSource {
   /// Those that can be added.
   const std::vector<std::string>& attributes() const;
   int64_t components() const { return components_; }
+  /// named_attribute among those and, with directions, what was taken out of them.
+  KnownAttribute named(const std::string& typed, const Run& run = {}) const;
 
   /// Error(usage) with the nearest name for one that is unknown; of labels, the errors of Labels::column.
   Directions directions(const std::vector<std::string>& names, const Run& run = {}) const;

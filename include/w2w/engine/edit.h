@@ -36,6 +36,12 @@ struct Edit {
   std::string history() const;
 };
 
+/// `typed` with the names and signs that its attributes have in `source`; notices where they differ.
+Edit with_known_names(Edit typed, const AttributeSource& source, const Run& run = {});
+/// The same of a sweep, whose points all have one attribute.
+std::vector<AttributeStrength> with_known_names(std::vector<AttributeStrength> typed,
+                                                const AttributeSource& source, const Run& run = {});
+
 /// One edited person of a run.
 struct EditPoint {
   Edit edit;
@@ -58,6 +64,9 @@ std::vector<EditPoint> points_of(const Edit& common, const std::vector<Attribute
 /// has the edit, too.
 Identity edited_person(const Identity& original, const Edit& edit, const Directions& directions,
                        const AttributeSource& source, const Space& space, const Run& run = {});
+
+/// A notice for each attribute that is added far beyond what the training models show of it.
+void remark_strengths(const std::vector<EditPoint>& points, const Directions& directions, const Run& run);
 
 /// The words of a run's sheet; pictures and row labels are to follow. `original`: there is a column of it.
 PictureSheet empty_sheet(const std::string& stem, const std::vector<EditPoint>& points, bool is_sweep,

@@ -40,8 +40,10 @@ class Engine {
   /// With the size and the sampler that the model takes where `options` leave them open.
   TextToImageOptions resolved(TextToImageOptions options) const;
 
-  /// Warns of what the model does not see of prompts as it may be meant, of each text once.
-  void remark(const PicturePlan& plan, const Run& run);
+  /// Tells of what the model does not see of prompts as it may be meant, of each text once, of prompts that
+  /// hold none of the words that mean a person (`triggers`, empty ones do not count), and of sizes far from
+  /// the model's own.
+  void remark(const PicturePlan& plan, const std::vector<std::string>& triggers, const Run& run);
 
   /// `pictures` of one person, an empty LoRA being the base model. `drawn` gets each as soon as there is one,
   /// with its index. Progress as of one_picture_of, where `before` of `total` pictures were drawn before.

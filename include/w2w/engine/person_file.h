@@ -36,4 +36,7 @@ Identity read_coefficients(const PersonFile& person);
 /// What a LoRA's metadata say of the person (w2w.*), without coefficients.
 Identity describe_lora(const std::string& path);
 
+/// The words that mean the person in a prompt; empty where they are not known, as of other tools' LoRAs.
+std::string trigger_of(const PersonFile& person);
+
 }  // namespace w2w

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "w2w/base/run.h"
@@ -54,6 +55,16 @@ class PicturePlan {
   std::vector<uint64_t> seeds_;
   TextToImageOptions common_;
 };
+
+/// The word of a trigger that no prompt has by chance: "sks" of "a photo of sks person".
+std::string trigger_word(const std::string& trigger);
+
+/// A notice for each prompt that holds the word of none of `triggers`, and so shows somebody else.
+void remark_triggers(const PicturePlan& plan, const std::vector<std::string>& triggers, const Run& run);
+
+/// A notice where pictures are at least twice or at most half as wide or high as the model's own.
+void remark_size(const std::pair<int64_t, int64_t>& own, const std::pair<int64_t, int64_t>& wanted,
+                 const Run& run);
 
 /// `run` for picture number `done` (from 0) of `total` that are drawn one after the other: its progress is
 /// that of all of them, "picture 3 of 8".

@@ -9,6 +9,7 @@
 
 #include "cli/app/arguments.h"
 #include "cli/app/defaults.h"
+#include "cli/app/environment.h"
 #include "cli/app/help.h"
 #include "cli/app/leftovers.h"
 #include "cli/app/signals.h"
@@ -154,7 +155,7 @@ Command* App::parsed() const {
 
 Command* App::parse(const std::vector<std::string>& arguments) {
   try {
-    root_.parse(parser_arguments(arguments, commands_));
+    root_.parse(parser_arguments(command_first(arguments, commands_)));
   } catch (const CLI::CallForHelp&) {
     const auto* command = parsed();
     fmt::print("{}", command ? command_help(*command) : overview(*this));
@@ -181,15 +182,17 @@ void App::run(const std::vector<std::string>& arguments) {
   const auto& name = (command->group ? command->group : command)->text.name;
   reporter_ = std::make_unique<Reporter>(name, command->general, &stop_by_signal());
   if (command->group) reporter_->field("action", command->text.name);
+  warn_of_unread_variables(*this, reporter_->run());
   set_threads(command->general.threads);
   command->run(*reporter_);
   reporter_->finish();
 }
 
-void App::report_failure(const std::vector<std::string>& arguments, const Error& error) noexcept {
+void App::report_failure(const std::vector<std::string>& typed, const Error& error) noexcept {
   try {
     if (reporter_) return reporter_->fail(error);
     // Before there was a command: nothing but the words tells what is wanted.
+    const auto arguments = command_first(typed, commands_);
     const auto end = std::find(arguments.begin(), arguments.end(), "--");
     const auto given = [&](const char* option) { return std::find(arguments.begin(), end, option) != end; };
     auto general = current_ ? current_->general : GeneralOptions();

@@ -65,7 +65,7 @@ class App {
   void run(const std::vector<std::string>& arguments);
 
   /// After run() threw: prints what was written before, and with --json the error too.
-  void report_failure(const std::vector<std::string>& arguments, const Error& error) noexcept;
+  void report_failure(const std::vector<std::string>& typed, const Error& error) noexcept;
 
   const std::vector<std::unique_ptr<Command>>& commands() const { return commands_; }
   std::vector<std::string> command_names() const;

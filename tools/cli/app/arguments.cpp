@@ -7,40 +7,49 @@
 namespace w2w::cli {
 namespace {
 
-bool takes_value(const Command& group, const std::string& name) {
-  return std::any_of(group.actions.begin(), group.actions.end(), [&](const auto& action) {
-    const auto* option = action->parser->get_option_no_throw(name);
-    return option && option->get_items_expected_max() > 0;
+using Commands = std::vector<std::unique_ptr<Command>>;
+
+/// Of one of the commands or their actions.
+bool takes_value(const Commands& commands, const std::string& name) {
+  return std::any_of(commands.begin(), commands.end(), [&](const auto& command) {
+    const auto* option = command->parser->get_option_no_throw(name);
+    return (option && option->get_items_expected_max() > 0) || takes_value(command->actions, name);
   });
 }
 
 /// Whether the argument is an option whose value is the next one: "--dtype", "-o", "-qo".
-bool value_follows(const Command& group, const std::string& argument) {
-  if (argument.starts_with("--")) return takes_value(group, argument);  // no name holds a '='
+bool value_follows(const Commands& commands, const std::string& argument) {
+  if (argument.starts_with("--")) return takes_value(commands, argument);  // no name holds a '='
   for (size_t i = 1; i < argument.size(); ++i) {
-    if (takes_value(group, std::string("-") + argument[i])) return i + 1 == argument.size();
+    if (takes_value(commands, std::string("-") + argument[i])) return i + 1 == argument.size();
   }
   return false;
 }
 
-void put_action_first(const Command& group, std::vector<std::string>& arguments) {
-  for (auto word = arguments.begin() + 1; word < arguments.end(); ++word) {
+/// The first argument from `begin` on that is no option of `commands`, nor the value of one, is put there.
+void put_word_first(std::vector<std::string>& arguments, std::ptrdiff_t begin, const Commands& commands) {
+  for (auto word = arguments.begin() + begin; word < arguments.end(); ++word) {
+    if (*word == "--" || *word == "-V" || *word == "--version") return;
     if (!word->starts_with('-') || *word == "-") {
-      std::rotate(arguments.begin() + 1, word, word + 1);
+      std::rotate(arguments.begin() + begin, word, word + 1);
       return;
     }
-    if (value_follows(group, *word)) ++word;
+    if (value_follows(commands, *word)) ++word;
   }
 }
 
 }  // namespace
 
-std::vector<std::string> parser_arguments(std::vector<std::string> arguments,
-                                          const std::vector<std::unique_ptr<Command>>& commands) {
+std::vector<std::string> command_first(std::vector<std::string> arguments, const Commands& commands) {
+  put_word_first(arguments, 0, commands);
   for (const auto& command : commands) {
     if (command->is_group() && !arguments.empty() && arguments.front() == command->text.name)
-      put_action_first(*command, arguments);
+      put_word_first(arguments, 1, command->actions);
   }
+  return arguments;
+}
+
+std::vector<std::string> parser_arguments(const std::vector<std::string>& arguments) {
   std::vector<std::string> prepared;
   for (const auto& argument : arguments) {
     // CLI11 would take the next argument as the value of "--name=".

@@ -9,9 +9,12 @@
 
 namespace w2w::cli {
 
-/// In the reverse order that CLI11 wants. Of a command with actions the action comes first, also where
-/// options stood before it: `w2w space -q build` is `w2w space build -q`.
-std::vector<std::string> parser_arguments(std::vector<std::string> arguments,
-                                          const std::vector<std::unique_ptr<Command>>& commands);
+/// The command first, then its action, also where options stood before them: `w2w -q space --json build` is
+/// `w2w space build --json -q`.
+std::vector<std::string> command_first(std::vector<std::string> arguments,
+                                       const std::vector<std::unique_ptr<Command>>& commands);
+
+/// In the reverse order and the form that CLI11 wants.
+std::vector<std::string> parser_arguments(const std::vector<std::string>& arguments);
 
 }  // namespace w2w::cli

@@ -67,6 +67,7 @@ std::vector<std::string> configurable_names(const CLI::App& parser) {
   std::vector<std::string> names;
   for (const auto* option : parser.get_options()) {
     if (option == parser.get_help_ptr() || option->get_group().empty()) continue;
+    if (option->check_lname("config")) continue;  // a file names no other
     for (const auto& name : option->get_lnames()) names.push_back(name);
   }
   return names;

@@ -28,14 +28,10 @@ struct EditOptions {
   EditingOptions editing;
   bool sequential = false, raw = false, no_images = false;
 
-  /// What is common to all points; the errors of parsing.
+  /// What is common to all points, as typed; the errors of parsing.
   Edit edit() const {
-    Edit edit{{}, parse_names(without, "--without"), sequential ? Debias::sequential : Debias::joint, raw};
-    for (const auto& text : adds) edit.adds.push_back(parse_strength(text));
-    return edit;
-  }
-  std::vector<EditPoint> points() const {
-    return points_of(edit(), sweep ? parse_sweep(*sweep) : std::vector<AttributeStrength>());
+    return {parse_strengths(adds), parse_names(without, "--without"),
+            sequential ? Debias::sequential : Debias::joint, raw};
   }
 };
 
@@ -45,7 +41,8 @@ class EditRun {
       : options_(options),
         reporter_(reporter),
         run_(reporter.run()),
-        points_(options.points()),
+        edit_(options.edit()),
+        sweep_(options.sweep ? parse_sweep(*options.sweep) : std::vector<AttributeStrength>()),
         source_(open_person(options.identities.front())),
         original_(read_coefficients(source_)),
         space_(Space::open(locate_space(options.shared.space, run_), nullptr, run_)) {
@@ -84,16 +81,19 @@ class EditRun {
   /// The attributes of every point, then the edited people.
   void edit_coefficients() {
     const AttributeSource source(options_.attributes, space_, run_);
-    if (points_.front().edit.adds.empty()) {
+    if (edit_.adds.empty() && sweep_.empty()) {
       throw Error(
           ErrorKind::usage, "edit needs --add ATTRIBUTE=STRENGTH or --sweep ATTRIBUTE=FROM:TO:N",
           fmt::format("attributes are {}; `w2w direction list` shows all", first_names(source.attributes())));
     }
+    edit_ = with_known_names(std::move(edit_), source, run_);
+    points_ = points_of(edit_, with_known_names(std::move(sweep_), source, run_));
     const auto directions = source.directions(points_.front().edit.attributes(), run_);
     for (auto& point : points_) {
       point.identity = edited_person(original_, point.edit, directions, source, space_, run_);
       people_.push_back(person(point.edit, source_.stem + "_" + point.name));
     }
+    remark_strengths(points_, directions, run_);
   }
 
   Person person(const Edit& edit, const std::string& stem) const {
@@ -137,7 +137,7 @@ class EditRun {
   }
 
   void draw(Engine& engine, const std::vector<Lora>& edits) {
-    engine.remark(pictures_->plan(), run_);
+    engine.remark(pictures_->plan(), {original_.trigger}, run_);
     const Person before{
         source_.stem, {"render", source_.path}, {{"identity", source_.path}, {"edit", Json::object()}}};
     const auto pictures = pictures_->plan().pictures();
@@ -175,7 +175,7 @@ class EditRun {
 
   /// The command as it was given, for the sheet.
   Person maker() const {
-    auto maker = person(options_.edit(), source_.stem);
+    auto maker = person(edit_, source_.stem);
     if (options_.sweep) {
       maker.arguments.insert(maker.arguments.end(), {"--sweep", *options_.sweep});
       maker.facts["sweep"] = *options_.sweep;
@@ -186,6 +186,8 @@ class EditRun {
   const EditOptions& options_;
   Reporter& reporter_;
   const Run& run_;
+  Edit edit_;                             ///< what all points have in common
+  std::vector<AttributeStrength> sweep_;  ///< until there are points
   std::vector<EditPoint> points_;
   std::vector<Person> people_;  ///< of the points
   PersonFile source_;
@@ -224,9 +226,10 @@ void add_edit(App& app) {
       [options](Reporter& reporter) { run_edit(*options, reporter); });
   add_arguments(parser, "IDENTITY", options->identities, "coefficients (.safetensors, .pt, or their folder)")
       ->required();
-  add_list(parser, "--add", options->adds, "ATTR=STRENGTH",
+  add_list(parser, "--add", options->adds, "ATTR[=X],...",
            "how much of an attribute to add, in standard deviations of the training models along its "
-           "direction; negative removes; repeatable");
+           "direction; negative removes; default: 2; repeatable. Names in any case, parts of them (glasses) "
+           "and usual others (Old, No_Beard) are understood");
   add_text(parser, "--sweep", options->sweep, "ATTR=FROM:TO:N",
            "N people with different strengths of one attribute; --add applies to all of them");
   add_list(

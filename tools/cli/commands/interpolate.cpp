@@ -51,7 +51,7 @@ class InterpolateRun {
     }
     if (pictures_ || options_.lora) engine_.emplace(open_engine(options_.shared, space_, run_));
     if (pictures_) {
-      engine_->remark(pictures_->plan(), run_);
+      engine_->remark(pictures_->plan(), {from.trigger, to.trigger}, run_);
       sheet_.cells.resize(pictures_->plan().size());
       for (size_t i = 0; i < sheet_.cells.size(); ++i) sheet_.rows.push_back(pictures_->plan().label(i));
     }

@@ -34,7 +34,7 @@ void print(const std::vector<NamedNeighbour>& found, Reporter& reporter) {
 void draw(const NearestOptions& options, const PictureOutputs& pictures, const OutputPath& path,
           const std::string& stem, const Identity& person, const std::vector<NamedNeighbour>& found,
           Engine engine, const Run& run) {
-  engine.remark(pictures.plan(), run);
+  engine.remark(pictures.plan(), {person.trigger}, run);
   const size_t each = pictures.plan().size();
   PictureSheet sheet;
   for (size_t i = 0; i < each; ++i) sheet.rows.push_back(pictures.plan().label(i));

@@ -46,7 +46,9 @@ void run_render(const RenderOptions& options, Reporter& reporter) {
   outputs.settle(options.shared.output, options.shared.existing(), run);
 
   auto engine = open_engine(options.shared, std::move(space), run);
-  engine.remark(pictures.plan(), run);
+  std::vector<std::string> triggers;
+  for (const auto& person : people) triggers.push_back(trigger_of(person));
+  engine.remark(pictures.plan(), triggers, run);
   const size_t each = pictures.plan().size();
   const OutputPath* sheet = options.sheet ? &outputs[people.size()].at("sheet") : nullptr;
   if (sheet && options.shared.leaves(*sheet)) sheet = nullptr;

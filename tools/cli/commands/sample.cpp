@@ -54,7 +54,7 @@ class SampleRun {
  private:
   void make_all() {
     if (pictures_ || arguments_.lora) engine_.emplace(open_engine(arguments_.shared, space_, run_));
-    if (pictures_) engine_->remark(pictures_->plan(), run_);
+    if (pictures_) engine_->remark(pictures_->plan(), {space_.data().defaults.prompt}, run_);
     const auto group = static_cast<size_t>(pictures_ ? arguments_.together : 1);
     for (size_t first = 0; first < count(); first += group) {
       run_.check_stop();
@@ -79,6 +79,7 @@ class SampleRun {
     const auto& shared = arguments_.shared;
     if (!arguments_.no_images) pictures_.emplace(shared, space_.data().defaults, reporter_);
     first_seed_ = parse_one_seed(arguments_.identity_seed, draw_seed, "--identity-seed", run_);
+    remark_seeds();
     if (first_seed_ > UINT64_MAX - static_cast<uint64_t>(arguments_.count - 1)) {
       throw Error(ErrorKind::usage,
                   fmt::format("--identity-seed {} is too large for {} people: the last seed is {}",
@@ -105,6 +106,19 @@ class SampleRun {
   }
 
   size_t count() const { return static_cast<size_t>(arguments_.count); }
+
+  /// --seed alone is often meant for the person.
+  void remark_seeds() const {
+    const auto& noise = arguments_.shared.seed;
+    if (noise == drawn_seed) return;
+    if (arguments_.no_images) run_.notice("--seed has no effect with --no-images");
+    if (arguments_.identity_seed == drawn_seed) {
+      run_.notice(
+          fmt::format("--seed {} chooses the noise of the pictures; it is --identity-seed that chooses "
+                      "the person",
+                      noise));
+    }
+  }
 
   uint64_t seed_of(size_t index) const { return first_seed_ + index; }
 

@@ -57,8 +57,9 @@ const PlannedOutput* named_output(const fs::path& output, const std::vector<Plan
   return nullptr;
 }
 
-/// Refuses -o FOLDER whose name ends like a picture's or weight file's that this command does not write.
-void refuse_other_formats(const fs::path& output, const std::vector<PlannedOutput>& planned) {
+/// Refuses -o FOLDER whose name ends like a picture's or weight file's that this command does not write, and
+/// warns where it writes several of them.
+void refuse_other_formats(const fs::path& output, const std::vector<PlannedOutput>& planned, const Run& run) {
   static const std::set<std::string> of_files = {".png", ".jpg",  ".webp",       ".gif",  ".bmp",
                                                  ".tif", ".tiff", ".avif",       ".heic", ".pt",
                                                  ".bin", ".ckpt", ".safetensors"};
@@ -66,7 +67,10 @@ void refuse_other_formats(const fs::path& output, const std::vector<PlannedOutpu
   if (!of_files.contains(extension) || is_folder(output)) return;
   std::set<std::string> possible;
   for (const auto& one : planned) {
-    if (suits(output, one)) return;  // several would have the name
+    if (suits(output, one)) {
+      return run.warn(fmt::format("several {} files are written: {} is the folder that they go to", extension,
+                                  output.string()));
+    }
     for (auto& other : extensions_of(one)) possible.insert(std::move(other));
   }
   throw Error(
@@ -172,7 +176,7 @@ std::vector<OutputPath> plan_outputs(const std::optional<std::string>& output,
   const fs::path given = output.value_or("");
   if (output && output->empty()) throw Error(ErrorKind::usage, "--output expects a file or folder, found ''");
   const auto* named = named_output(given, planned);
-  if (!named) refuse_other_formats(given, planned);
+  if (!named) refuse_other_formats(given, planned, run);
   const fs::path folder = named ? given.parent_path() : given;
   const bool one_stem = std::all_of(planned.begin(), planned.end(),
                                     [&](const auto& one) { return one.stem == planned.front().stem; });

@@ -29,10 +29,24 @@ std::pair<std::string, std::string> split_assignment(const std::string& text) {
 
 }  // namespace
 
-AttributeStrength parse_strength(const std::string& text, const std::string& option) {
-  const auto [attribute, strength] = split_assignment(text);
-  if (attribute.empty() || strength.empty()) fail(option, "ATTRIBUTE=STRENGTH", text, "Eyeglasses=1.5");
-  return {attribute, parse_number(fmt::format("{} {}=STRENGTH", option, attribute), strength, any_strength)};
+std::vector<AttributeStrength> parse_strengths(const std::vector<std::string>& texts) {
+  std::vector<AttributeStrength> all;
+  for (const auto& text : texts) {
+    for (const auto& part : parse_list("--add", text, "ATTRIBUTE=STRENGTH", "Eyeglasses=1.5,Beard=-1")) {
+      const auto [attribute, strength] = split_assignment(part);
+      const bool bare = part.find('=') == std::string::npos;
+      if (attribute.empty() || (strength.empty() && !bare))
+        fail("--add", "ATTRIBUTE=STRENGTH", text, "Eyeglasses=1.5");
+      if (bare && is_number(part)) {  // "Beard=1,5"
+        throw Error(ErrorKind::usage, fmt::format("--add expects ATTRIBUTE=STRENGTH, found '{}'", text),
+                    "write decimals with a point, such as 1.5: commas separate attributes");
+      }
+      all.push_back({attribute, bare ? usual_strength
+                                     : parse_number(fmt::format("--add {}=STRENGTH", attribute), strength,
+                                                    any_strength)});
+    }
+  }
+  return all;
 }
 
 std::vector<AttributeStrength> parse_sweep(const std::string& text) {

@@ -8,8 +8,12 @@
 
 namespace w2w::cli {
 
-/// "Eyeglasses=1.5". Error(usage) naming `option`.
-AttributeStrength parse_strength(const std::string& text, const std::string& option = "--add");
+/// Of an attribute without a strength.
+inline constexpr double usual_strength = 2;
+
+/// "Eyeglasses=1.5", "Eyeglasses" or several of them with commas between, of all `texts`. Error(usage) naming
+/// --add.
+std::vector<AttributeStrength> parse_strengths(const std::vector<std::string>& texts);
 
 /// "Eyeglasses=-3:3:7": 7 strengths from -3 to 3. Error(usage).
 std::vector<AttributeStrength> parse_sweep(const std::string& text);

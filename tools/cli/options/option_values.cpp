@@ -63,6 +63,8 @@ double parse_number(const std::string& option, std::string_view text, NumberRang
   return *value;
 }
 
+bool is_number(std::string_view text) { return whole_number<double>(text).has_value(); }
+
 bool parse_switch(const std::string& option, std::string_view text) {
   std::string lower(text);
   std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });

@@ -31,6 +31,8 @@ std::string listed(const std::vector<std::string>& names, std::string_view conju
 /// The whole of `text` as a number within `range`; otherwise Error(usage) naming `option`.
 int64_t parse_integer(const std::string& option, std::string_view text, IntegerRange range);
 double parse_number(const std::string& option, std::string_view text, NumberRange range);
+/// Whether the whole of `text` is one.
+bool is_number(std::string_view text);
 /// true, on, yes, 1 and their opposites; otherwise Error(usage).
 bool parse_switch(const std::string& option, std::string_view text);
 

@@ -23,11 +23,24 @@ bool OutputOptions::leaves(const OutputPath& one) const {
   return skip_existing && std::filesystem::exists(std::filesystem::symlink_status(one.path, error));
 }
 
+CLI::Option* add_output_path(CLI::App& parser, const std::string& names, std::optional<std::string>& target,
+                             const std::string& value_name, const std::string& help) {
+  return add_value(
+      parser, names, value_name, help, [&target, name = display_name(names)](const std::string& text) {
+        if (text == "-") {
+          throw Error(ErrorKind::usage, fmt::format("{} expects a file or folder, found '-'", name),
+                      "files are not written to stdout, which lists their paths; ./- is a file "
+                      "of that name");
+        }
+        target = text;
+      });
+}
+
 void add_output_options(CLI::App& parser, OutputOptions& options) {
   const auto group = [](CLI::Option* option) { option->group(output_group); };
-  group(add_text(parser, "-o,--output", options.output, "PATH",
-                 "folder (made if absent), or with an extension the file, if there is one; default: the "
-                 "current folder"));
+  group(add_output_path(parser, "-o,--output", options.output, "PATH",
+                        "folder (made if absent), or with an extension the file, if there is one; default: "
+                        "the current folder"));
   group(add_switch(parser, "--force", options.force, "replace existing files"));
   group(add_switch(parser, "--skip-existing", options.skip_existing,
                    "leave existing files as they are and make the others"));

@@ -28,6 +28,10 @@ struct OutputOptions {
   bool leaves(const OutputPath& output) const;
 };
 
+/// A file or folder to be written: "-" is none.
+CLI::Option* add_output_path(CLI::App& parser, const std::string& names, std::optional<std::string>& target,
+                             const std::string& value_name, const std::string& help);
+
 /// `options` must live as long as `parser` is used.
 void add_output_options(CLI::App& parser, OutputOptions& options);
 

@@ -28,6 +28,14 @@ PictureRequest PictureOptions::request(const Run& run) const {
   return request;
 }
 
+void check_negative_prompt(const std::string& text) {
+  if (!is_number(text)) return;
+  throw Error(
+      ErrorKind::usage,
+      fmt::format("-n, --negative-prompt expects words that pictures shall not show, found '{}'", text),
+      "several people: --count of `w2w sample`; several pictures of each: -s 1-4");
+}
+
 void add_picture_options(CLI::App& parser, PictureOptions& options) {
   const auto group = [](CLI::Option* option) { option->group(picture_group); };
   group(add_list(parser, "-p,--prompt", options.prompts, "TEXT",
@@ -64,6 +72,7 @@ void add_picture_options(CLI::App& parser, PictureOptions& options) {
 }
 
 void check_picture_options(const PictureOptions& options) {
+  for (const auto& prompt : options.negative_prompts) check_negative_prompt(prompt);
   if (options.sampler || options.schedule)
     parse_sampler(options.sampler.value_or(""), options.schedule.value_or(""));
   if (options.negative_prompts.size() > 1 && options.negative_prompts.size() != options.prompts.size()) {

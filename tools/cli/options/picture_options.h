@@ -34,7 +34,10 @@ struct PictureOptions {
 /// `options` must live as long as `parser` is used.
 void add_picture_options(CLI::App& parser, PictureOptions& options);
 
-/// Sampler and number of negative prompts: Error(usage) before anything is loaded.
+/// Error(usage) for a number, which -n takes for a count in other tools.
+void check_negative_prompt(const std::string& text);
+
+/// Sampler and negative prompts: Error(usage) before anything is loaded.
 void check_picture_options(const PictureOptions& options);
 
 }  // namespace w2w::cli

@@ -60,8 +60,11 @@ void settle_attributes(DirectionFit& fit, bool debias, const Labels& labels, con
     throw Error(ErrorKind::usage,
                 fmt::format("--debias expects several attributes, found only '{}'", fit.attributes.front()));
   }
-  for (const auto* names : {&fit.attributes, &fit.without}) {
-    for (const auto& name : *names) labels.column(name);
+  for (auto* names : {&fit.attributes, &fit.without}) {
+    for (auto& name : *names) {
+      name = named_attribute(name, labels.attributes(), labels.origin(), run).name;
+      labels.column(name);
+    }
   }
 }
 

@@ -91,9 +91,9 @@ void add_invert_options(CLI::App& parser, InvertOptions& options) {
   add_integer(parser, "-W,--width", options.shared.width, {1, 16'384},
               "pixels to which the pictures are resized; default: the model's");
   add_integer(parser, "-H,--height", options.shared.height, {1, 16'384}, "pixels; default: the model's");
-  add_text(parser, "--checkpoint", options.checkpoint, "FILE",
-           "file for the state, saved at least 20 times in a run; default: beside the output, "
-           "deleted when finished");
+  add_output_path(parser, "--checkpoint", options.checkpoint, "FILE",
+                  "file for the state, saved at least 20 times in a run; default: beside the output, "
+                  "deleted when finished");
   add_switch(parser, "--resume", options.resume, "resume from the saved state, if there is one");
   add_integer(parser, "--preview-every", options.preview_every, {0, 1'000'000},
               "draw the person every N steps and at the end; default: 0, never");

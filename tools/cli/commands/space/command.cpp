@@ -50,8 +50,8 @@ void add_build_options(CLI::App& parser, SpaceOptions& options) {
   add_switch(parser, "--partial", build.partial, "ignore what LoRAs change besides the UNet's linear layers");
   add_text(parser, "--names", options.names, "FILE",
            "the models' names, in order: .txt a line each, or the first column of a .csv");
-  add_text(parser, "--weights", options.weights, "FILE",
-           "also save the matrix of all models, to build again without the LoRAs");
+  add_output_path(parser, "--weights", options.weights, "FILE",
+                  "also save the matrix of all models, to build again without the LoRAs");
   add_integer(parser, "--projections", build.projections, {1, 1'000'000},
               "coefficients to store for each model; default: all components");
   add_number(parser, "--alpha", build.alpha, {1e-6, 1e6},
@@ -64,8 +64,11 @@ void add_default_options(CLI::App& parser, SpaceOptions& options) {
   add_text(parser, "--base-model", options.base_model, "NAME", "name of the base model");
   add_text(parser, "-p,--prompt", options.prompt, "TEXT",
            "default prompt of the space; default: that of `train`, or \"sks person\"");
-  add_text(parser, "-n,--negative-prompt", options.negative_prompt, "TEXT",
-           "default negative prompt of the space");
+  add_value(parser, "-n,--negative-prompt", "TEXT", "default negative prompt of the space",
+            [&options](const std::string& text) {
+              check_negative_prompt(text);
+              options.negative_prompt = text;
+            });
   add_number(parser, "--cfg-scale,--guidance-scale", options.cfg_scale, {0, 1000},
              "default guidance of the space");
   add_integer(parser, "--steps,--num-inference-steps", options.steps, {1, 10'000},
@@ -76,7 +79,8 @@ void add_default_options(CLI::App& parser, SpaceOptions& options) {
 }
 
 void add_folder_options(CLI::App& parser, SpaceOptions& options, const std::string& force) {
-  add_text(parser, "-o,--output", options.shared.output, "FOLDER", "the new space")->group(output_group);
+  add_output_path(parser, "-o,--output", options.shared.output, "FOLDER", "the new space")
+      ->group(output_group);
   add_switch(parser, "--force", options.shared.force, force)->group(output_group);
 }
 

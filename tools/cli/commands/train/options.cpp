@@ -90,9 +90,10 @@ void add_train_options(CLI::App& parser, TrainOptions& options) {
       "crop");
   add_text(parser, "--start", options.start, "LORA",
            "LoRA to start every person from, in place of random factors; same rank and layers");
-  add_text(parser, "--checkpoint", options.checkpoint, "FILE",
-           "file for the state, saved at least 20 times in a run, and kept; default: beside the output, "
-           "deleted when finished");
+  add_output_path(
+      parser, "--checkpoint", options.checkpoint, "FILE",
+      "file for the state, saved at least 20 times in a run, and kept; default: beside the output, "
+      "deleted when finished");
   add_switch(parser, "--resume", options.resume, "resume from the saved state, if there is one");
   add_named(parser, "--format", options.format, lora_format_names(),
             "format of the LoRA; default: kohya, for most tools");
