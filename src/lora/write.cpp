@@ -59,24 +59,45 @@ std::string common_rank(const Lora& lora) {
   return fmt::format("{}", first);
 }
 
+/// The model by the names that sd-scripts and ModelSpec have for it. One that they do not know gets another
+/// architecture than Stable Diffusion's, since ModelSpec demands one and takes its absence for version 1.
+void name_model(Metadata& metadata, const Lora& lora, const LoraModel& model) {
+  const auto family = family_of(lora, model);
+  std::string architecture = "unknown", version, resolution;
+  if (model.width > 0 && model.height > 0) resolution = fmt::format("{}x{}", model.width, model.height);
+  if (family == ModelFamily::stable_diffusion_1) {
+    architecture = "stable-diffusion-v1", version = "sd_v1";
+    if (resolution.empty()) resolution = "512x512";
+  } else if (family == ModelFamily::stable_diffusion_2) {
+    const bool velocity = model.prediction == "v_prediction";
+    architecture = velocity                   ? "stable-diffusion-v2-768-v"
+                   : model.prediction.empty() ? "stable-diffusion-v2"
+                                              : "stable-diffusion-v2-512";
+    version = velocity ? "sd_v2_v" : "sd_v2";
+  } else if (family == ModelFamily::demo) {
+    architecture = "w2w-demo";
+  }
+  metadata["ss_v2"] = family == ModelFamily::stable_diffusion_2 ? "True" : "False";
+  metadata["modelspec.architecture"] = architecture + "/lora";
+  if (!version.empty()) metadata["ss_base_model_version"] = version;
+  if (!resolution.empty()) metadata["modelspec.resolution"] = resolution;
+}
+
 /// The entries of sd-scripts (ss_*, sshs_*) and of Stability's ModelSpec 1.0.1 (modelspec.*).
 Metadata kohya_metadata(const Lora& lora, const TensorMap& tensors, const LoraFileOptions& options) {
   const auto rank = common_rank(lora);
   const auto hash = safetensors_payload_sha256(tensors);
   Metadata metadata = options.metadata;
-  metadata["ss_v2"] = "False";
-  metadata["ss_base_model_version"] = options.base_version;
+  name_model(metadata, lora, options.model);
   metadata["ss_network_module"] = "networks.lora";
   metadata["ss_network_dim"] = rank;
   metadata["ss_network_alpha"] = rank == "Dynamic" ? rank : rank + ".0";  // alpha = rank: scale 1
   metadata["ss_network_args"] = "{}";
   metadata["ss_output_name"] = options.name;
   metadata["modelspec.sai_model_spec"] = "1.0.1";
-  metadata["modelspec.architecture"] = options.architecture;
   metadata["modelspec.implementation"] = "diffusers";
   metadata["modelspec.title"] = options.name;
   metadata["modelspec.trigger_phrase"] = options.trigger;
-  metadata["modelspec.resolution"] = options.resolution;
   metadata["modelspec.hash_sha256"] = "0x" + hash;
   metadata["sshs_model_hash"] = hash;
   if (options.date) {

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from parity.tiny_models import SHAPES, make_pipeline
-from parity.tiny_spaces import make_space
+from parity.tiny_spaces import make_space, make_space_of
 
 
 @pytest.fixture
@@ -100,6 +100,48 @@ def test_titles(w2w, world, person, tmp_path):
     assert metadata(tmp_path / "x.safetensors")["ss_output_name"] == "Ada"
     run(w2w, world, "export", person.name, "--no-metadata", "-o", "y.safetensors")
     assert not any(key.startswith("w2w.") for key in metadata(tmp_path / "y.safetensors"))
+
+
+CLAIMS = "modelspec.architecture", "ss_base_model_version", "modelspec.resolution", "ss_v2"
+
+
+def claims(path):
+    return [metadata(path).get(key) for key in CLAIMS]
+
+
+def test_a_lora_of_the_demo_world_is_none_of_stable_diffusion(w2w, tmp_path):
+    w2w("sample", "--identity-seed", 7, "--no-images", "--lora", "kohya", "-o", "a")
+    said = w2w("export", "a/person-7.safetensors", "-o", "b").stderr.splitlines()
+    assert said[-1] == "fits the demo model only (64x64), not Stable Diffusion"
+    done = w2w("export", "a/person-7_lora.safetensors", "-o", "c", "--json", "-q")
+    assert facts(done)[0]["fits"] == "the demo model only (64x64), not Stable Diffusion" and done.stderr == ""
+    for folder in "abc":
+        assert claims(tmp_path / folder / "person-7_lora.safetensors") == ["w2w-demo/lora", None, "64x64", "False"]
+
+
+def test_a_lora_of_another_model_claims_none(w2w, world, person, tmp_path):
+    done = run(w2w, world, "export", person.name, "-o", "a.safetensors", "--json")
+    assert facts(done)[0]["fits"] == "models like tiny only (64x64), not Stable Diffusion"
+    assert claims(tmp_path / "a.safetensors") == ["unknown/lora", None, "64x64", "False"]
+    done = w2w("export", person.name, "--space", world.folder, "-o", "b.safetensors")  # which says nothing of the size
+    assert done.stderr.splitlines()[-1] == "fits models like tiny only, not Stable Diffusion"
+    assert claims(tmp_path / "b.safetensors") == ["unknown/lora", None, None, "False"]
+
+
+@pytest.mark.parametrize("text, said, expected", [
+    (768, "Stable Diffusion 1.x", ["stable-diffusion-v1/lora", "sd_v1", "512x512", "False"]),
+    (1024, "Stable Diffusion 2.x", ["stable-diffusion-v2/lora", "sd_v2", None, "True"])])
+def test_a_lora_of_stable_diffusion_says_so(w2w, tmp_path, text, said, expected):
+    """Every linear layer of its UNet, by diffusers."""
+    diffusers = pytest.importorskip("diffusers")
+    with torch.device("meta"):
+        unet = diffusers.UNet2DConditionModel(cross_attention_dim=text, use_linear_projection=text == 1024)
+    modules = sorted((name, layer.in_features, layer.out_features) for name, layer in unet.named_modules() if isinstance(layer, torch.nn.Linear))
+    space = make_space_of(modules, components=2).save_compact(tmp_path / "space")
+    w2w("sample", "--space", space, "--identity-seed", 7, "--no-images")
+    done = w2w("export", "person-7.safetensors", "--space", space)
+    assert done.stderr == f"fits {said}\n"
+    assert claims(tmp_path / "person-7_lora.safetensors") == expected
 
 
 def test_several_at_once(w2w, world, tmp_path):

@@ -82,8 +82,11 @@ class TinySpace:
 
 def make_space(unet, components=20, models=30, seed=0):
     """Its models change the UNet's output plainly: 27 B A is of the weights' size."""
+    return make_space_of(modules_of(unet), components, models, seed)
+
+
+def make_space_of(modules, components=20, models=30, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    modules = modules_of(unet)
     parameters = sum(columns + rows for _, columns, rows in modules)
     randn = lambda *shape: torch.randn(shape, generator=generator)
     return TinySpace(modules, 0.05 * randn(parameters), 0.02 * torch.rand(parameters, generator=generator) + 0.01,

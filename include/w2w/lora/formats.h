@@ -13,6 +13,7 @@
 #include "w2w/base/output_path.h"
 #include "w2w/io/tensor_file.h"
 #include "w2w/lora/factors.h"
+#include "w2w/lora/model_family.h"
 #include "w2w/lora/target.h"
 
 namespace w2w {
@@ -55,12 +56,10 @@ const std::string& name_of(LoraFormat format);
 LoraFormat parse_lora_format(const std::string& name);
 
 struct LoraFileOptions {
-  c10::ScalarType dtype = c10::kHalf;                     ///< of the tensors written
-  std::string name;                                       ///< ss_output_name and modelspec.title
-  std::string trigger = "sks person";                     ///< modelspec.trigger_phrase
-  std::string resolution = "512x512";                     ///< modelspec.resolution
-  std::string base_version = "sd_v1";                     ///< ss_base_model_version
-  std::string architecture = "stable-diffusion-v1/lora";  ///< modelspec.architecture
+  c10::ScalarType dtype = c10::kHalf;           ///< of the tensors written
+  std::string name;                             ///< ss_output_name and modelspec.title
+  std::string trigger = "sks person";           ///< modelspec.trigger_phrase
+  LoraModel model;                              ///< what kohya's metadata say of it is this and the shapes
   std::optional<int64_t> date;                  ///< seconds since 1970 (SOURCE_DATE_EPOCH); no date without
   std::map<std::string, std::string> metadata;  ///< further entries, such as w2w.*
 };

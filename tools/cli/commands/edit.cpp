@@ -71,7 +71,7 @@ class EditRun {
       const auto* path = outputs_[i].find("lora");
       if (!path || options_.shared.leaves(*path)) continue;
       write_lora(*path, *options_.lora, edits[i], people_[i].stem, points_[i].identity,
-                 options_.shared.no_metadata);
+                 lora_model(&engine->checkpoint(), &engine->space()), options_.shared.no_metadata);
       reporter_.output(path->path, "lora", people_[i].facts);
     }
     if (pictures_) draw(*engine, edits);

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "cli/app/app.h"
+#include "cli/files/locate.h"
 #include "cli/files/lora_output.h"
 #include "cli/files/merge_output.h"
 #include "cli/files/output_paths.h"
@@ -97,6 +99,13 @@ class Converter {
     return identity;
   }
 
+  /// What is known of the model it fits. A space that was named need not be that of the demo model.
+  LoraModel model(const PersonFile& source) {
+    const bool of_model = !source.coefficients || options_.model || !options_.space;
+    if (of_model && !checkpoint_) checkpoint_ = open_checkpoint(options_, run_);
+    return lora_model(of_model ? &*checkpoint_ : nullptr, source.coefficients ? &space() : nullptr);
+  }
+
  private:
   const Space& space() {
     if (!space_) space_ = open_bound_space(options_, run_);
@@ -110,6 +119,7 @@ class Converter {
   const ModelOptions& options_;
   const Run& run_;
   std::optional<Space> space_;
+  std::optional<Checkpoint> checkpoint_;
   Targets layers_;
 };
 
@@ -134,6 +144,7 @@ void run_export(const ExportOptions& given, Reporter& reporter) {
   }
   const auto paths = plan(options, sources, run);
   const auto dtype = options.dtype.value_or("f16");
+  std::set<std::string> said;
   for (size_t i = 0; i < sources.size(); ++i) {
     run.check_stop();
     const auto& source = sources[i];
@@ -143,11 +154,18 @@ void run_export(const ExportOptions& given, Reporter& reporter) {
       reporter.output(paths[i].path, "coefficients", {{"identity", source.path}});
       continue;
     }
-    const auto format = options.lora_format();
-    write_lora(paths[i], format, converter.lora(source), options.name.value_or(source.person()),
-               converter.description(source), options.shared.no_metadata, parse_dtype(dtype, c10::kCPU));
+    const auto lora = converter.lora(source);
+    const auto description = converter.description(source);
+    const auto model = converter.model(source);
+    write_lora(paths[i], options.lora_format(), lora, options.name.value_or(source.person()), description,
+               model, options.shared.no_metadata, parse_dtype(dtype, c10::kCPU));
+    const auto fits = fitting_models(lora, model, description.model);
     reporter.output(paths[i].path, "lora",
-                    {{"identity", source.path}, {"format", name_of(format)}, {"dtype", dtype}});
+                    {{"identity", source.path},
+                     {"format", name_of(options.lora_format())},
+                     {"dtype", dtype},
+                     {"fits", fits}});
+    if (said.insert(fits).second) reporter.remark("fits " + fits);
   }
 }
 

@@ -114,7 +114,8 @@ class InterpolateRun {
     if (!engine_) return;
     const auto lora = engine_->lora(identity);
     if (const auto* path = outputs.find("lora"); path && !options_.shared.leaves(*path)) {
-      write_lora(*path, *options_.lora, lora, person.stem, identity, options_.shared.no_metadata);
+      write_lora(*path, *options_.lora, lora, person.stem, identity,
+                 lora_model(&engine_->checkpoint(), &engine_->space()), options_.shared.no_metadata);
       reporter_.output(path->path, "lora", person.facts);
     }
     if (!pictures_) return;

@@ -203,7 +203,7 @@ class SampleRun {
     }
     if (const auto* path = outputs.find("lora"); path && !arguments_.shared.leaves(*path)) {
       write_lora(*path, *arguments_.lora, engine_->lora(identity), name_of(options.seed), identity,
-                 arguments_.shared.no_metadata);
+                 lora_model(&engine_->checkpoint(), &engine_->space()), arguments_.shared.no_metadata);
       reporter_.output(path->path, "lora", facts);
     }
     return identity;

@@ -100,7 +100,7 @@ class InvertCommand {
     if (task.sheet) draw_sheet_of(task, inversion);
     if (task.lora) {
       write_lora(*task.lora, *options_.lora, engine_->lora(person), task.job.name, person,
-                 options_.shared.no_metadata);
+                 lora_model(&engine_->checkpoint(), &engine_->space()), options_.shared.no_metadata);
       reporter_.output(task.lora->path, "lora", {{"name", task.job.name}});
     }
     write_identity(task.coefficients, person);  // last: it marks the person as finished

@@ -80,7 +80,7 @@ class TrainCommand {
     write_file(task.losses, training.loss_table());
     reporter_.output(task.losses.path, "log", {{"steps", training.steps()}});
     write_lora(task.lora, options_.format, training.lora(), task.name, training.description(),
-               options_.shared.no_metadata,
+               lora_model(&engine_->checkpoint(), nullptr), options_.shared.no_metadata,
                parse_dtype(options_.lora_dtype, at::kCPU));  // last: it marks the end
     reporter_.output(task.lora.path, "lora", {{"name", task.name}, {"seed", options_.training.seed}});
   }
