@@ -71,11 +71,12 @@ void add_import(App& app) {
       {"import",
        "convert a LoRA to coefficients of the space",
        "LORA...",
-       {{"w2w import person-7_lora.safetensors", "person-7.safetensors, and the residual outside the space"},
-        {"w2w import loras/* -o people", "many at once"},
+       {{"w2w import person-7_lora.safetensors -o back",
+         "back/person-7.safetensors, and the residual outside the space"},
+        {"w2w import loras/*_lora* -o people", "many at once"},
         {"w2w import style.safetensors --partial",
          "of a LoRA that changes more layers than the space has, use only the space's layers"},
-        {"w2w import w2wmodel.pt -o me.safetensors", "the reference code's file in w2w's format"}}},
+        {"w2w import w2wmodel.pt -o reference.safetensors", "the reference code's file in w2w's format"}}},
       [options](Reporter& reporter) { run_import(*options, reporter); });
   add_arguments(parser, "LORA", options->loras, "kohya, diffusers or PEFT file, PEFT folder, or w2wmodel.pt")
       ->required();

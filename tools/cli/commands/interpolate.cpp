@@ -148,9 +148,10 @@ void add_interpolate(App& app) {
        "A B",
        {{"w2w interpolate person-7.safetensors person-8.safetensors -s 5",
          "five people from 7 to 8: coefficients, pictures, and a sheet of all"},
-        {"w2w interpolate a.safetensors b.safetensors --points 9 -p 'sks person on the beach' -o way",
+        {"w2w interpolate person-7.safetensors person-9.safetensors --points 9 -p 'sks person on the beach' "
+         "-o way",
          "nine people in one scene"},
-        {"w2w interpolate a.safetensors b_lora.safetensors --no-images",
+        {"w2w interpolate person-8.safetensors person-7_lora.safetensors --no-images",
          "coefficients only; an end may be a LoRA"}}},
       [options](Reporter& reporter) {
         check_shared_options(options->shared);

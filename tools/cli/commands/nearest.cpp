@@ -82,19 +82,20 @@ void run_nearest(const NearestOptions& options, Reporter& reporter) {
 
 void add_nearest(App& app) {
   auto options = std::make_shared<NearestOptions>();
-  auto& parser = app.add_command(
-      {"nearest",
-       "list the training models most similar to a person",
-       "IDENTITY",
-       {{"w2w nearest person-7.safetensors", "the ten nearest, by cosine"},
-        {"w2w nearest me_lora.safetensors --count 3 -s 5 -o nearest.png", "for a LoRA, with a contact sheet"},
-        {"w2w nearest person-7.safetensors --json", "for scripts"}}},
-      [options](Reporter& reporter) {
-        if (options->identity.empty()) {
-          throw Error(ErrorKind::usage, "nearest takes one identity", "w2w nearest person.safetensors");
-        }
-        run_nearest(*options, reporter);
-      });
+  auto& parser = app.add_command({"nearest",
+                                  "list the training models most similar to a person",
+                                  "IDENTITY",
+                                  {{"w2w nearest person-7.safetensors", "the ten nearest, by cosine"},
+                                   {"w2w nearest person-7_lora.safetensors --count 3 -s 5 -o nearest.png",
+                                    "for a LoRA, with a contact sheet"},
+                                   {"w2w nearest person-7.safetensors --json", "for scripts"}}},
+                                 [options](Reporter& reporter) {
+                                   if (options->identity.empty()) {
+                                     throw Error(ErrorKind::usage, "nearest takes one identity",
+                                                 "w2w nearest person.safetensors");
+                                   }
+                                   run_nearest(*options, reporter);
+                                 });
   add_text(parser, "IDENTITY", options->identity, "",
            "coefficient file (.safetensors, .pt), LoRA file, or PEFT folder");
   add_integer(parser, "--count", options->count, {1, 1'000'000'000}, "how many neighbours; default: 10");

@@ -76,7 +76,8 @@ void add_render(App& app) {
        "draw pictures of saved people",
        "IDENTITY...",
        {{"w2w render person-7.safetensors", "a picture of person 7"},
-        {"w2w render person-*.safetensors -p 'sks person in the snow' -p 'sks person at night' -s 5 --sheet",
+        {"w2w render person-*.safetensors -p 'sks person in the snow' -p 'sks person at night' -s 5 --sheet "
+         "-o scenes",
          "all of them in two scenes, also beside each other on one sheet"},
         {"w2w render lora.safetensors -m stablediffusionapi/realistic-vision-v51",
          "a LoRA file on the real model"},

@@ -123,7 +123,7 @@ bool is_taken(const fs::path& path) {
 /// "_on-the-beach".
 fs::path with_words(const fs::path& path, std::string prompt) {
   static const std::string person = "sks person";
-  if (const auto at = prompt.find(person); at != std::string::npos) prompt.erase(at, person.size());
+  for (size_t at; (at = prompt.find(person)) != std::string::npos;) prompt.erase(at, person.size());
   constexpr size_t longest = 40;
   std::string words;
   for (const char c : prompt) {

@@ -1,6 +1,7 @@
 #include "cli/files/picture_outputs.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "w2w/base/error.h"
 #include "w2w/engine/people_sheet.h"
@@ -22,6 +23,15 @@ std::vector<PlannedOutput> PictureOutputs::planned(const std::string& stem) cons
   return outputs;
 }
 
+namespace {
+
+/// What a sheet's metadata have as its prompt.
+std::string all_prompts(const PicturePlan& plan) {
+  return fmt::format("{}", fmt::join(plan.prompts(), "; "));
+}
+
+}  // namespace
+
 PlannedOutput PictureOutputs::planned_sheet(const std::string& first, size_t people) const {
   if (people * plan_.size() > most_on_a_sheet) {
     throw Error(ErrorKind::usage,
@@ -29,7 +39,8 @@ PlannedOutput PictureOutputs::planned_sheet(const std::string& first, size_t peo
                             people * plan_.size()),
                 "draw fewer people, prompts or seeds at once, or leave out --sheet");
   }
-  return {"sheet", first, people > 1 ? fmt::format("_and_{}_more_sheet.png", people - 1) : "_sheet.png"};
+  return {"sheet", first, people > 1 ? fmt::format("_and_{}_more_sheet.png", people - 1) : "_sheet.png",
+          all_prompts(plan_)};
 }
 
 void PictureOutputs::draw(Engine& engine, const Lora& lora, const Person& person,
@@ -84,9 +95,11 @@ void PictureOutputs::write_sheet(const OutputPath& output, const PictureSheet& s
                                  const Person& maker) const {
   if (shared_.leaves(output)) return;
   const auto pixels = draw_sheet(sheet);
+  auto made = maker;
+  made.facts["prompt"] = all_prompts(plan_);
   const auto metadata =
       shared_.no_metadata ? Metadata()
-                          : sheet_metadata(facts(maker, engine.resolved(plan_.common()), engine.model_name(),
+                          : sheet_metadata(facts(made, engine.resolved(plan_.common()), engine.model_name(),
                                                  {plan_.prompts(), plan_.negative_prompts(), plan_.seeds()}));
   write_image(output, pixels, metadata, reporter_.run());
   auto more = maker.facts;

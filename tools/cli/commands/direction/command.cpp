@@ -48,7 +48,7 @@ void add_direction_fit(App& app, Command& direction) {
                       .arguments = "[LABELS...]",
                       .examples = {{"w2w direction fit mine.csv",
                                     "test and fit all columns, save them as directions.safetensors"},
-                                   {"w2w direction fit mine.csv --method ridge --debias",
+                                   {"w2w direction fit mine.csv --method ridge --debias -o ridge.safetensors",
                                     "more robust, with all other attributes removed from each"},
                                    {"w2w direction fit --space my-space -o my-space",
                                     "from the space's own labels, saved in the space, where edit finds them"},

@@ -208,10 +208,10 @@ void add_invert(App& app) {
        "find the person of a picture",
        "IMAGE...",
        {{"w2w invert photo.jpg", "coefficients of the person in photo.safetensors"},
-        {"w2w invert photo.jpg --mask head.png --preview-every 100 -o anna",
+        {"w2w invert photo.jpg --mask head.png --preview-every 100 -o masked",
          "use the head only, with previews"},
         {"w2w invert painting.png --preset ood", "from a painting or cartoon"},
-        {"w2w invert a.jpg b.jpg c.jpg --name anna", "three pictures of one person"},
+        {"w2w invert a.jpg b.jpg c.jpg --name me", "three pictures of one person"},
         {"w2w invert photo.jpg --resume", "resume after an interruption"},
         {"w2w invert --batch-file people.csv -o people", "many people, one after the other"}}},
       [options](Reporter& reporter) {

@@ -116,7 +116,7 @@ void add_space_convert(App& app, Command& space) {
        .arguments = "SPACE",
        .examples = {{"w2w space convert released/files -m MODEL --dtype bf16 -o space",
                      "the release at half its size"},
-                    {"w2w space convert space --components 100 -o small", "only the first components"}}});
+                    {"w2w space convert space --components 50 -o small", "only the first components"}}});
   add_arguments(convert.parser, "space", convert.options.arguments,
                 "a w2w space, or the released `files` folder (V.pt, mean.pt, ...)");
   add_integer(convert.parser, "--components", convert.options.components, {1, 1'000'000},

@@ -102,7 +102,7 @@ void add_train(App& app) {
        "train a LoRA of a person from pictures (DreamBooth)",
        "PICTURE...",
        {{"w2w train anna/", "the LoRA anna.safetensors from the pictures in anna/"},
-        {"w2w train anna/ --prior-weight 0 --steps 300 --lr 5e-4", "faster, without prior preservation"},
+        {"w2w train anna/ --prior-weight 0 --steps 300 --lr 5e-4 --name anna-2", "faster, without prior preservation"},
         {"w2w render anna.safetensors -p \"sks person on the beach\"", "draw the person"},
         {"w2w train --batch-file people.csv --together 8 -o loras", "many people, eight per batch"},
         {"w2w train --batch-file people.csv --shard 2/16 -o loras", "the second of sixteen jobs"},
