@@ -369,6 +369,23 @@ def test_bash_completes(w2w, tmp_path):
     assert complete(w2w, "direction", "fit", "--method", "lo") == ["logistic"]
 
 
+ZSH = """
+compdef() { print "compdef $@" }
+_describe() { print $2 ${(P)2} }
+words=(w2w sa) CURRENT=2
+"""
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
+def test_zsh_completes_from_its_folder_of_functions(w2w, tmp_path):
+    """Also at the first Tab, when the file has just been loaded."""
+    (tmp_path / "_w2w").write_text(w2w("completion", "zsh").stdout)
+    zsh = lambda script: subprocess.run(["zsh", "-f", "-c", ZSH + script], capture_output=True, text=True, check=True, cwd=tmp_path).stdout.split("\n")
+    loaded = zsh("fpath=($PWD $fpath); autoload -Uz _w2w; _w2w; _w2w")
+    assert loaded[0].startswith("names sample:") and loaded[1:] == [loaded[0], ""]
+    assert zsh("source ./_w2w; _w2w") == ["compdef _w2w w2w", loaded[0], ""]
+
+
 # --- streams and signals --------------------------------------------------------------------------------------------
 
 def test_colours_only_on_a_terminal(w2w):

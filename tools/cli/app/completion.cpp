@@ -155,7 +155,11 @@ _w2w() {{
   case "$at" in
 {}  esac
 }}
-compdef _w2w w2w
+if [[ "$funcstack[1]" == _w2w ]]; then
+  _w2w "$@"  # loaded from $fpath: this file is the function, at its first call
+else
+  compdef _w2w w2w
+fi
 )sh",
                      known_paths(places), names, cases);
 }
