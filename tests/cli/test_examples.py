@@ -12,7 +12,7 @@ from conftest import ROOT
 
 DEMO = ROOT / "share/w2w/demo"
 ELSEWHERE = re.compile(r"MODEL|sd15|released|stablediffusionapi|style\.safetensors|lora\.safetensors -m|\./|my-space|me\.safetensors --add Hat")
-SHORTER = {"invert": ["--steps", "4"], "train": ["--steps", "2"]}
+SHORTER = {"invert": ["--steps", "4"], "train": ["--steps", "2", "--num-class-images", "2"]}
 
 
 def examples(w2w, command):

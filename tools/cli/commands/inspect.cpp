@@ -109,7 +109,7 @@ void add_inspect(App& app) {
        .arguments = "FILE...",
        .examples = {{"w2w inspect person-7.safetensors", "coefficients: their space and history"},
                     {"w2w inspect person-7_p1_s5.png", "the command that makes a picture again"},
-                    {"w2w inspect -v lora.safetensors", "all tensors with their shapes"},
+                    {"w2w inspect -v person-7_lora.safetensors", "all tensors with their shapes"},
                     {"w2w inspect --json ./sd15 ./space", "models and spaces, for scripts"}}},
       [paths](Reporter& reporter) { run(*paths, reporter); });
   add_arguments(parser, "file", *paths,

@@ -116,7 +116,7 @@ void add_space_convert(App& app, Command& space) {
        .arguments = "SPACE",
        .examples = {{"w2w space convert released/files -m MODEL --dtype bf16 -o space",
                      "the release at half its size"},
-                    {"w2w space convert space --components 50 -o small", "only the first components"}}});
+                    {"w2w space convert space --components 20 -o small", "only the first components"}}});
   add_arguments(convert.parser, "space", convert.options.arguments,
                 "a w2w space, or the released `files` folder (V.pt, mean.pt, ...)");
   add_integer(convert.parser, "--components", convert.options.components, {1, 1'000'000},
@@ -136,7 +136,7 @@ void add_space_info(App& app, Command& space) {
        .summary = "what a space holds: its spectrum and training models",
        .arguments = "[SPACE]",
        .examples = {{"w2w space info space", "its spectrum and training models"},
-                    {"w2w space info -v --components 100", "more components, of the demo world"}}});
+                    {"w2w space info -v --components 40", "more components, of the demo world"}}});
   add_arguments(info.parser, "space", info.options.arguments,
                 "a w2w space, or the released `files` folder; default: --space, or the demo world's");
   add_integer(info.parser, "--components", info.options.components, {1, 1'000'000},
