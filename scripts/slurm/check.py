@@ -6,15 +6,18 @@
     check.py --count people.csv          how many people the table has
     check.py --fingerprint people.csv    a hash of their names in order, which decide who belongs to which shard
 
-As for w2w, a folder with a folder for each person is a table too. Names of people who are missing or not whole go to stdout, one a line; everything else to stderr. Needs Python alone.
+The table is read by `w2w train --list`, or `w2w invert --list` where it is one of masks (W2W_SLURM_PROGRAM; default: build/w2w of this checkout). Names of people who are missing or
+not whole go to stdout, one a line; everything else to stderr.
 """
 import argparse
 import csv
 import hashlib
 import json
 import math
+import os
 import re
 import struct
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -29,29 +32,21 @@ class Unreadable(Exception):
 
 
 def read_table(path):
-    """The names, in order. As w2w reads it: a line without a name has that of its picture or folder."""
-    if Path(path).is_dir():
-        names = sorted(entry.name for entry in Path(path).iterdir() if entry.is_dir())
-        if not names:
-            raise Unreadable(f"no folders of people ({path})")
-        return names
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Unreadable(f"not a readable table ({path}): {error}") from None
-    if not rows or "image" not in rows[0]:
-        raise Unreadable(f"not a table of people ({path}): its first line has no column 'image'")
-    names = {}
-    for number, row in enumerate(rows[1:], 2):
-        if len(row) != len(rows[0]):
-            raise Unreadable(f"not a readable table ({path}): row {number} has {len(row)} cells, expected {len(rows[0])}")
-        cells = dict(zip(rows[0], row))
-        image = Path(path).parent / cells["image"]
-        names[cells.get("name") or (image.name if image.is_dir() else image.stem)] = None
-    if not names:
-        raise Unreadable(f"not a table of people ({path}): it has no rows")
-    return list(names)
+    """The names, in order, as w2w itself reads the table: for its --list nothing is opened, made or changed."""
+    program = os.environ.get("W2W_SLURM_PROGRAM") or Path(__file__).resolve().parents[2] / "build" / "w2w"
+    said = []
+    for command in ("train", "invert"):  # tables of masks are of the other one
+        try:
+            done = subprocess.run([program, command, "--batch-file", path, "--list", "--json", "-q"], capture_output=True, text=True)
+            listing = json.loads(done.stdout)
+        except OSError as error:
+            raise Unreadable(f"no w2w ({program}): {error.strerror}; build it, or set W2W_SLURM_PROGRAM") from None
+        except ValueError:
+            raise Unreadable(f"w2w did not list the table ({path}): {done.stderr.strip()}") from None
+        if done.returncode == 0:
+            return [person["name"] for person in listing["people"]]
+        said.append(listing["error"]["message"])
+    raise Unreadable("; or, for invert: ".join(dict.fromkeys(said)))
 
 
 def read_header(path):

@@ -57,19 +57,22 @@ done
 for number in "$shards" "$parallel" "${W2W_SLURM_RESTARTS:-}"; do
   [[ $number =~ ^([1-9][0-9]{0,5})?$ ]] || usage "expected a number from 1, found '$number'"
 done
-people=$("$here/check.py" --count "$table")   # also refuses a table that is none
-shards=${shards:-8}
-((shards <= people)) || { say "$people people, so $people shards"; shards=$people; }
-
 table=$(realpath "$table") output=$(realpath -m "$output") notes=$(realpath -m "$output").slurm
 [[ -z $space ]] || space=$(realpath -m "$space")
 program=${W2W_SLURM_PROGRAM:-$here/../../build/w2w}
 program=$(command -v "$program") || { say "error: no w2w ($program): build it, or set W2W_SLURM_PROGRAM"; exit 4; }
-W2W_SLURM_PROGRAM=$(realpath "$program") W2W_SLURM_FOLDER=$here W2W_SLURM_SHARDS=$shards
-W2W_SLURM_TABLE=$table W2W_SLURM_NAMES=$("$here/check.py" --fingerprint "$table")
-export W2W_SLURM_PROGRAM W2W_SLURM_FOLDER W2W_SLURM_SHARDS W2W_SLURM_TABLE W2W_SLURM_NAMES
-
 work=(--batch-file "$table" -o "$output" "$@")
+listed=$("$program" "$command" "${work[@]}" --list --json -q)   # also refuses tables, pictures and options that w2w does not take
+read -r people class_pictures < <(python3 -c 'import json, sys; listed = json.load(sys.stdin)
+print(len(listed["people"]), "yes" if listed.get("class_pictures") else "no")' <<<"$listed")
+shards=${shards:-8}
+((shards <= people)) || { say "$people people, so $people shards"; shards=$people; }
+W2W_SLURM_PROGRAM=$(realpath "$program") W2W_SLURM_FOLDER=$here W2W_SLURM_SHARDS=$shards
+W2W_SLURM_TABLE=$table
+export W2W_SLURM_PROGRAM
+W2W_SLURM_NAMES=$("$here/check.py" --fingerprint "$table")
+export W2W_SLURM_FOLDER W2W_SLURM_SHARDS W2W_SLURM_TABLE W2W_SLURM_NAMES
+
 submit() {  # submit NAME ARGUMENTS...: the job's id on stdout, NAME's where nothing is run
   local name=$1 id
   shift
@@ -100,7 +103,7 @@ if [[ $dry == no ]]; then
 fi
 exec 3>&1
 ready=()
-if [[ $command == train && ! "$* " =~ --prior-(loss-)?weight[\ =]0(\.0*)?\  ]]; then
+if [[ $class_pictures == yes ]]; then
   first=$(submit prepare --output="$notes/prepare-%j.log" "${sbatch[@]}" "$here/train.sbatch" "${work[@]}" --prepare)
   ready=(--dependency="afterok:$first" --kill-on-invalid-dep=yes)
 fi

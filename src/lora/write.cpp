@@ -124,12 +124,20 @@ const std::vector<std::string>& lora_format_names() {
 
 const std::string& name_of(LoraFormat format) { return lora_format_names().at(static_cast<size_t>(format)); }
 
+const std::vector<std::string>& lora_format_words() {
+  static const std::vector<std::string> words = {"kohya", "peft", "diffusers", "comfyui", "a1111"};
+  return words;
+}
+
 LoraFormat parse_lora_format(const std::string& name) {
-  const auto& names = lora_format_names();
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (found != names.end()) return static_cast<LoraFormat>(found - names.begin());
-  throw Error(ErrorKind::usage,
-              fmt::format("a LoRA's format is one of {}, found '{}'", fmt::join(names, ", "), name));
+  const auto& words = lora_format_words();
+  const auto found = std::find(words.begin(), words.end(), name);
+  if (found == words.end()) {
+    throw Error(ErrorKind::usage,
+                fmt::format("a LoRA's format is one of {}, found '{}'", fmt::join(words, ", "), name));
+  }
+  const auto index = static_cast<size_t>(found - words.begin());
+  return index < lora_format_names().size() ? static_cast<LoraFormat>(index) : LoraFormat::kohya;
 }
 
 void write_lora(const OutputPath& output, LoraFormat format, const Lora& lora,

@@ -153,8 +153,8 @@ def test_attributes_as_people_call_them(edit, typed, meant):
 def test_a_sweep_of_the_opposite_runs_the_other_way(edit, tmp_path):
     for folder, range_ in (("a", "Young=-2:2:2"), ("b", "Old=2:-2:2")):
         edit("--sweep", range_, "-o", folder, code=0)
-    for i in (1, 2):
-        assert (tmp_path / f"a/ada_edit-{i}.safetensors").read_bytes() == (tmp_path / f"b/ada_edit-{i}.safetensors").read_bytes()
+    found, expected = ({path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()} for folder in "ab")
+    assert len(found) == 2 and found == expected
 
 
 def test_another_name_is_told_of(edit):
@@ -223,3 +223,20 @@ def test_the_words_that_mean_a_person_are_the_persons_own(w2w, world, tmp_path):
     render = lambda prompt: w2w("render", "ada.safetensors", *world.options, "-s", 1, "-p", prompt, "--force").stderr
     assert 'the prompt "sks person" does not name the person: expected "a photo of xyz woman" in it' in render("sks person")
     assert "does not name" not in render("xyz, at night")
+
+
+# --- formats by the programs that read them --------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", ["comfyui", "a1111"])
+def test_formats_by_the_programs_that_read_them(w2w, world, tmp_path, name):
+    save_file({"coefficients": torch.ones(20)}, tmp_path / "ada.safetensors")
+    export = lambda format: w2w("export", "ada.safetensors", *world.options[:4], "--format", format, "-o", f"{format}.safetensors", "--json")
+    assert json.loads(export(name).stdout)["outputs"][0]["format"] == "kohya"
+    export("kohya")
+    found, expected = (load_file(tmp_path / f"{format}.safetensors") for format in (name, "kohya"))
+    assert found.keys() == expected.keys() and all(torch.equal(found[key], expected[key]) for key in expected)
+    w2w("sample", *world.options, "--no-images", "--identity-seed", 1, "--lora", name)
+    assert any(key.startswith("lora_unet_") for key in load_file(tmp_path / "person-1_lora.safetensors"))
+    (tmp_path / "a.png").touch()
+    assert w2w("train", "a.png", "--format", name, "--list").stdout == "a\tmissing\t1\ta.safetensors\n"
+    assert f"|{name}" in w2w("help", "export").stdout.replace("\n", "").replace(" ", "")

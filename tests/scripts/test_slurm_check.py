@@ -1,4 +1,4 @@
-"""scripts/slurm/check.py finds whatever can be wrong with many people's outputs; no Slurm is needed. And what submit.sh would submit."""
+"""scripts/slurm/check.py finds whatever can be wrong with many people's outputs; no Slurm is needed. And what submit.sh would submit. Tables are read by w2w."""
 import json
 import os
 import shlex
@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from conftest import ROOT
+from conftest import BUILD, ROOT
 
 SCRIPTS = ROOT / "scripts" / "slurm"
 PEOPLE = ["anna", "bert", "cora"]
+ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("W2W_")} | {"W2W_SLURM_PROGRAM": str(BUILD / "w2w")}
 
 
 def write_person(folder, name, seed=1, steps=3, size=5, **metadata):
@@ -34,13 +35,17 @@ def people(tmp_path):
     """A table and the outputs of its people."""
     (tmp_path / "table.csv").write_text("image,name\n" + "".join(f"{name}.png,{name}\n" for name in PEOPLE))
     for name in PEOPLE:
+        (tmp_path / f"{name}.png").touch()
         write_person(tmp_path / "out", name)
     return tmp_path / "out"
 
 
+def run_check(*arguments):
+    return subprocess.run([sys.executable, SCRIPTS / "check.py", *arguments], capture_output=True, text=True, env=ENVIRONMENT)
+
+
 def check(folder, *arguments, code=1):
-    done = subprocess.run([sys.executable, SCRIPTS / "check.py", folder.parent / "table.csv", folder, *arguments],
-                          capture_output=True, text=True)
+    done = run_check(folder.parent / "table.csv", folder, *arguments)
     assert done.returncode == code, done.stderr
     return done
 
@@ -119,13 +124,20 @@ def test_leftovers_of_finished_people_are_removed_on_request(people):
 @pytest.mark.parametrize("table, code, said", [
     ("name\nanna\n", 3, "has no column 'image'"),
     ("name,image\n", 3, "it has no rows"),
-    ("name,image\nanna\n", 3, "row 2 has 1 cells, expected 2"),
+    ("name,image\nanna\n", 3, "line 2 has 1 cells, expected 2"),
+    ("name,image\nanna,none.png\n", 3, "named in line 2 of"),
+    ("name;image;prompt\nanna;a.png;sks\n", 0, "1\n"),
+    ("name,image,mask\nanna,a.png,b.png\nbert,b.png,\n", 0, "2\n"),
+    ("name,image,maske\nanna,a.png,b.png\n", 3, "did you mean 'mask'?"),
     ("name,image\nanna,a.png\nanna,b.png\n", 0, "1\n"),
     ("image\nx/anna.png\nx/bert.jpg\n", 0, "2\n"),
 ])
 def test_the_table(tmp_path, table, code, said):
     (tmp_path / "t.csv").write_text(table)
-    done = subprocess.run([sys.executable, SCRIPTS / "check.py", "--count", tmp_path / "t.csv"], capture_output=True, text=True)
+    (tmp_path / "x").mkdir()
+    for name in ("a.png", "b.png", "x/anna.png", "x/bert.jpg"):
+        (tmp_path / name).touch()
+    done = run_check("--count", tmp_path / "t.csv")
     assert done.returncode == code and said in done.stdout + done.stderr
 
 
@@ -133,13 +145,12 @@ def test_a_folder_of_folders_is_a_table(people):
     folder = people.parent / "pictures"
     for name in PEOPLE:
         (folder / name).mkdir(parents=True)
-    done = [subprocess.run([sys.executable, SCRIPTS / "check.py", *arguments], capture_output=True, text=True)
-            for arguments in (["--count", folder], ["--fingerprint", folder], ["--fingerprint", people.parent / "table.csv"],
-                              [folder, people])]
+        (folder / name / "1.png").touch()
+    done = [run_check(*arguments) for arguments in (["--count", folder], ["--fingerprint", folder],
+                                                    ["--fingerprint", people.parent / "table.csv"], [folder, people])]
     assert done[0].stdout == "3\n" and done[1].stdout == done[2].stdout and done[3].returncode == 0
-    (people.parent / "table.csv").write_text("name,image\nbert,a\nanna,b\ncora,c\n")
-    assert done[1].stdout != subprocess.run([sys.executable, SCRIPTS / "check.py", "--fingerprint", people.parent / "table.csv"],
-                                            capture_output=True, text=True).stdout
+    (people.parent / "table.csv").write_text("name,image\nbert,anna.png\nanna,bert.png\ncora,cora.png\n")
+    assert done[1].stdout != run_check("--fingerprint", people.parent / "table.csv").stdout
 
 
 def test_peft_folders_are_outputs(people):
@@ -148,8 +159,10 @@ def test_peft_folders_are_outputs(people):
     check(people, code=0)
 
 
-@pytest.mark.parametrize("weight", [["--prior-weight", 0], ["--prior-weight=0"], ["--prior-loss-weight", "0.0", "--steps", 5]])
+@pytest.mark.parametrize("weight", [["--prior-weight", 0], ["--prior-weight=0"], ["--prior-loss-weight", "0.0", "--steps", 5],
+                                    ["--prior-weight", "0e0"], ["--config", "none.toml"]])
 def test_no_class_pictures_no_job_for_them(people, weight):
+    (people.parent / "none.toml").write_text("[train]\nprior-weight = 0\n")
     for options, jobs in ((weight, 2), (["--prior-weight", "0.5"], 3)):
         done = submit(people.parent, "train", "table.csv", "-o", "x", "--dry-run", "--", *options)
         assert sum(line.startswith("sbatch") for line in done.stderr.splitlines()) == jobs
@@ -157,7 +170,7 @@ def test_no_class_pictures_no_job_for_them(people, weight):
 
 def submit(folder, *arguments):
     return subprocess.run([SCRIPTS / "submit.sh", *map(str, arguments)], capture_output=True, text=True, cwd=folder,
-                          env=os.environ | {"W2W_SLURM_PROGRAM": "/bin/true"})
+                          env=ENVIRONMENT)
 
 
 def test_a_dry_run_shows_what_would_be_submitted(people):
@@ -184,7 +197,10 @@ def test_a_dry_run_shows_what_would_be_submitted(people):
     (["train", "table.csv", "-o", "x", "--steps", "9"], 2, "unknown option '--steps'; options of w2w itself come after --"),
     (["train", "table.csv", "-o"], 2, "-o expects a value"),
     (["invert", "table.csv", "-o", "x", "--build", "s"], 2, "--build is for train"),
-    (["train", "none.csv", "-o", "x"], 3, "not a readable table (none.csv)"),
+    (["train", "none.csv", "-o", "x"], 4, "none.csv"),
+    (["train", "table.csv", "-o", "x", "--", "--stepz", "9"], 2, "did you mean '--steps'?"),
+    (["train", "table.csv", "-o", "x", "--", "--lr", "fast"], 2, "--lr expects a number"),
+    (["invert", "table.csv", "-o", "x", "--", "--prior-weight", "0"], 2, "--prior-weight is an option of `w2w train`"),
 ])
 def test_what_submit_refuses(people, arguments, code, said):
     done = submit(people.parent, *arguments)

@@ -52,7 +52,9 @@ bool is_lora_folder(const std::filesystem::path& folder);
 enum class LoraFormat { kohya, peft, diffusers };
 const std::vector<std::string>& lora_format_names();
 const std::string& name_of(LoraFormat format);
-/// Error(usage) for another name.
+/// Those names, then "comfyui" and "a1111", which read kohya's.
+const std::vector<std::string>& lora_format_words();
+/// Of lora_format_words(). Error(usage) for another one.
 LoraFormat parse_lora_format(const std::string& name);
 
 struct LoraFileOptions {

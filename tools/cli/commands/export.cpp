@@ -189,10 +189,12 @@ void add_export(App& app) {
   add_arguments(parser, "IDENTITY", options->identities,
                 "coefficient file (.safetensors, .pt), or a LoRA to write in another format")
       ->required();
+  auto formats = lora_format_words();
+  formats.emplace_back("pt");
   add_choice(
-      parser, "--format", options->format, {"kohya", "peft", "diffusers", "pt"},
-      "kohya: one file for most tools; peft: a PEFT folder; diffusers: one file with diffusers' names; "
-      "pt: the coefficients as the reference code saves them; default: kohya");
+      parser, "--format", options->format, formats,
+      "kohya, also as comfyui and a1111: one file for most tools; peft: a PEFT folder; diffusers: one file "
+      "with diffusers' names; pt: the coefficients as the reference code saves them; default: kohya");
   add_choice(
       parser, "--dtype", options->dtype, {"auto", "f16", "bf16", "f32"},
       "precision of the file: auto is f16 for a LoRA, the model's own with --merge; coefficients are f32; "

@@ -168,20 +168,23 @@ void number_taken(std::vector<OutputPath>& paths, const std::vector<std::string>
   }
 }
 
-}  // namespace
+struct Naming {
+  fs::path folder;  ///< that all lie in
+  std::vector<OutputPath> paths;
+  std::vector<std::string> stems;  ///< of what is to be numbered
+};
 
-std::vector<OutputPath> plan_outputs(const std::optional<std::string>& output,
-                                     const std::vector<PlannedOutput>& planned, Existing existing,
-                                     const Run& run) {
+/// Nothing is made yet.
+Naming name_outputs(const std::optional<std::string>& output, const std::vector<PlannedOutput>& planned,
+                    Existing existing, const Run& run) {
   const fs::path given = output.value_or("");
   if (output && output->empty()) throw Error(ErrorKind::usage, "--output expects a file or folder, found ''");
   const auto* named = named_output(given, planned);
   if (!named) refuse_other_formats(given, planned, run);
-  const fs::path folder = named ? given.parent_path() : given;
+  Naming naming{named ? given.parent_path() : given, {}, {}};
+  auto& [folder, paths, stems] = naming;
   const bool one_stem = std::all_of(planned.begin(), planned.end(),
                                     [&](const auto& one) { return one.stem == planned.front().stem; });
-  std::vector<OutputPath> paths;
-  std::vector<std::string> stems;  // to be numbered
   paths.reserve(planned.size());
   for (const auto& one : planned) {
     run.check_stop();
@@ -198,6 +201,15 @@ std::vector<OutputPath> plan_outputs(const std::optional<std::string>& output,
     }
   }
   check_different(paths);
+  return naming;
+}
+
+}  // namespace
+
+std::vector<OutputPath> plan_outputs(const std::optional<std::string>& output,
+                                     const std::vector<PlannedOutput>& planned, Existing existing,
+                                     const Run& run) {
+  auto [folder, paths, stems] = name_outputs(output, planned, existing, run);
   if (!folder.empty()) make_folder(folder);
   remove_leftovers(folder, run);
   if (existing == Existing::number) number_taken(paths, stems, run);
@@ -233,7 +245,15 @@ void OutputPlan::add(std::vector<PlannedOutput> outputs) {
 }
 
 void OutputPlan::settle(const std::optional<std::string>& output, Existing existing, const Run& run) {
-  paths_ = plan_outputs(output, planned_, existing, run);
+  settle(plan_outputs(output, planned_, existing, run));
+}
+
+void OutputPlan::look_up(const std::optional<std::string>& output, const Run& run) {
+  settle(name_outputs(output, planned_, Existing::keep, run).paths);
+}
+
+void OutputPlan::settle(std::vector<OutputPath> paths) {
+  paths_ = std::move(paths);
   for (const auto& one : planned_) kinds_.push_back(one.kind);
   planned_ = {};
 }

@@ -61,6 +61,8 @@ class OutputPlan {
   void add(std::vector<PlannedOutput> outputs);
   /// plan_outputs of all that was added; afterwards the paths are known.
   void settle(const std::optional<std::string>& output, Existing existing, const Run& run = {});
+  /// The same paths, of which nothing is checked or made.
+  void look_up(const std::optional<std::string>& output, const Run& run = {});
 
   size_t people() const { return starts_.size(); }
   PersonOutputs operator[](size_t person) const;
@@ -68,6 +70,8 @@ class OutputPlan {
   const std::vector<OutputPath>& paths() const { return paths_; }
 
  private:
+  void settle(std::vector<OutputPath> paths);
+
   std::vector<PlannedOutput> planned_;  ///< until it is settled
   std::vector<size_t> starts_;          ///< of each person among the outputs
   std::vector<std::string_view> kinds_;

@@ -31,6 +31,7 @@ class InvertCommand {
       : options_(options), reporter_(reporter), run_(reporter.run()) {}
 
   void run() {
+    if (options_.list) return list_people(list_inversions(options_, run_), reporter_);
     auto space = Space::open(locate_space(options_.shared.space, run_), nullptr, run_);
     auto inversion = resolve(options_, space, run_);
     tasks_ = plan_inversions(options_, inversion.steps, run_);

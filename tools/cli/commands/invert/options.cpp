@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/files/people_list.h"
 #include "cli/options/lora_option.h"
 #include "cli/options/option_values.h"
 #include "cli/options/seeds.h"
@@ -58,6 +59,7 @@ void add_invert_options(CLI::App& parser, InvertOptions& options) {
       "many people: a CSV table with the columns name, image and mask (a name twice: two pictures of one "
       "person; paths start at the table's folder); finished people are skipped");
   add_shard_option(parser, options.shard);
+  add_list_option(parser, options.list);
   add_name_option(parser, options.name, "name of the outputs; default: the first picture's");
   add_choice(parser, "--preset", options.preset, {"real", "ood", "reference"},
              "real: photographs (10000 components, 400 steps, lr 0.1); ood: paintings and cartoons (1000 "

@@ -30,7 +30,7 @@ struct InvertOptions {
 
   std::optional<std::string> checkpoint;
   std::optional<LoraFormat> lora;
-  bool resume = false, no_images = false;
+  bool resume = false, no_images = false, list = false;
   double prior = 0;
   int64_t preview_every = 0;
   int64_t preview_steps = 20;

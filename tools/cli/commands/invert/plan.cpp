@@ -63,6 +63,20 @@ InversionTask task_of(const InvertOptions& options, const InversionJob& job,
 
 }  // namespace
 
+std::vector<ListedPerson> list_inversions(const InvertOptions& options, const Run& run) {
+  const auto jobs = jobs_of(options, run);
+  OutputPlan outputs;
+  for (const auto& job : jobs) outputs.add(outputs_of(options, job.name, {}));
+  outputs.look_up(options.shared.output, run);
+  std::vector<ListedPerson> people;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    const auto task = task_of(options, jobs[i], {}, outputs[i]);
+    people.push_back({jobs[i].name, jobs[i].images, {}, task.checkpoint});
+    for (const auto& output : outputs[i].all()) people.back().outputs.push_back(output.path);
+  }
+  return people;
+}
+
 std::vector<InversionTask> plan_inversions(const InvertOptions& options, int64_t steps, const Run& run) {
   const auto jobs = jobs_of(options, run);
   if (jobs.empty()) return {};

@@ -6,6 +6,7 @@
 
 #include "cli/commands/invert/manifest.h"
 #include "cli/commands/invert/options.h"
+#include "cli/files/people_list.h"
 
 namespace w2w::cli {
 
@@ -17,6 +18,9 @@ struct InversionTask {
   std::optional<OutputPath> lora, sheet;
   std::vector<std::pair<int64_t, OutputPath>> previews;  ///< after that many steps
 };
+
+/// All of them, finished or not, with the outputs but previews. The same errors of tables; nothing is made.
+std::vector<ListedPerson> list_inversions(const InvertOptions& options, const Run& run);
 
 /// Everybody to invert in `steps` steps, all files named, before any work: of a table those who are not
 /// finished. Error(failure) for outputs that exist (of an unfinished run they are replaced) or cannot be

@@ -13,20 +13,20 @@ namespace fs = std::filesystem;
 
 constexpr int64_t usual_count = 200;
 
-fs::path folder_of(const TrainOptions& options) {
-  if (options.class_folder) return *options.class_folder;
-  const fs::path output = options.shared.output.value_or("");
-  return (output.has_extension() ? output.parent_path() : output) / "class";
-}
-
 fs::path made(const fs::path& folder, int64_t number) {
   return folder / fmt::format("class-{:03}.png", number);
 }
 
 }  // namespace
 
+fs::path class_folder(const TrainOptions& options) {
+  if (options.class_folder) return *options.class_folder;
+  const fs::path output = options.shared.output.value_or("");
+  return (output.has_extension() ? output.parent_path() : output) / "class";
+}
+
 std::vector<fs::path> make_class_pictures(const TrainOptions& options, Trainer& trainer, Reporter& reporter) {
-  const auto folder = folder_of(options);
+  const auto folder = class_folder(options);
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) {

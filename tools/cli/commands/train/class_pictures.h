@@ -8,6 +8,9 @@
 
 namespace w2w::cli {
 
+/// Where they are, or will be.
+std::filesystem::path class_folder(const TrainOptions& options);
+
 /// The pictures of DreamBooth's prior preservation: those in the options' folder, and as many more as are
 /// missing, which the model draws (guidance 7.5, 50 steps, as diffusers' script does; seed I for class-I.png)
 /// and which are reported. With Error(interrupted) those that were drawn stay.

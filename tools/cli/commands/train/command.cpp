@@ -23,6 +23,7 @@ class TrainCommand {
 
   void run() {
     const auto& training = options_.training;
+    if (options_.list) return list();
     if (options_.prepare && training.prior_weight == 0)
       return run_.notice("--prior-weight 0 uses no class pictures: nothing to prepare");
     if (!options_.prepare) {
@@ -70,6 +71,13 @@ class TrainCommand {
   }
 
  private:
+  /// Also which class pictures the training is going to use.
+  void list() {
+    list_people(list_trainings(options_, run_), reporter_);
+    const bool some = options_.training.prior_weight > 0;
+    reporter_.field("class_pictures", some ? Json(class_folder(options_).string()) : Json());
+  }
+
   CaptionedPicture read_picture(const PromptedPicture& picture) const {
     run_.check_stop();
     return {read_image(picture.image, trainer_->picture_side(), run_), picture.image.string(),
@@ -106,6 +114,7 @@ void add_train(App& app) {
         {"w2w render anna.safetensors -p \"sks person on the beach\"", "draw the person"},
         {"w2w train --batch-file people.csv --together 8 -o loras", "many people, eight per batch"},
         {"w2w train --batch-file people.csv --shard 2/16 -o loras", "the second of sixteen jobs"},
+        {"w2w train --batch-file people.csv -o loras --list", "who is finished and who is missing"},
         {"w2w space build loras -o space", "the space of all of them"}}},
       [options](Reporter& reporter) {
         check(*options);

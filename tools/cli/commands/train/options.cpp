@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "cli/files/people_list.h"
+#include "cli/options/lora_option.h"
 #include "cli/options/option_groups.h"
 #include "cli/options/option_values.h"
 #include "w2w/base/error.h"
@@ -80,6 +82,7 @@ void add_train_options(CLI::App& parser, TrainOptions& options) {
       "LoRA, as in --start), paths starting at its folder; or a folder with one folder for each person. "
       "Finished people are skipped, unfinished ones resume");
   add_shard_option(parser, options.shard);
+  add_list_option(parser, options.list);
   add_integer(parser, "--together", options.together, {1, 4096},
               "people per batch; faster on large GPUs or small pictures, needs more memory; results differ "
               "by rounding only; default: 1");
@@ -95,8 +98,9 @@ void add_train_options(CLI::App& parser, TrainOptions& options) {
       "file for the state, saved at least 20 times in a run, and kept; default: beside the output, "
       "deleted when finished");
   add_switch(parser, "--resume", options.resume, "resume from the saved state, if there is one");
-  add_named(parser, "--format", options.format, lora_format_names(),
-            "format of the LoRA; default: kohya, for most tools");
+  add_lora_format(
+      parser, "--format", [&options](LoraFormat format) { options.format = format; },
+      "format of the LoRA; default: kohya, for most tools, also as comfyui and a1111");
   add_choice(parser, "--lora-dtype", options.lora_dtype, {"f32", "bf16", "f16"},
              "precision of the LoRA file; default: f32, best for building spaces");
   add_algorithm_options(parser, options.training);
@@ -119,6 +123,7 @@ void check(const TrainOptions& options) {
     refuse(
         fmt::format("{} is for one person, --batch-file for many", options.name ? "--name" : "--checkpoint"));
   }
+  if (options.list && options.prepare) refuse("--list and --prepare cannot be combined");
   if (options.shard && !options.batch_file) refuse("--shard needs --batch-file");
 }
 

@@ -24,7 +24,7 @@ struct TrainOptions {
 
   std::optional<std::string> class_folder;
   std::optional<int64_t> class_count;
-  bool prepare = false;
+  bool prepare = false, list = false;
 
   LoraFormat format = LoraFormat::kohya;
   std::string lora_dtype = "f32";

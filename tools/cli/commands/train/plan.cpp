@@ -100,14 +100,28 @@ std::vector<TrainingJob> jobs_of_table(const fs::path& path, const Run& run) {
   return jobs;
 }
 
+/// Of the table this shard's.
 std::vector<TrainingJob> jobs_of(const TrainOptions& options, const Run& run) {
   if (options.batch_file) {
-    return fs::is_directory(*options.batch_file) ? jobs_in(*options.batch_file, run)
-                                                 : jobs_of_table(*options.batch_file, run);
+    auto jobs = fs::is_directory(*options.batch_file) ? jobs_in(*options.batch_file, run)
+                                                      : jobs_of_table(*options.batch_file, run);
+    return options.shard ? options.shard->of(std::move(jobs)) : jobs;
   }
   TrainingJob job{options.name.value_or(name_of(options.pictures.front())), {}, {}};
   for (const auto& path : options.pictures) add(job, path, "", run);
   return {job};
+}
+
+OutputPlan outputs_of(const std::vector<TrainingJob>& jobs, const TrainOptions& options) {
+  OutputPlan outputs;
+  for (const auto& job : jobs)
+    outputs.add({{"lora", job.name, lora_extension(options.format)}, {"log", job.name, "_loss.csv"}});
+  return outputs;
+}
+
+fs::path checkpoint_of(const fs::path& lora, const fs::path& losses, const TrainOptions& options) {
+  if (options.checkpoint) return *options.checkpoint;
+  return losses.parent_path() / (lora.stem().string() + "_checkpoint.safetensors");
 }
 
 }  // namespace
@@ -129,13 +143,22 @@ std::vector<fs::path> pictures_in(const fs::path& folder, const Run& run) {
   return pictures;
 }
 
+std::vector<ListedPerson> list_trainings(const TrainOptions& options, const Run& run) {
+  const auto jobs = jobs_of(options, run);
+  auto outputs = outputs_of(jobs, options);
+  outputs.look_up(options.shared.output, run);
+  std::vector<ListedPerson> people;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    const auto &lora = outputs[i].at("lora").path, &losses = outputs[i].at("log").path;
+    people.push_back({jobs[i].name, {}, {lora, losses}, checkpoint_of(lora, losses, options)});
+    for (const auto& picture : jobs[i].pictures) people.back().pictures.push_back(picture.image);
+  }
+  return people;
+}
+
 std::vector<TrainingTask> plan_trainings(const TrainOptions& options, const Run& run) {
   auto jobs = jobs_of(options, run);
-  if (options.shard) jobs = options.shard->of(std::move(jobs));
-  OutputPlan outputs;
-  for (const auto& job : jobs) {
-    outputs.add({{"lora", job.name, lora_extension(options.format)}, {"log", job.name, "_loss.csv"}});
-  }
+  auto outputs = outputs_of(jobs, options);
   auto existing = options.shared.existing();
   if (existing == Existing::refuse && (options.resume || options.batch_file)) existing = Existing::keep;
   outputs.settle(options.shared.output, existing, run);
@@ -153,9 +176,7 @@ std::vector<TrainingTask> plan_trainings(const TrainOptions& options, const Run&
       run.debug(fmt::format("{} is finished", task.name));
       continue;
     }
-    task.checkpoint =
-        task.losses.path.parent_path() / (task.lora.path.stem().string() + "_checkpoint.safetensors");
-    if (options.checkpoint) task.checkpoint = *options.checkpoint;
+    task.checkpoint = checkpoint_of(task.lora.path, task.losses.path, options);
     if (!options.resume && !options.batch_file) keep_unfinished(task.checkpoint, options.shared.force);
     check_file_name(task.checkpoint);  // refuses now what could not be written in an hour
     if (options.checkpoint) AtomicFile probe(task.checkpoint);

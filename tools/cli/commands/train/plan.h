@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/commands/train/options.h"
+#include "cli/files/people_list.h"
 
 namespace w2w::cli {
 
@@ -27,6 +28,9 @@ struct TrainingTask {
 /// The people that are not finished yet. Errors: not_found and malformed for pictures and tables; failure for
 /// outputs that exist (of a single person, without --force) or cannot be written.
 std::vector<TrainingTask> plan_trainings(const TrainOptions& options, const Run& run);
+
+/// All of them, finished or not. The same errors of pictures and tables; nothing is made.
+std::vector<ListedPerson> list_trainings(const TrainOptions& options, const Run& run);
 
 /// The pictures in a folder, sorted by name: what is named or begins like one. Others are told of, hidden
 /// ones are not.
