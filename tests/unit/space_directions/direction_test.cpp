@@ -176,7 +176,8 @@ TEST_F(DirectionTest, WhatCannotBeEdited) {
   test::expect_error(ErrorKind::usage, "unknown attribute 'D'", [&] { edit_direction(directions, "D", {}); });
   test::expect_error(ErrorKind::usage, "unknown attribute 'D'",
                      [&] { edit_direction(directions, "A", {"D"}); });
-  test::expect_error(ErrorKind::usage, "cannot be removed from itself", [&] { edit_direction(directions, "A", {"A"}); });
+  test::expect_error(ErrorKind::usage, "cannot be removed from itself",
+                     [&] { edit_direction(directions, "A", {"A"}); });
   directions.vectors[0] = 2 * directions.vectors[1] - directions.vectors[2];
   test::expect_error(ErrorKind::failure, "nothing is left of 'A' when B, C", [&] {
     edit_direction(directions, "A", {"B", "C"});

@@ -21,7 +21,8 @@ std::optional<fs::path> environment_path(const char* name) {
 fs::path demo_world(const char* part, const Run& run) {
   static bool said = false;
   const auto folder = share_folder() / "demo";
-  if (!said) run.notice("no model or space given: using the demo world that comes with w2w");
+  if (!said)
+    run.notice("no model or space given: using the demo world that comes with w2w (cartoons, 64x64)");
   said = true;
   return folder / part;
 }

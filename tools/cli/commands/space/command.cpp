@@ -130,13 +130,13 @@ void add_space_convert(App& app, Command& space) {
 }
 
 void add_space_info(App& app, Command& space) {
-  const auto info = add_action(
-      app, space, run_space_info,
-      {.name = "info",
-       .summary = "what a space holds: its spectrum and training models",
-       .arguments = "[SPACE]",
-       .examples = {{"w2w space info space", "its spectrum and training models"},
-                    {"w2w space info -v --components 40", "more components, of the demo world"}}});
+  const auto info =
+      add_action(app, space, run_space_info,
+                 {.name = "info",
+                  .summary = "what a space holds: its spectrum and training models",
+                  .arguments = "[SPACE]",
+                  .examples = {{"w2w space info space", "its spectrum and training models"},
+                               {"w2w space info -v --components 40", "more components, of the demo world"}}});
   add_arguments(info.parser, "space", info.options.arguments,
                 "a w2w space, or the released `files` folder; default: --space, or the demo world's");
   add_integer(info.parser, "--components", info.options.components, {1, 1'000'000},
