@@ -110,7 +110,7 @@ def test_edit_remembers_what_was_taken_out(fit, w2w, space, tmp_path):
     save_file({"coefficients": torch.zeros(20)}, tmp_path / ".me.safetensors")
     options = ("--space", space, "--directions", "directions.safetensors", "--no-images")
     w2w("edit", ".me.safetensors", "--add", "Bald=1", *options)
-    (path,) = tmp_path.glob("*edit.safetensors")
+    (path,) = tmp_path.glob("*Bald+1.safetensors")
     with safe_open(path, "pt") as file:
         (entry,) = json.loads(file.metadata()["w2w.history"])
     assert entry["without"] == ["Male"] and entry["debias"] == "joint" and entry["attributes"] == "directions.safetensors"

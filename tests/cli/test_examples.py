@@ -11,7 +11,7 @@ from PIL import Image
 from conftest import ROOT
 
 DEMO = ROOT / "share/w2w/demo"
-ELSEWHERE = re.compile(r"MODEL|sd15|released|stablediffusionapi|style\.safetensors|lora\.safetensors -m|\./|my-space|me\.safetensors --add Hat")
+ELSEWHERE = re.compile(r"MODEL|sd15|released|stablediffusionapi|style\.safetensors|lora\.safetensors -m|\./|my-space|me\.safetensors --add Hat|--resume")
 SHORTER = {"invert": ["--steps", "4"], "train": ["--steps", "2", "--num-class-images", "2"]}
 
 

@@ -56,7 +56,7 @@ void Reporter::message(LogLevel level, std::string_view text) {
   const std::scoped_lock lock(terminal_);
   bar_.clear();
   const auto kind = level == LogLevel::warning ? yellow("warning:", Stream::error) + " " : "";
-  tell(fmt::format("w2w: {}{}\n", kind, shortened(text)));
+  tell(fmt::format("w2w: {}{}\n", kind, printable(shortened(text))));
 }
 
 void Reporter::output(const std::filesystem::path& path, std::string_view kind, Json more) {

@@ -124,28 +124,31 @@ class InvertCommand {
   }
 
   void draw_sheet_of(const InversionTask& task, const InversionRun& inversion) {
+    const auto found = drawn(inversion, "no sheet of " + task.job.name);
+    if (!found) return;
+    write_image(*task.sheet, draw_sheet(inversion.sheet(found->pixels)), {}, run_);
+    reporter_.output(task.sheet->path, "sheet", {{"name", task.job.name}});
+  }
+
+  /// Nothing, with a warning, for who cannot be drawn: they may still be found.
+  std::optional<Picture> drawn(const InversionRun& inversion, const std::string& without) const {
     try {
-      const auto found = inversion.preview(options_.preview_steps, run_.with_progress({}));
-      write_image(*task.sheet, draw_sheet(inversion.sheet(found.pixels)), {}, run_);
-      reporter_.output(task.sheet->path, "sheet", {{"name", task.job.name}});
-    } catch (const Error& error) {  // what cannot be drawn may still be found
+      return inversion.preview(options_.preview_steps, run_.with_progress({}));
+    } catch (const Error& error) {
       if (error.kind() != ErrorKind::failure) throw;
-      run_.warn(fmt::format("no sheet of {}: {}", task.job.name, error.what()));
+      run_.warn(fmt::format("{}: {}", without, error.what()));
+      return {};
     }
   }
 
   void draw_previews(const InversionTask& task, const InversionRun& inversion) {
     for (const auto& [step, output] : task.previews) {
       if (step != inversion.steps()) continue;
-      try {
-        const auto preview = inversion.preview(options_.preview_steps, run_.with_progress({}));
-        write_image(output, preview.pixels, {}, run_);
-        reporter_.output(output.path, "picture",
-                         {{"step", inversion.steps()}, {"seed", inverter_->options().seed}});
-      } catch (const Error& error) {  // what cannot be drawn may still be found
-        if (error.kind() != ErrorKind::failure) throw;
-        run_.warn(fmt::format("no preview of step {}: {}", inversion.steps(), error.what()));
-      }
+      const auto preview = drawn(inversion, fmt::format("no preview of step {}", inversion.steps()));
+      if (!preview) continue;
+      write_image(output, preview->pixels, {}, run_);
+      reporter_.output(output.path, "picture",
+                       {{"step", inversion.steps()}, {"seed", inverter_->options().seed}});
     }
   }
 

@@ -95,7 +95,7 @@ std::vector<InversionTask> plan_inversions(const InvertOptions& options, int64_t
   for (size_t i = 0; i < jobs.size(); ++i) {
     auto task = task_of(options, jobs[i], previews, outputs[i]);
     if (fs::exists(task.coefficients.path) && !options.shared.force) {
-      if (!options.batch_file && !options.shared.skip_existing && !options.resume) {
+      if (!options.batch_file && !options.shared.skip_existing) {
         throw Error(ErrorKind::failure, "the output exists already (" + task.coefficients.path.string() + ")",
                     "it is finished; pass --force to replace it");
       }

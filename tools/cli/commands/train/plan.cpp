@@ -169,7 +169,7 @@ std::vector<TrainingTask> plan_trainings(const TrainOptions& options, const Run&
     if (!task.start && options.start) task.start = *options.start;
     task.losses.replace = existing != Existing::refuse;  // of a run that did not come to its end
     if (fs::exists(task.lora.path) && !options.shared.force) {
-      if (!options.batch_file && !options.shared.skip_existing && !options.resume) {
+      if (!options.batch_file && !options.shared.skip_existing) {
         throw Error(ErrorKind::failure, "the output exists already (" + task.lora.path.string() + ")",
                     "it is finished; pass --force to replace it");
       }
