@@ -97,6 +97,12 @@ void sync(const fs::path& path) {  // of folders some file systems refuse it
 
 }  // namespace
 
+bool is_file_name(std::string_view name) {
+  using namespace std::string_view_literals;
+  return !name.empty() && name != "." && name != ".." &&
+         name.find_first_of("/\0"sv) == std::string_view::npos;
+}
+
 void check_file_name(const fs::path& path) {
   const size_t length = path.filename().string().size(), most = longest_name(folder_of(path));
   if (length <= most) return;

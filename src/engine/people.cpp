@@ -2,11 +2,13 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/constant_pad_nd.h>
+#include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "engine/history.h"
+#include "w2w/base/error.h"
 #include "w2w/space/labels.h"
 #include "w2w/space/sampling.h"
 
@@ -14,6 +16,8 @@ namespace w2w {
 namespace {
 
 constexpr double largest_usual_spread = 2;  ///< the root mean square of a training model's scores is about 1
+
+constexpr int64_t usual_neighbours = 10;
 
 at::Tensor on_line(const at::Tensor& from, const at::Tensor& to, double position) {
   const auto length = std::max(from.numel(), to.numel());
@@ -59,6 +63,23 @@ Identity sample(const Space& space, const SampleOptions& options) {
   return person;
 }
 
+std::string sample_name(uint64_t seed) { return fmt::format("person-{}", seed); }
+
+PeopleMatrix sample_matrix(const Space& space, const SampleOptions& options, int64_t count, const Run& run) {
+  PeopleMatrix people;
+  people.coefficients = at::empty({count, options.components}, at::kFloat);
+  auto one = options;
+  for (int64_t row = 0; row < count; ++row) {
+    run.check_stop();
+    one.seed = options.seed + static_cast<uint64_t>(row);
+    people.coefficients[row].copy_(draw_identity(space, one.components, one.spread, one.seed).coefficients);
+    people.names.push_back(sample_name(one.seed));
+  }
+  people.first = sample(space, options);
+  people.first.coefficients = at::Tensor();
+  return people;
+}
+
 Identity between(const Space& space, const Identity& from, const Identity& to, double position,
                  const Run& run) {
   auto person = from;
@@ -84,11 +105,10 @@ std::optional<double> typicality(const Space& space, const at::Tensor& coefficie
 
 std::vector<NamedNeighbour> nearest(const Space& space, const Identity& person,
                                     const std::optional<int64_t>& count, const Run& run) {
-  constexpr int64_t usual = 10;
   const auto& projections = space.data().projections;
-  const auto models = projections.defined() ? projections.size(0) : usual;
+  const auto models = projections.defined() ? projections.size(0) : usual_neighbours;
   const auto found = nearest_models(space, person.coefficients,
-                                    count.value_or(std::min(usual, std::max<int64_t>(1, models))));
+                                    count.value_or(std::min(usual_neighbours, std::max<int64_t>(1, models))));
   const auto names = training_names(space, run);
   std::vector<NamedNeighbour> named;
   for (const auto& neighbour : found) {
@@ -96,6 +116,41 @@ std::vector<NamedNeighbour> nearest(const Space& space, const Identity& person,
     named.push_back({names.empty() ? fmt::format("row {}", row) : names[row], neighbour});
   }
   return named;
+}
+
+std::vector<NamedNeighbour> nearest(const Space& space, const Identity& person,
+                                    const std::vector<PersonFile>& among, const std::optional<int64_t>& count,
+                                    const Run& run) {
+  const auto people = static_cast<int64_t>(among.size());
+  const auto wanted = count.value_or(std::min(usual_neighbours, people));
+  if (wanted < 1 || wanted > people) {
+    throw Error(
+        ErrorKind::usage,
+        fmt::format("expected 1 to {} neighbours, as many as there are people, found {}", people, wanted));
+  }
+  const Comparer comparer(space);
+  if (!comparer(person.coefficients, person.coefficients).cosine) refuse_mean_person();
+  std::vector<NamedNeighbour> all;
+  for (const auto& other : among) {
+    run.check_stop();
+    check_identity_fits(*other.coefficients, space, other.path);
+    const auto cosine = comparer(person.coefficients, other.coefficients->coefficients).cosine.value_or(0);
+    all.push_back({other.stem, {static_cast<int64_t>(all.size()), cosine}});
+  }
+  std::stable_sort(all.begin(), all.end(),
+                   [](const auto& a, const auto& b) { return a.neighbour.cosine > b.neighbour.cosine; });
+  all.resize(static_cast<size_t>(wanted));
+  return all;
+}
+
+void compare(const Space& space, const std::vector<Identity>& people, const Run& run,
+             const std::function<void(const ComparedPair&)>& each) {
+  const Comparer comparer(space);
+  for (size_t a = 0; a < people.size(); ++a) {
+    run.check_stop();
+    for (size_t b = a + 1; b < people.size(); ++b)
+      each({a, b, comparer(people[a].coefficients, people[b].coefficients)});
+  }
 }
 
 }  // namespace w2w

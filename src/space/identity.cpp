@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "space/identity_metadata.h"
 #include "w2w/base/error.h"
 #include "w2w/io/tensor_file.h"
 #include "w2w/space/space.h"
@@ -15,14 +16,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char *tensor_name = "coefficients", *reference_file = "w2wmodel.pt", *format_version = "1";
+constexpr const char* reference_file = "w2wmodel.pt";
 
 /// The reference saves a person as w2wmodel.pt in a folder of its own.
 fs::path file_of(const fs::path& path) { return fs::is_directory(path) ? path / reference_file : path; }
 
 /// The one tensor of coefficients: by its name in safetensors, without a name in torch files.
 const at::Tensor* coefficients_in(const TensorFile& file) {
-  const auto found = file.tensors.find(file.format == "torch" ? "" : tensor_name);
+  const auto found = file.tensors.find(file.format == "torch" ? "" : coefficients_tensor);
   return found == file.tensors.end() ? nullptr : &found->second;
 }
 
@@ -33,10 +34,6 @@ std::string first_names(const TensorMap& tensors) {
     names.push_back("'" + name + "'");
   }
   return fmt::format("{}{}", fmt::join(names, ", "), names.size() < tensors.size() ? ", ..." : "");
-}
-
-void take(const Metadata& metadata, const char* key, std::string& value) {
-  if (const auto found = metadata.find(key); found != metadata.end()) value = found->second;
 }
 
 }  // namespace
@@ -61,8 +58,9 @@ Identity read_identity(const fs::path& given) {
   const auto file = read_tensor_file(path);
   const auto* values = coefficients_in(file);
   if (!values) {
-    throw Error(ErrorKind::malformed, fmt::format("not an identity ({}): expected a tensor '{}', found {}",
-                                                  path.string(), tensor_name, first_names(file.tensors)));
+    throw Error(ErrorKind::malformed,
+                fmt::format("not an identity ({}): expected a tensor '{}', found {}", path.string(),
+                            coefficients_tensor, first_names(file.tensors)));
   }
   const bool row = values->dim() == 2 && values->size(0) == 1;
   if (!(values->dim() == 1 || row) || values->numel() == 0 || !values->is_floating_point()) {
@@ -75,37 +73,16 @@ Identity read_identity(const fs::path& given) {
   if (!at::isfinite(identity.coefficients).all().item<bool>()) {
     throw Error(ErrorKind::malformed, fmt::format("coefficients are not all finite ({})", path.string()));
   }
-  std::string version = format_version;
-  take(file.metadata, "w2w.format", version);
-  if (version != format_version) {
-    throw Error(ErrorKind::malformed,
-                fmt::format("identity ({}) has format {}, this w2w reads format {}: a newer w2w wrote it",
-                            path.string(), version, format_version));
-  }
-  take(file.metadata, "w2w.space", identity.space_hash);
-  take(file.metadata, "w2w.basis", identity.basis);
-  take(file.metadata, "w2w.model", identity.model);
-  take(file.metadata, "w2w.history", identity.history);
-  take(file.metadata, "w2w.trigger", identity.trigger);
+  take_metadata(identity, file.metadata, path);
   return identity;
 }
 
 void write_identity(const OutputPath& output, const Identity& identity) {
   const auto values = identity.coefficients.to(at::kCPU, at::kFloat).contiguous();
-  if (!at::isfinite(values).all().item<bool>()) {
-    throw Error(ErrorKind::failure,
-                fmt::format("the person has coefficients that are not finite ({})", output.path.string()),
-                "<verify> checks the space");
-  }
+  check_finite_to_write(values, output.path);
   const auto extension = output.path.extension();
   if (extension == ".pt" || extension == ".PT") return write_torch_tensor(output, values.view({1, -1}));
-  Metadata metadata = {{"w2w.format", format_version},
-                       {"w2w.space", identity.space_hash},
-                       {"w2w.model", identity.model},
-                       {"w2w.history", identity.history},
-                       {"w2w.trigger", identity.trigger}};
-  if (!identity.basis.empty()) metadata["w2w.basis"] = identity.basis;
-  write_safetensors(output, {{tensor_name, values}}, metadata);
+  write_safetensors(output, {{coefficients_tensor, values}}, metadata_of(identity));
 }
 
 void set_space(Identity& identity, const Space& space) {

@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "w2w/base/error.h"
+#include "w2w/space/comparison.h"
 
 namespace w2w {
 
@@ -34,11 +35,7 @@ std::vector<Neighbour> nearest_models(const Space& space, const at::Tensor& coef
   const auto mean = first_of(statistics.mean);
   const auto person = first_of(coefficients.view(-1)) - mean;  // f64: squares of f32 overflow
   const double size = person.norm().item<double>();
-  constexpr double rounding = 1e-6;
-  if (!(size > rounding * first_of(statistics.std).norm().item<double>())) {
-    throw Error(ErrorKind::failure,
-                "this is the mean person: without a deviation from the mean, cosine similarity is undefined");
-  }
+  if (is_mean(size, first_of(statistics.std))) refuse_mean_person();
   auto cosines = at::empty({models}, at::kFloat);
   constexpr int64_t block = 4096;
   for (int64_t first = 0; first < models; first += block) {

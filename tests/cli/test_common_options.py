@@ -37,6 +37,8 @@ COMMANDS = {
     "direction list": "direction list --labels labels.csv",
     "train": "train photo.png --steps 1 --prior-weight 0 -o out",
     "nearest": "nearest ada.safetensors",
+    "nearest among": "nearest ada.safetensors --among bob.safetensors",
+    "compare": "compare ada.safetensors bob.safetensors",
     "interpolate": "interpolate ada.safetensors bob.safetensors --points 2 --no-images -o out",
     "doctor": "doctor",
     "tokens": "tokens hello",

@@ -16,11 +16,11 @@ COMMANDS = {  # what it takes to reach each option; people.safetensors are coeff
     "sample": ["--no-images"], "render": ["anna.safetensors", "--steps", "1"], "invert": ["photo.png", "--steps", "1"],
     "edit": ["anna.safetensors", "--add", "none=1"], "export": ["anna.safetensors"], "import": ["lora.safetensors"],
     "interpolate": ["anna.safetensors", "anna.safetensors", "--no-images"], "nearest": ["anna.safetensors"],
-    "tokens": ["x"], "inspect": ["anna.safetensors"], "train": ["photo.png", "--steps", "1", "--prior-weight", "0"],
+    "compare": ["anna.safetensors", "anna.safetensors"], "tokens": ["x"], "inspect": ["anna.safetensors"], "train": ["photo.png", "--steps", "1", "--prior-weight", "0"],
     "space build": ["lora.safetensors"], "space convert": ["files"], "space verify": [], "direction fit": [], "direction list": [],
 }
 # Commands with an argument that is a path, with what else they need.
-ARGUMENTS = {"render": [], "invert": ["--steps", "1"], "edit": ["--add", "none=1"], "export": [], "import": [], "nearest": [],
+ARGUMENTS = {"render": [], "invert": ["--steps", "1"], "edit": ["--add", "none=1"], "export": [], "import": [], "nearest": [], "compare": ["anna.safetensors"],
              "inspect": [], "train": ["--steps", "1", "--prior-weight", "0"], "space build": [], "space convert": [], "space info": [], "space verify": []}
 PATHS = ["loop", "n" * 300 + ".png", "closed/x", "file/x.csv", "folder", "/dev/null", "/proc/self/mem", ""]
 # Read by one function each, so that one command will do; what is written is another matter in every command.

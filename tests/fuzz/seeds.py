@@ -83,6 +83,9 @@ def make_kinds(root: Path):
     _coefficients(path, coefficients)
     kinds["coefficients"] = Kind(path, [["inspect", "FILE"], ["export", "FILE", "-o", "out.safetensors", "--force"],
                                         ["interpolate", "FILE", "FILE", "--no-images", "-o", "between", "--force"]])
+    path = place("people", "people.safetensors")
+    save_file({"coefficients": coefficients.repeat(3, 1)}, path, {"names": '["anna", "bob", "carl"]', "w2w.format": "1"})
+    kinds["people"] = Kind(path, [["inspect", "FILE"], ["export", "FILE", "-o", "out", "--force"], ["compare", "FILE"]])
     path = place("lora", "lora.safetensors")
     _lora(path)
     kinds["lora"] = Kind(path, [["inspect", "FILE"], ["import", "FILE", "-o", "out.safetensors", "--force"]])

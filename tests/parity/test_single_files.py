@@ -183,7 +183,7 @@ def test_what_is_no_such_part(w2w, models, tensors, tmp_path, option, given, cod
     assert said in w2w("sample", "-m", models("sd1").folder, "-s", 1, option, given, code=code).stderr
 
 
-COMMANDS = ["sample", "render", "invert", "edit", "export", "import", "space build", "space convert", "direction fit", "train", "nearest", "interpolate", "doctor", "tokens"]
+COMMANDS = ["sample", "render", "invert", "edit", "export", "import", "space build", "space convert", "direction fit", "train", "nearest", "compare", "interpolate", "doctor", "tokens"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

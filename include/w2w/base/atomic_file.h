@@ -40,6 +40,9 @@ void copy_whole(const std::filesystem::path& from, const OutputPath& output, con
 /// Gives a whole file another name; a copy of it where that is on another file system.
 void move_whole(const std::filesystem::path& from, const OutputPath& output);
 
+/// Whether `name` can be a file's in any folder: not empty, without a slash, not "." or "..".
+bool is_file_name(std::string_view name);
+
 /// Error(failure) when the file system has no names as long as that of `path`.
 void check_file_name(const std::filesystem::path& path);
 

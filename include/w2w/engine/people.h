@@ -2,13 +2,17 @@
 // People of a space: drawn, between others, and who of the training people is like them.
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "w2w/base/run.h"
+#include "w2w/engine/person_file.h"
+#include "w2w/space/comparison.h"
 #include "w2w/space/identity.h"
 #include "w2w/space/neighbours.h"
+#include "w2w/space/people_matrix.h"
 #include "w2w/space/space.h"
 
 namespace w2w {
@@ -30,6 +34,13 @@ struct SampleOptions {
 /// it has.
 SampleOptions sample_options(const Space& space, const std::optional<int64_t>& components,
                              const std::optional<double>& spread, const Run& run = {});
+
+/// `count` people of the seeds from options.seed on, named "person-SEED", each as `sample` draws it.
+PeopleMatrix sample_matrix(const Space& space, const SampleOptions& options, int64_t count,
+                           const Run& run = {});
+
+/// "person-7".
+std::string sample_name(uint64_t seed);
 
 /// draw_identity, with the model, trigger and history of a person of `space`.
 Identity sample(const Space& space, const SampleOptions& options);
@@ -55,5 +66,21 @@ struct NamedNeighbour {
 /// nearest_models with names; ten of them, or all there are, without `count`.
 std::vector<NamedNeighbour> nearest(const Space& space, const Identity& person,
                                     const std::optional<int64_t>& count, const Run& run = {});
+
+/// The same among other people, by the same cosine; `row` counts these. Error(usage) for more than there are,
+/// Error(failure) for one who does not fit the space.
+std::vector<NamedNeighbour> nearest(const Space& space, const Identity& person,
+                                    const std::vector<PersonFile>& among, const std::optional<int64_t>& count,
+                                    const Run& run = {});
+
+/// Two of several people.
+struct ComparedPair {
+  size_t first, second;
+  Comparison comparison;
+};
+
+/// All pairs, in order. `each` gets one after the other.
+void compare(const Space& space, const std::vector<Identity>& people, const Run& run,
+             const std::function<void(const ComparedPair&)>& each);
 
 }  // namespace w2w

@@ -40,8 +40,9 @@ std::string person_of(const fs::path& given) {
   return name;
 }
 
+/// A matrix of weight vectors; "coefficients" are another matrix of people.
 const at::Tensor* matrix_in(const TensorFile& file) {
-  if (file.tensors.size() != 1) return nullptr;
+  if (file.tensors.size() != 1 || file.tensors.contains("coefficients")) return nullptr;
   const auto& tensor = file.tensors.begin()->second;
   return tensor.dim() == 2 && tensor.size(0) > 1 && tensor.is_floating_point() ? &tensor : nullptr;
 }

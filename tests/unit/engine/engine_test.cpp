@@ -168,5 +168,30 @@ TEST(PersonFile, FromBytesAsFromAFile) {
   }
 }
 
+TEST(PersonFile, ManyPeopleInOneFile) {
+  test::TemporaryFolder folder;
+  const auto space = Space::open(demo / "space");
+  auto options = sample_options(space, {}, {});
+  options.seed = 7;
+  write_people_matrix(folder / "people.safetensors", sample_matrix(space, options, 3));
+  const auto file = (folder / "people.safetensors").string();
+  const auto everybody = open_people(std::vector{file, file + ":1"});
+  ASSERT_EQ(everybody.size(), 4);
+  for (size_t i = 0; i < 3; ++i) {
+    options.seed = 7 + i;
+    const auto person = sample(space, options);
+    EXPECT_EQ(everybody[i].stem, "person-" + std::to_string(7 + i));
+    EXPECT_EQ(everybody[i].path, file + ":person-" + std::to_string(7 + i));
+    EXPECT_TRUE(everybody[i].coefficients->coefficients.equal(person.coefficients));
+    EXPECT_EQ(everybody[i].coefficients->history, person.history);
+    EXPECT_EQ(everybody[i].coefficients->space_hash, person.space_hash);
+    EXPECT_EQ(open_person(everybody[i].path).coefficients->history, person.history);
+  }
+  EXPECT_EQ(everybody[3].stem, "person-8");
+  test::expect_error(ErrorKind::usage, "expected one person, found 3", [&] { open_person(file); });
+  test::expect_error(ErrorKind::not_found, "no such identity", [&] { open_person(file + "x:1"); });
+  EXPECT_EQ(open_coefficients(folder.path().string()).size(), 3);
+}
+
 }  // namespace
 }  // namespace w2w

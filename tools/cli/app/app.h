@@ -89,6 +89,7 @@ class App {
 /// One function a command, each in the file of its name; command_table.cpp calls them all in the order help
 /// shows.
 void add_all_commands(App& app);
+void add_compare(App& app);
 void add_completion(App& app);
 void add_direction(App& app);
 void add_doctor(App& app);

@@ -10,6 +10,7 @@ void add_all_commands(App& app) {
   add_export(app);
   add_import(app);
   add_nearest(app);
+  add_compare(app);
   add_interpolate(app);
   add_train(app);
   add_direction(app);

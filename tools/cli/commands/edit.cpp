@@ -224,7 +224,10 @@ void add_edit(App& app) {
          "bald, with Male and Gray_Hair unchanged"},
         {"w2w direction list", "list the attributes"}}},
       [options](Reporter& reporter) { run_edit(*options, reporter); });
-  add_arguments(parser, "IDENTITY", options->identities, "coefficients (.safetensors, .pt, or their folder)")
+  add_arguments(
+      parser, "IDENTITY", options->identities,
+      "coefficients (.safetensors, .pt, or their folder); one of a file of many people is FILE:NAME or "
+      "FILE:ROW")
       ->required();
   add_list(parser, "--add", options->adds, "ATTR[=X],...",
            "how much of an attribute to add, in standard deviations of the training models along its "

@@ -34,31 +34,27 @@ struct ExportOptions {
   LoraFormat lora_format() const { return format ? parse_lora_format(*format) : LoraFormat::kohya; }
 };
 
+[[noreturn]] void refuse(const std::string& what) { throw Error(ErrorKind::usage, what); }
+
 void check(const ExportOptions& options) {
-  const auto refuse = [](const std::string& what, const std::string& hint = {}) {
-    throw Error(ErrorKind::usage, what, hint);
-  };
   if (options.merge && options.format)
     refuse("--merge writes a whole model, --format a LoRA: use one of them");
-  if (options.merge && options.identities.size() > 1) {
-    refuse(fmt::format("--merge takes one identity, found {}", options.identities.size()));
-  }
   if (options.name && (options.merge || options.as_coefficients())) {
     refuse("--name is the title of a LoRA, and no LoRA is written");
-  }
-  if (options.name && options.identities.size() > 1) {
-    refuse(fmt::format("--name names one LoRA, found {} identities", options.identities.size()));
   }
 }
 
 std::vector<PersonFile> open_sources(const ExportOptions& options) {
-  std::vector<PersonFile> sources;
-  for (const auto& path : options.identities) {
-    sources.push_back(open_person(path));
-    if (sources.back().coefficients || !options.as_coefficients()) continue;
-    throw Error(ErrorKind::usage, fmt::format("--format pt needs coefficients, found a LoRA ({})", path),
+  auto sources = open_people(options.identities);
+  for (const auto& source : sources) {
+    if (source.coefficients || !options.as_coefficients()) continue;
+    throw Error(ErrorKind::usage,
+                fmt::format("--format pt needs coefficients, found a LoRA ({})", source.path),
                 "`w2w import` converts a LoRA to coefficients");
   }
+  if (sources.size() < 2) return sources;
+  if (options.merge) refuse(fmt::format("--merge takes one identity, found {}", sources.size()));
+  if (options.name) refuse(fmt::format("--name names one LoRA, found {} identities", sources.size()));
   return sources;
 }
 
@@ -181,14 +177,17 @@ void add_export(App& app) {
          "person-7_lora.safetensors for ComfyUI, A1111, sd.cpp, InvokeAI, diffusers"},
         {"w2w export person-7.safetensors person-8.safetensors --format peft -o loras",
          "two as PEFT folders"},
+        {"w2w export people.safetensors:person-7", "one of the people in a file of `sample --matrix`"},
         {"w2w export person-7.safetensors --format pt -o w2wmodel.pt", "for the reference code"},
         {"w2w export person-7.safetensors --merge -o person-7-model",
          "a diffusers folder with the person merged into the weights"},
         {"w2w export person-7.safetensors -m sd15.safetensors --merge -o person-7-model.safetensors",
          "the same as a single file"}}},
       [options](Reporter& reporter) { run_export(*options, reporter); });
-  add_arguments(parser, "IDENTITY", options->identities,
-                "coefficient file (.safetensors, .pt), or a LoRA to write in another format")
+  add_arguments(
+      parser, "IDENTITY", options->identities,
+      "coefficient file (.safetensors, .pt), or a LoRA to write in another format; of a file of many people "
+      "all, or FILE:NAME or FILE:ROW")
       ->required();
   auto formats = lora_format_words();
   formats.emplace_back("pt");

@@ -14,6 +14,7 @@
 #include "w2w/io/mapped_file.h"
 #include "w2w/io/torch_value.h"
 #include "w2w/space/identity.h"
+#include "w2w/space/people_matrix.h"
 
 namespace w2w::cli {
 namespace {
@@ -73,6 +74,14 @@ void describe_lora(FileDescription& description, const TensorMap& tensors, const
       description.facts["rank"] = fmt::format("{} to {}", least, most);
   }
   description.facts["alpha_keys"] = alpha;
+}
+
+void describe_identity(FileDescription& description, const Identity& identity, int64_t components) {
+  description.facts["components"] = components;
+  if (!identity.space_hash.empty()) description.facts["space"] = identity.space_hash;
+  if (!identity.basis.empty()) description.facts["basis"] = identity.basis;
+  if (!identity.model.empty()) description.facts["model"] = identity.model;
+  description.facts["trigger"] = identity.trigger;
 }
 
 /// What write_directions writes, with or without the space it is of.
@@ -145,15 +154,19 @@ FileDescription describe_tensors(const fs::path& path) {
   FileDescription description;
   description.metadata = file.metadata;
   description.tensors = summaries(file.tensors);
-  if (is_identity(path) && !is_some_other_tensor(path, file)) {
+  if (is_people_matrix(path)) {
+    const auto people = read_people_matrix(path);
+    description.kind = "matrix";
+    description.title = "many people: their coefficients in a w2w space";
+    description.facts["people"] = people.size();
+    if (!people.names.empty()) description.facts["first"] = people.names.front();
+    if (!people.names.empty()) description.facts["last"] = people.names.back();
+    describe_identity(description, people.first, people.coefficients.size(1));
+  } else if (is_identity(path) && !is_some_other_tensor(path, file)) {
     const auto identity = read_identity(path);
     description.kind = "coefficients";
     description.title = "an identity: its coefficients in a w2w space";
-    description.facts["components"] = identity.coefficients.numel();
-    if (!identity.space_hash.empty()) description.facts["space"] = identity.space_hash;
-    if (!identity.basis.empty()) description.facts["basis"] = identity.basis;
-    if (!identity.model.empty()) description.facts["model"] = identity.model;
-    description.facts["trigger"] = identity.trigger;
+    describe_identity(description, identity, identity.coefficients.numel());
   } else if (const auto* row = lora_pattern(file.tensors)) {
     describe_lora(description, file.tensors, *row);
   } else if (is_directions(file)) {

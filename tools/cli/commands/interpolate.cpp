@@ -162,7 +162,10 @@ void add_interpolate(App& app) {
         }
         InterpolateRun(*options, reporter).run();
       });
-  add_arguments(parser, "IDENTITY", options->ends, "two coefficient files (.safetensors, .pt) or LoRAs");
+  add_arguments(
+      parser, "IDENTITY", options->ends,
+      "two coefficient files (.safetensors, .pt) or LoRAs; one of a file of many people is FILE:NAME or "
+      "FILE:ROW");
   add_integer(parser, "--points", options->points, {2, 1000},
               "how many people, both ends included; default: 5");
   add_lora_option(parser, options->lora, "write each person as a LoRA too");

@@ -28,8 +28,7 @@ Person maker_of(const RenderOptions& options) {
 void run_render(const RenderOptions& options, Reporter& reporter) {
   check_shared_options(options.shared);
   const auto& run = reporter.run();
-  std::vector<PersonFile> people;
-  for (const auto& path : options.identities) people.push_back(open_person(path));
+  const auto people = open_people(options.identities);
   const bool needs_space =
       std::any_of(people.begin(), people.end(), [](const auto& person) { return person.coefficients; });
 
@@ -79,12 +78,15 @@ void add_render(App& app) {
         {"w2w render person-*.safetensors -p 'sks person in the snow' -p 'sks person at night' -s 5 --sheet "
          "-o scenes",
          "all of them in two scenes, also beside each other on one sheet"},
+        {"w2w render people.safetensors:person-7", "one of the people in a file of `sample --matrix`"},
         {"w2w render lora.safetensors -m stablediffusionapi/realistic-vision-v51",
          "a LoRA file on the real model"},
         {"w2w render person-7.safetensors --sampler 'DPM++ 2M Karras' --steps 25", "with another sampler"}}},
       [options](Reporter& reporter) { run_render(*options, reporter); });
-  add_arguments(parser, "IDENTITY", options->identities,
-                "coefficient file (.safetensors, .pt), LoRA file, or PEFT folder")
+  add_arguments(
+      parser, "IDENTITY", options->identities,
+      "coefficient file (.safetensors, .pt), LoRA file, or PEFT folder; of a file of many people all, or "
+      "FILE:NAME or FILE:ROW")
       ->required();
   add_sheet_option(parser, options->sheet);
   add_drawing_options(parser, options->shared);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <span>
 
 #include "cli/app/app.h"
@@ -26,11 +27,10 @@ struct SampleArguments {
   std::optional<double> spread;
   std::string identity_seed = drawn_seed;
   std::optional<LoraFormat> lora;
+  std::optional<std::string> matrix;  ///< a file for the coefficients of all
   bool no_images = false, sheet = false;
   int64_t together = 1;
 };
-
-std::string name_of(uint64_t seed) { return fmt::format("person-{}", seed); }
 
 class SampleRun {
  public:
@@ -53,6 +53,7 @@ class SampleRun {
 
  private:
   void make_all() {
+    if (matrix_ && !arguments_.shared.leaves(*matrix_)) write_matrix();
     if (pictures_ || arguments_.lora) engine_.emplace(open_engine(arguments_.shared, space_, run_));
     if (pictures_) engine_->remark(pictures_->plan(), {space_.data().defaults.prompt}, run_);
     const auto group = static_cast<size_t>(pictures_ ? arguments_.together : 1);
@@ -87,8 +88,9 @@ class SampleRun {
     }
     for (int64_t i = 0; i < arguments_.count; ++i) {
       run_.check_stop();
-      const auto name = name_of(first_seed_ + static_cast<uint64_t>(i));
-      std::vector<PlannedOutput> outputs = {{"coefficients", name, ".safetensors"}};
+      const auto name = sample_name(first_seed_ + static_cast<uint64_t>(i));
+      std::vector<PlannedOutput> outputs;
+      if (!arguments_.matrix) outputs.push_back({"coefficients", name, ".safetensors"});
       if (arguments_.lora) outputs.push_back({"lora", name, lora_suffix(*arguments_.lora)});
       if (pictures_) {
         for (auto& picture : pictures_->planned(name)) outputs.push_back(std::move(picture));
@@ -97,12 +99,34 @@ class SampleRun {
     }
     if (arguments_.sheet) {
       if (!pictures_) throw Error(ErrorKind::usage, "--sheet shows pictures, and --no-images draws none");
-      outputs_.add({pictures_->planned_sheet(name_of(first_seed_), count())});
+      outputs_.add({pictures_->planned_sheet(sample_name(first_seed_), count())});
     }
-    outputs_.settle(shared.output, shared.existing(), run_);
+    if (arguments_.matrix) plan_matrix();
+    if (!arguments_.matrix || arguments_.lora || pictures_) {
+      outputs_.settle(shared.output, shared.existing(), run_);
+    } else if (shared.output) {
+      run_.notice("--output has no effect: --matrix names the only file");
+    }
     if (!arguments_.sheet) return;
     const auto& sheet = outputs_[count()].at("sheet");
     if (!shared.leaves(sheet)) sheet_ = sheet;
+  }
+
+  void plan_matrix() {
+    if (std::filesystem::is_directory(*arguments_.matrix)) {
+      throw Error(ErrorKind::failure,
+                  fmt::format("--matrix is a folder, expected a file ({})", *arguments_.matrix));
+    }
+    matrix_ =
+        plan_outputs(arguments_.matrix, {{"matrix", "", ".safetensors"}}, arguments_.shared.existing(), run_)
+            .front();
+  }
+
+  void write_matrix() {
+    auto options = options_;
+    options.seed = first_seed_;
+    write_people_matrix(*matrix_, sample_matrix(space_, options, arguments_.count, run_));
+    reporter_.output(matrix_->path, "matrix", {{"people", arguments_.count}, {"identity_seed", first_seed_}});
   }
 
   size_t count() const { return static_cast<size_t>(arguments_.count); }
@@ -124,7 +148,7 @@ class SampleRun {
 
   Person person_of(size_t index) const {
     const auto seed = seed_of(index);
-    return {name_of(seed),
+    return {sample_name(seed),
             {"sample", "--identity-seed", std::to_string(seed), "--components",
              std::to_string(options_.components), "--spread", fmt::format("{}", options_.spread)},
             {{"identity_seed", seed}}};
@@ -197,12 +221,12 @@ class SampleRun {
     const auto identity = sample(space_, options);
     const Json facts = {{"identity_seed", options.seed}};
     const auto outputs = outputs_[index];
-    if (const auto& path = outputs.at("coefficients"); !arguments_.shared.leaves(path)) {
-      write_identity(path, identity);
-      reporter_.output(path.path, "coefficients", facts);
+    if (const auto* path = outputs.find("coefficients"); path && !arguments_.shared.leaves(*path)) {
+      write_identity(*path, identity);
+      reporter_.output(path->path, "coefficients", facts);
     }
     if (const auto* path = outputs.find("lora"); path && !arguments_.shared.leaves(*path)) {
-      write_lora(*path, *arguments_.lora, engine_->lora(identity), name_of(options.seed), identity,
+      write_lora(*path, *arguments_.lora, engine_->lora(identity), sample_name(options.seed), identity,
                  lora_model(&engine_->checkpoint(), &engine_->space()), arguments_.shared.no_metadata);
       reporter_.output(path->path, "lora", facts);
     }
@@ -216,6 +240,7 @@ class SampleRun {
   SampleOptions options_;
   uint64_t first_seed_ = 0;
   std::optional<PictureOutputs> pictures_;
+  std::optional<OutputPath> matrix_;
   OutputPlan outputs_;               ///< of each person, then of the sheet
   std::optional<OutputPath> sheet_;  ///< where one is to be made
   PeopleOnSheet on_sheet_;
@@ -235,8 +260,9 @@ void add_sample(App& app) {
         {"w2w sample --identity-seed 20 -s 1-3", "one person three times, with three noise seeds"},
         {"w2w sample --identity-seed 21 -p 'sks person on the beach' -p 'sks person at night'",
          "in two scenes"},
-        {"w2w sample --count 100 --no-images --lora kohya -o loras",
-         "a hundred LoRA files for other tools"}}},
+        {"w2w sample --count 100 --no-images --lora kohya -o loras", "a hundred LoRA files for other tools"},
+        {"w2w sample --count 1000 --no-images --matrix people.safetensors",
+         "a thousand people in one file; people.safetensors:person-7 is one of them"}}},
       [options](Reporter& reporter) {
         check_shared_options(options->shared);
         SampleRun(*options, reporter).run();
@@ -254,6 +280,15 @@ void add_sample(App& app) {
              "spread around the mean person, in standard deviations of the training models (default: 1, or "
              "the space's)");
   add_lora_option(parser, options->lora, "write each person as a LoRA too");
+  add_value(parser, "--matrix", "FILE",
+            "write the coefficients of all into this one .safetensors file, instead of a file each",
+            [options](const std::string& text) {
+              if (std::filesystem::path(text).extension() != ".safetensors") {
+                throw Error(ErrorKind::usage,
+                            fmt::format("--matrix expects a .safetensors file, found '{}'", text));
+              }
+              options->matrix = text;
+            });
   add_switch(parser, "--no-images", options->no_images, "write no pictures");
   add_sheet_option(parser, options->sheet);
   add_integer(

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "cli/options/option_values.h"
+#include "w2w/base/atomic_file.h"
 #include "w2w/base/error.h"
 #include "w2w/base/nearest_name.h"
 #include "w2w/base/read_file.h"
@@ -42,10 +43,6 @@ void check_columns(const CsvReader& csv, const std::vector<std::string>& columns
 }
 
 }  // namespace
-
-bool is_file_name(const std::string& name) {
-  return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos;
-}
 
 void add_name_option(CLI::App& parser, std::optional<std::string>& target, const std::string& help) {
   add_value(parser, "--name", "NAME", help, [&target](const std::string& text) {

@@ -17,9 +17,6 @@ namespace w2w::cli {
 /// extension.
 std::string name_of(const std::filesystem::path& picture);
 
-/// Whether a person of this name can have files of that name, in the output folder itself.
-bool is_file_name(const std::string& name);
-
 /// --name of `train` and `invert`: refused unless is_file_name.
 void add_name_option(CLI::App& parser, std::optional<std::string>& target, const std::string& help);
 
