@@ -55,6 +55,13 @@ double Directions::deviation(int64_t attribute) const {
   return std::sqrt(variance) / vectors[attribute].norm().item<double>();
 }
 
+std::optional<double> variance_share(const Directions& directions, int64_t attribute, const Space& space) {
+  if (!space.data().projections.defined() && !space.data().projection_std.defined()) return std::nullopt;
+  const auto total = space.projection_statistics().std.to(at::kDouble).square().sum().item<double>();
+  const double own = directions.deviation(attribute);
+  return own * own / total;
+}
+
 EditDirection edit_direction(const Directions& directions, const std::string& attribute,
                              const std::vector<std::string>& without, Debias debias) {
   const int64_t own = directions.index(attribute), count = directions.vectors.size(0);

@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/isfinite.h>
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -21,6 +22,26 @@ using nlohmann::json;
 
 constexpr const char* format_version = "1";
 
+constexpr std::array<std::pair<const char*, double HeldOutScore::*>, 4> score_members = {
+    {{"accuracy", &HeldOutScore::accuracy},
+     {"balanced_accuracy", &HeldOutScore::balanced_accuracy},
+     {"majority", &HeldOutScore::majority},
+     {"auc", &HeldOutScore::auc}}};
+
+json held_out_json(const HeldOut& held_out) {
+  auto scores = json::array();
+  for (const auto& score : held_out.scores) {
+    auto& entry = scores.emplace_back();
+    if (!score) continue;
+    entry["models"] = score->models;
+    for (const auto& [name, value] : score_members) entry[name] = (*score).*value;
+  }
+  return {{"share", held_out.holdout.share},
+          {"seed", held_out.holdout.seed},
+          {"models", held_out.models},
+          {"scores", scores}};
+}
+
 class Reader {
  public:
   explicit Reader(const std::filesystem::path& path) : path_(path), file_(read_safetensors(path)) {}
@@ -37,6 +58,7 @@ class Reader {
     if (has("w2w.method")) result.method = metadata("w2w.method");
     if (has("w2w.penalty")) result.penalty = number("w2w.penalty");
     const auto count = static_cast<int64_t>(result.attributes.size());
+    if (has("w2w.held_out")) result.held_out = held_out(result.attributes.size());
     if (count == 0) fail("it names no attributes");
     if (std::set(result.attributes.begin(), result.attributes.end()).size() != result.attributes.size()) {
       fail("it names an attribute twice");
@@ -80,6 +102,33 @@ class Reader {
     } catch (const json::exception& error) {
       fail(fmt::format("expected a JSON list of names as '{}': {}", key, json_reason(error)));
     }
+  }
+
+  HeldOut held_out(size_t attributes) const {
+    try {
+      const auto found = parse_json(metadata("w2w.held_out"));
+      HeldOut result{{found.at("share").get<double>(), found.at("seed").get<uint64_t>()},
+                     found.at("models").get<int64_t>(),
+                     {}};
+      for (const auto& score : found.at("scores")) {
+        auto& to = result.scores.emplace_back();
+        if (score.is_null()) continue;
+        to.emplace();
+        to->models = score.at("models").get<int64_t>();
+        for (const auto& [name, value] : score_members) (*to).*value = share(score.at(name).get<double>());
+      }
+      if (result.scores.size() != attributes)
+        fail(fmt::format("expected {} scores as 'w2w.held_out', found {}", attributes, result.scores.size()));
+      return result;
+    } catch (const json::exception& error) {
+      fail(fmt::format("expected the results of a test as 'w2w.held_out': {}", json_reason(error)));
+    }
+  }
+
+  double share(double value) const {
+    if (!(value >= 0 && value <= 1))
+      fail(fmt::format("expected scores from 0 to 1 as 'w2w.held_out', found {}", value));
+    return value;
   }
 
   double number(const std::string& key) const {
@@ -128,6 +177,7 @@ void write_directions(const OutputPath& output, const Directions& directions) {
   if (!directions.basis.empty()) metadata["w2w.basis"] = directions.basis;
   if (directions.penalty) metadata["w2w.penalty"] = fmt::format("{}", *directions.penalty);
   if (!directions.without.empty()) metadata["w2w.without"] = json_text(json(directions.without));
+  if (directions.held_out) metadata["w2w.held_out"] = json_text(held_out_json(*directions.held_out));
   write_safetensors(output, tensors, metadata);
 }
 

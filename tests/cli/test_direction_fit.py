@@ -51,13 +51,13 @@ def test_tables_beside_the_path(fit, tmp_path):
     done = fit()
     assert done.stdout == "directions.safetensors\n"
     lines = tables(done)
-    assert lines[0].split() == ["attribute", "with", "without", "accuracy", "balanced", "majority", "std", "smallest", "largest", "related"]
+    assert lines[0].split() == ["attribute", "with", "without", "accuracy", "balanced", "majority", "auc", "std", "smallest", "largest", "variance", "related"]
     assert [line.split()[0] for line in lines[1:5]] == ATTRIBUTES
     assert [line.split()[1:3] for line in lines[1:5]] == [["15", "15"]] * 4
     assert lines[6].split() == ["cosines", "1", "2", "3"] and [len(line.split()) for line in lines[7:11]] == [2, 3, 4, 5]
     assert written(tmp_path) == ["directions.safetensors"]
     assert not any(line.endswith(" ") for line in lines)
-    assert fit("-q", "--force").stderr == ""
+    assert fit("-q", "--force", "--holdout", 0).stderr == ""
 
 
 def test_json(fit):
@@ -105,6 +105,59 @@ def test_into_the_space(fit, w2w, space, tmp_path):
     assert len(load_file(space / "directions.safetensors")["directions"]) == 4
 
 
+def test_list_shows_the_test_that_fit_made(fit, w2w, space, tmp_path):
+    """Stored in the file, attribute by attribute; nothing is said where nothing is stored."""
+    write_table(tmp_path / ".l.csv", random_columns() | {"Rare": [1] + [-1] * 29})
+    fitted = json.loads(fit(".l.csv", "--seed", 1, "--json").stdout)
+    list_ = lambda *more: w2w("direction", "list", "--space", space, "--directions", "directions.safetensors", *more)
+    listed = json.loads(list_("--json").stdout)
+    assert listed["held_out"] == fitted["held_out"] == {"share": 0.2, "seed": 1, "models": 6}
+    # Vectors are f64 while they are fitted and f32 in the file, so that nothing but the test itself is the same to the last digit.
+    assert [entry["held_out"] for entry in listed["attributes"]] == [entry["held_out"] for entry in fitted["attributes"]]
+    assert listed["attributes"][4]["held_out"] is None
+    lines = list_().stdout.splitlines()
+    assert lines[0].split()[3:7] == ["accuracy", "balanced", "majority", "auc"] and lines[5].split()[3:7] == ["-"] * 4
+    assert [float(x) for x in lines[1].split()[3:7]] == pytest.approx(
+        [fitted["attributes"][0]["held_out"][key] for key in ("accuracy", "balanced_accuracy", "majority", "auc")], abs=5e-4)
+    fit(".l.csv", "--holdout", 0, "--force")
+    assert "held_out" not in list_("--json").stdout and "auc" not in list_().stdout
+    assert "held_out" not in w2w("direction", "list", "--json").stdout, "the demo world's were not tested"
+
+
+def test_the_share_of_variance_against_numpy(fit, world, tmp_path):
+    shown = json.loads(fit("--json").stdout)["attributes"]
+    p = world.space.projections.double().numpy()
+    for entry, d in zip(shown, load_file(tmp_path / "directions.safetensors")["directions"].double().numpy()):
+        assert entry["variance_share"] == pytest.approx((p @ d / np.linalg.norm(d)).var(ddof=1) / p.var(0, ddof=1).sum(), rel=1e-5)
+
+
+def test_labels_drawn_at_random_are_warned_of(w2w, tmp_path):
+    """Of the demo world's 208 people: attributes that they have are not warned of, coins that were thrown for them are."""
+    names = json.loads(w2w("space", "info", "--json").stdout)["names"]
+    random = np.random.default_rng(5)
+    coins = {f"Coin{i}": random.permutation([-1, 1] * 104) for i in range(4)}
+    done = w2w("direction", "fit", write_table(tmp_path / ".coins.csv", coins, names), "--method", "ridge", "--json")
+    scores = {entry["attribute"]: entry["held_out"]["auc"] for entry in json.loads(done.stdout)["attributes"]}
+    (warning,) = [line for line in done.stderr.splitlines() if "by chance" in line]
+    assert all(f"{name} (AUC {auc:.2f})" in warning for name, auc in scores.items()), (warning, scores)
+    done = w2w("direction", "fit", "--method", "ridge", "--force")
+    assert "by chance" not in done.stderr
+
+
+@pytest.mark.parametrize("text, what", [
+    ("{", "the results of a test"), ("[]", "the results of a test"), ('{"share": 0.2, "seed": 0, "models": 6, "scores": [null]}', "expected 4 scores"),
+    ('{"share": 0.2, "seed": 0, "models": 6, "scores": [{"models": 6}, null, null, null]}', "the results of a test"),
+    ('{"share": 0.2, "seed": 0, "models": 6, "scores": [{"models": 6, "accuracy": 2, "balanced_accuracy": 0, "majority": 0, "auc": 0}, null, null, null]}', "from 0 to 1"),
+    ("[" * 5000, "the results of a test")])
+def test_a_stored_test_that_is_none(fit, w2w, space, tmp_path, text, what):
+    fit()
+    with safe_open(tmp_path / "directions.safetensors", "pt") as file:
+        metadata = file.metadata() | {"w2w.held_out": text}
+    save_file(load_file(tmp_path / "directions.safetensors"), tmp_path / "bad.safetensors", metadata)
+    done = w2w("direction", "list", "--space", space, "--directions", "bad.safetensors", code=3)
+    assert "not a readable directions file (bad.safetensors)" in done.stderr and what in done.stderr
+
+
 def test_edit_remembers_what_was_taken_out(fit, w2w, space, tmp_path):
     fit("--without", "Male", "--attributes", "Bald")
     save_file({"coefficients": torch.zeros(20)}, tmp_path / ".me.safetensors")
@@ -147,7 +200,7 @@ def test_a_group_too_small_to_test(fit, tmp_path):
     done = fit(".l.csv")
     assert "too few models with or without Rare to hold out a share of 0.2" in done.stderr
     rare = next(line for line in tables(done) if line.startswith("Rare "))
-    assert rare.split()[3:6] == ["-", "-", "-"]
+    assert rare.split()[3:7] == ["-", "-", "-", "-"]
     done = fit(".l.csv", "--attributes", "Male,Rare", "--force", code=1)
     assert "too few models with or without Rare" in done.stderr and "--holdout 0" in done.stderr
     assert "accuracy" not in fit(".l.csv", "--attributes", "Male,Rare", "--force", "--holdout", 0).stderr

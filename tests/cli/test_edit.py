@@ -319,8 +319,17 @@ def test_help_leads_with_examples(w2w):
 def test_direction_list_of_the_demo_world(w2w):
     """What a newcomer sees, with nothing but defaults."""
     lines = w2w("direction", "list").stdout.splitlines()
-    assert lines[0].split() == ["attribute", "with", "without", "std", "smallest", "largest", "related"]
+    assert lines[0].split() == ["attribute", "with", "without", "std", "smallest", "largest", "variance", "related"]
     assert len(lines) == 23 and any(line.startswith("Eyeglasses ") for line in lines)
+
+
+def test_direction_names_alone(w2w, space):
+    """What completion asks for: nothing is fitted, so that labels without projections will do."""
+    listed = json.loads(w2w("direction", "list", "--json").stdout)
+    assert w2w("direction", "list", "--names").stdout.splitlines() == [entry["attribute"] for entry in listed["attributes"]]
+    assert json.loads(w2w("direction", "list", "--names", "--json").stdout)["attributes"][0] == listed["attributes"][0]["attribute"]
+    header = (space / "labels.csv").read_text().splitlines()[0]
+    assert w2w("direction", "list", "--names", "--space", space).stdout.split() == header.split(",")[1:]
 
 
 def test_direction_list_leaves_out_what_is_no_attribute(w2w, space):

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "w2w/base/output_path.h"
+#include "w2w/space/held_out.h"
 #include "w2w/space/space.h"
 
 namespace w2w {
@@ -27,6 +28,7 @@ struct Directions {
   std::string method = "lstsq";           ///< one of direction_methods()
   std::optional<double> penalty = {};     ///< of methods that have one
   std::vector<std::string> without = {};  ///< taken out jointly of every vector but their own
+  std::optional<HeldOut> held_out = {};   ///< how it went without a part of the models, if it was tested
 
   int64_t components() const { return vectors.size(1); }
   /// Whether an attribute was taken out of the others when they were fitted.
@@ -36,6 +38,10 @@ struct Directions {
   /// s_a.
   double deviation(int64_t attribute) const;
 };
+
+/// The share of the training models' variance, over all coefficients that the space has statistics of, that
+/// lies along an attribute's direction; none for a space without statistics.
+std::optional<double> variance_share(const Directions& directions, int64_t attribute, const Space& space);
 
 /// How the directions of other attributes are taken out of one.
 enum class Debias {
@@ -65,10 +71,10 @@ at::Tensor edited(const at::Tensor& coefficients, const at::Tensor& step);
 
 /// directions.safetensors: `directions` f32, `covariance` f64, `largest` f64, `smallest` f64 and `counts` i64
 /// as above; metadata w2w.format "1", w2w.space (Space::hash), w2w.basis (Space::basis) where it has one,
-/// w2w.attributes, a JSON list of names, w2w.method, w2w.penalty where the method has one, and w2w.without, a
-/// JSON list, where something was taken out. `smallest` and the last three may be missing. Reading is strict:
-/// Error(malformed) for other shapes, types, names that repeat or values that are not finite, Error(failure)
-/// for another space.
+/// w2w.attributes, a JSON list of names, w2w.method, w2w.penalty where the method has one, w2w.without, a
+/// JSON list, where something was taken out, and w2w.held_out, a JSON object, where there is a test.
+/// `smallest` and the last four may be missing. Reading is strict: Error(malformed) for other shapes, types,
+/// names that repeat or values that are not finite, Error(failure) for another space.
 void write_directions(const OutputPath& output, const Directions& directions);
 Directions read_directions(const std::filesystem::path& path, const Space& space);
 

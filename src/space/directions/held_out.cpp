@@ -71,16 +71,17 @@ at::Tensor held_out_models(int64_t models, const Holdout& holdout) {
   return held_out;
 }
 
-std::vector<std::optional<HeldOutScore>> held_out_scores(const Space& space, const Labels& labels,
-                                                         const DirectionFit& fit, const Holdout& holdout,
-                                                         const Run& run) {
+HeldOut held_out_scores(const Space& space, const Labels& labels, const DirectionFit& fit,
+                        const Holdout& holdout, const Run& run) {
   const auto matrix = label_matrix(space, labels, fit, fit.attributes, run);
   const auto projections = space.data().projections.narrow(1, 0, fit.components);
   const auto held_out = held_out_models(matrix.size(0), holdout).unsqueeze(1);
+  HeldOut result{holdout, held_out.sum().item<int64_t>(), {}};
   const auto learned = matrix * held_out.logical_not(), tested = matrix * held_out;
-  std::vector<std::optional<HeldOutScore>> scores(fit.attributes.size());
+  auto& scores = result.scores;
+  scores.resize(fit.attributes.size());
   const auto columns = complete_columns({learned, tested});
-  if (columns.empty()) return scores;
+  if (columns.empty()) return result;
   const auto learned_columns = learned.index_select(1, at::tensor(columns, at::kLong));
   const auto answers = product(projections, classifier_normals(projections, learned_columns, fit, run), run);
   for (size_t i = 0; i < columns.size(); ++i) {
@@ -88,7 +89,14 @@ std::vector<std::optional<HeldOutScore>> held_out_scores(const Space& space, con
     scores[static_cast<size_t>(columns[i])] =
         score({column, learned.select(1, columns[i])}, {column, tested.select(1, columns[i])});
   }
-  return scores;
+  return result;
+}
+
+bool is_chance(const HeldOutScore& score) {
+  const auto models = static_cast<double>(score.models);
+  const double larger = score.majority * models, smaller = models - larger;
+  const double deviation = std::sqrt((models + 1) / (12 * larger * smaller));  // of the AUC of random answers
+  return score.auc <= std::clamp(0.5 + 2 * deviation, 0.55, 0.75);
 }
 
 }  // namespace w2w

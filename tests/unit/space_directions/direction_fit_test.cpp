@@ -180,8 +180,10 @@ TEST_F(DirectionFitTest, HeldOutScores) {
   const auto table = Labels::read(folder / "l.csv", space);
   for (const auto method :
        {DirectionMethod::lstsq, DirectionMethod::mean_difference, DirectionMethod::logistic}) {
-    const auto scores = held_out_scores(
+    const auto test = held_out_scores(
         space, table, {.attributes = {"A", "Once"}, .components = 1, .method = method}, holdout);
+    EXPECT_EQ(test.models, 6);
+    const auto& scores = test.scores;
     ASSERT_TRUE(scores[0].has_value());
     EXPECT_EQ(scores[0]->models, 6);
     EXPECT_DOUBLE_EQ(scores[0]->accuracy, 3.0 / 6);
@@ -190,6 +192,21 @@ TEST_F(DirectionFitTest, HeldOutScores) {
     EXPECT_DOUBLE_EQ(scores[0]->auc, (1 + 1 + 0.5 + 0) / 8);  // over -1; none is over 3
     EXPECT_FALSE(scores[1].has_value());
   }
+}
+
+TEST(HeldOut, ChanceIsWhatRandomLabelsReach) {
+  // 0.5 + 2 sqrt((n + 1) / (12 a b)) by numpy: 0.6803 for 21 and 21, 0.5115 for 5000 and 5000, 0.8266 for 5
+  // and 10.
+  const auto score = [](int64_t models, double majority, double auc) {
+    return HeldOutScore{.models = models, .majority = majority, .auc = auc};
+  };
+  EXPECT_TRUE(is_chance(score(42, 0.5, 0.680)));
+  EXPECT_FALSE(is_chance(score(42, 0.5, 0.681)));
+  EXPECT_TRUE(is_chance(score(10000, 0.5, 0.55)));
+  EXPECT_FALSE(is_chance(score(10000, 0.5, 0.551)));
+  EXPECT_TRUE(is_chance(score(15, 2.0 / 3, 0.75)));
+  EXPECT_FALSE(is_chance(score(15, 2.0 / 3, 0.751)));
+  EXPECT_TRUE(is_chance(score(42, 0.5, 0.1)));
 }
 
 TEST_F(DirectionFitTest, WhatDoesNotFit) {

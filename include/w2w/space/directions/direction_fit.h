@@ -65,33 +65,17 @@ struct DirectionFit {
 Directions fit_directions(const Space& space, const Labels& labels, const DirectionFit& fit,
                           const Run& run = {});
 
-/// Which training models are kept from the classifiers to test them.
-struct Holdout {
-  double share = 0.2;  ///< above 0, below 1
-  uint64_t seed = 0;
-};
-
 /// bool [models]: floor(share * models + 1/2) of them, the first of
 /// torch.randperm(models, generator=torch.Generator("cpu").manual_seed(seed)).
 at::Tensor held_out_models(int64_t models, const Holdout& holdout);
 
-/// How a classifier that never saw the held-out models judges them. A model has the attribute when its answer
-/// is above the middle between the mean answers of both groups of the models learned from. That rule is the
-/// same for all methods, so that figures compare directions; without a penalty on rare attributes, it is fair
-/// to both groups, so `balanced_accuracy` is the figure to read and `accuracy` can fall below `majority`
-/// where one group is small.
-struct HeldOutScore {
-  int64_t models = 0;            ///< held out and labelled
-  double accuracy = 0;           ///< share judged rightly
-  double balanced_accuracy = 0;  ///< mean of the shares of both groups: 0.5 is chance
-  double majority = 0;           ///< share of the larger group: what always giving one answer scores
-  double auc = 0;                ///< chance that one with the attribute answers more than one without
-};
+/// Of each attribute, before anything is taken out.
+HeldOut held_out_scores(const Space& space, const Labels& labels, const DirectionFit& fit,
+                        const Holdout& holdout, const Run& run = {});
 
-/// Of each attribute, before anything is taken out; none where a group has no model on one of the two sides.
-std::vector<std::optional<HeldOutScore>> held_out_scores(const Space& space, const Labels& labels,
-                                                         const DirectionFit& fit, const Holdout& holdout,
-                                                         const Run& run = {});
+/// Whether such a test speaks against the labels: an area under the curve of 0.55 or less, or one that labels
+/// drawn at random reach, within two standard deviations of Mann and Whitney's statistic, up to 0.75.
+bool is_chance(const HeldOutScore& score);
 
 /// Cosines between all directions, f64 [m, m].
 at::Tensor cosines(const Directions& directions);

@@ -12,10 +12,12 @@ namespace {
 constexpr auto columns_text =
     "with, without: training models with and without the attribute; std: standard deviation of the training "
     "models along the direction, strength 1 of `edit --add`; smallest, largest: the extreme training models, "
-    "as strengths; related: attributes with a similar direction (cosine), candidates for `edit --without`";
+    "as strengths; variance: share of the training models' whole variance that lies along the direction; "
+    "related: attributes with a similar direction (cosine), candidates for `edit --without`";
 constexpr auto score_columns_text =
     "; accuracy: share of held-out models classified correctly; balanced: mean accuracy of both groups; "
-    "majority: accuracy of always giving the more frequent answer";
+    "majority: accuracy of always giving the more frequent answer; auc: share of pairs, one with and one "
+    "without, that are put in the right order";
 
 void add_fit_options(CLI::App& parser, DirectionOptions& options) {
   add_list(parser, "--attributes", options.names, "A,B,...",
@@ -69,14 +71,17 @@ void add_direction_fit(App& app, Command& direction) {
 
 void add_direction_list(App& app, Command& direction) {
   auto options = std::make_shared<DirectionOptions>();
-  auto& parser =
-      app.add_action(direction,
-                     {.name = "list",
-                      .summary = "the attributes a space knows, how many people have each, and their ranges",
-                      .examples = {{"w2w direction list", "of the demo world's space"},
-                                   {"w2w direction list --labels mine.csv", "the same for your own labels"}},
-                      .notes = fmt::format("It prints {}.", columns_text)},
-                     [options](Reporter& reporter) { run_direction_list(*options, reporter); });
+  auto& parser = app.add_action(
+      direction,
+      {.name = "list",
+       .summary = "the attributes a space knows, how many people have each, and their ranges",
+       .examples = {{"w2w direction list", "of the demo world's space"},
+                    {"w2w direction list --labels mine.csv", "the same for your own labels"}},
+       .notes = fmt::format("It prints {}{}. The last four: of directions that `direction fit` tested.",
+                            columns_text, score_columns_text)},
+      [options](Reporter& reporter) { run_direction_list(*options, reporter); });
+  add_switch(parser, "--names", options->names_only,
+             "only the attributes' names, a line each; nothing is fitted");
   add_attribute_options(parser, options->attributes);
   add_space_option(parser, options->shared);
   add_unused_options(parser, options->shared);

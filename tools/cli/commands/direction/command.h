@@ -16,6 +16,8 @@ struct DirectionOptions {
   SharedOptions shared;
   AttributeChoice attributes;
 
+  bool names_only = false;  ///< what only `list` takes
+
   // What only `fit` takes.
   std::vector<std::string> tables;  ///< of labels
   std::vector<std::string> names;   ///< --attributes as typed

@@ -69,33 +69,36 @@ void settle_attributes(DirectionFit& fit, bool debias, const Labels& labels, con
 }
 
 /// An attribute that was asked for by name must be tested; of all others it is said that they are not.
-void check_scores(const HeldOutScores& scores, const DirectionFit& fit, bool named, const Holdout& holdout,
-                  const Run& run) {
-  std::vector<std::string> untested;
-  for (size_t i = 0; i < scores.size(); ++i) {
-    if (!scores[i]) untested.push_back(fit.attributes[i]);
+void check_scores(const HeldOut& test, const DirectionFit& fit, bool named, const Run& run) {
+  std::vector<std::string> untested, by_chance;
+  for (size_t i = 0; i < test.scores.size(); ++i) {
+    const auto& score = test.scores[i];
+    if (!score) untested.push_back(fit.attributes[i]);
+    if (score && is_chance(*score))
+      by_chance.push_back(fmt::format("{} (AUC {:.2f})", fit.attributes[i], score->auc));
+  }
+  if (!by_chance.empty()) {
+    run.warn(fmt::format(
+        "held-out models are told apart no better than by chance by {}: such labels may have nothing "
+        "to do with the models",
+        first_names(by_chance)));
   }
   if (untested.empty()) return;
   const auto what = fmt::format(
       "too few models with or without {} to hold out a share of {:g} and have both kinds in it "
       "(seed {})",
-      first_names(untested), holdout.share, holdout.seed);
+      first_names(untested), test.holdout.share, test.holdout.seed);
   if (named) throw Error(ErrorKind::failure, what, "another --seed or --holdout, or --holdout 0 for no test");
   run.warn(what + ": no accuracy");
 }
 
-HeldOutScores test(const DirectionOptions& options, const Space& space, const Labels& labels,
-                   const DirectionFit& fit, Reporter& reporter) {
+std::optional<HeldOut> test(const DirectionOptions& options, const Space& space, const Labels& labels,
+                            const DirectionFit& fit, const Run& run) {
   const Holdout holdout{options.holdout.value_or(Holdout{}.share), options.seed.value_or(Holdout{}.seed)};
-  if (holdout.share == 0) {
-    reporter.field("held_out", nullptr);
-    return {};
-  }
-  const auto scores = held_out_scores(space, labels, fit, holdout, reporter.run());
-  check_scores(scores, fit, !options.names.empty(), holdout, reporter.run());
-  const auto models = held_out_models(space.data().projections.size(0), holdout).sum().item<int64_t>();
-  reporter.field("held_out", {{"share", holdout.share}, {"seed", holdout.seed}, {"models", models}});
-  return scores;
+  if (holdout.share == 0) return std::nullopt;
+  auto result = held_out_scores(space, labels, fit, holdout, run);
+  check_scores(result, fit, !options.names.empty(), run);
+  return result;
 }
 
 }  // namespace
@@ -110,11 +113,13 @@ void run_direction_fit(const DirectionOptions& options, Reporter& reporter) {
   const auto path = plan_outputs(options.shared.output, {{"directions", "directions", ".safetensors"}},
                                  options.shared.existing(), run)
                         .front();
-  const auto scores = test(options, space, labels, fit, reporter);
-  const auto directions = fit_directions(space, labels, fit, reporter.run());
+  const auto held_out = test(options, space, labels, fit, run);
+  auto directions = fit_directions(space, labels, fit, run);
+  directions.held_out = held_out;
   const bool left = options.shared.leaves(path);
   if (!left) write_directions(path, directions);
-  show_attributes(directions, scores, reporter, &Reporter::remark);
+  reporter.field("held_out", held_out_json(held_out));
+  show_attributes(directions, space, reporter, &Reporter::remark);
   show_cosines(directions, reporter);
   reporter.field("source", labels.origin());
   reporter.field("components", fit.components);

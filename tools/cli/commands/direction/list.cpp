@@ -9,8 +9,15 @@ void run_direction_list(const DirectionOptions& options, Reporter& reporter) {
   const auto& run = reporter.run();
   const auto space = Space::open(locate_space(options.shared.space, run), nullptr, run);
   const AttributeSource source(options.attributes, space, run);
+  if (options.names_only) {
+    for (const auto& name : source.attributes()) reporter.line(name);
+    reporter.field("source", source.origin());
+    reporter.field("attributes", source.attributes());
+    return;
+  }
   const auto directions = source.all(run);
-  show_attributes(directions, {}, reporter, &Reporter::line);
+  if (directions.held_out) reporter.field("held_out", held_out_json(directions.held_out));
+  show_attributes(directions, space, reporter, &Reporter::line);
   reporter.field("source", source.origin());
   reporter.field("components", source.components());
   reporter.field("method", directions.method);

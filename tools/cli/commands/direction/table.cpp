@@ -46,13 +46,13 @@ std::vector<Pair> relatives(const at::Tensor& table, size_t own) {
 }
 
 std::string score_header() {
-  return fmt::format("  {:>8}  {:>8}  {:>8}", "accuracy", "balanced", "majority");
+  return fmt::format("  {:>8}  {:>8}  {:>8}  {:>5}", "accuracy", "balanced", "majority", "auc");
 }
 
 std::string score_text(const std::optional<HeldOutScore>& score) {
-  if (!score) return fmt::format("  {:>8}  {:>8}  {:>8}", "-", "-", "-");
-  return fmt::format("  {:>8.3f}  {:>8.3f}  {:>8.3f}", score->accuracy, score->balanced_accuracy,
-                     score->majority);
+  if (!score) return fmt::format("  {:>8}  {:>8}  {:>8}  {:>5}", "-", "-", "-", "-");
+  return fmt::format("  {:>8.3f}  {:>8.3f}  {:>8.3f}  {:>5.3f}", score->accuracy, score->balanced_accuracy,
+                     score->majority, score->auc);
 }
 
 Json score_json(const std::optional<HeldOutScore>& score) {
@@ -66,19 +66,23 @@ Json score_json(const std::optional<HeldOutScore>& score) {
 
 struct Range {
   double std, largest;
-  std::optional<double> smallest;
+  std::optional<double> smallest, share;
 
-  Range(const Directions& directions, int64_t i)
-      : std(directions.deviation(i)), largest(directions.largest[i].item<double>()) {
+  Range(const Directions& directions, int64_t i, const Space& space)
+      : std(directions.deviation(i)),
+        largest(directions.largest[i].item<double>()),
+        share(variance_share(directions, i, space)) {
     if (directions.smallest.defined()) smallest = directions.smallest[i].item<double>();
   }
-  /// As strengths: in deviations.
+  /// The extremes as strengths: in deviations.
   std::string text() const {
     const auto least = smallest ? fmt::format("{:.2f}", *smallest / std) : "-";
-    return fmt::format("  {:>9.4g}  {:>8}  {:>7.2f}", std, least, largest / std);
+    const auto percent = share ? fmt::format("{:.2f}%", 100 * *share) : "-";
+    return fmt::format("  {:>9.4g}  {:>8}  {:>7.2f}  {:>8}", std, least, largest / std, percent);
   }
   void add_to(Json& entry) const {
     entry["std"] = std;
+    entry["variance_share"] = share ? Json(*share) : Json();
     entry["largest"] = largest;
     entry["largest_strength"] = largest / std;
     entry["smallest"] = smallest ? Json(*smallest) : Json();
@@ -88,20 +92,26 @@ struct Range {
 
 }  // namespace
 
-void show_attributes(const Directions& directions, const HeldOutScores& scores, Reporter& reporter,
+Json held_out_json(const std::optional<HeldOut>& held_out) {
+  if (!held_out) return nullptr;
+  return {{"share", held_out->holdout.share}, {"seed", held_out->holdout.seed}, {"models", held_out->models}};
+}
+
+void show_attributes(const Directions& directions, const Space& space, Reporter& reporter,
                      void (Reporter::*print)(std::string_view)) {
+  const auto scores = directions.held_out ? directions.held_out->scores : decltype(HeldOut::scores)();
   const auto widest = widest_name(directions);
   const auto table = cosines(directions);
-  (reporter.*print)(fmt::format("{}  {:>6}  {:>7}{}  {:>9}  {:>8}  {:>7}  related",
-                                padded("attribute", widest), "with", "without",
-                                scores.empty() ? "" : score_header(), "std", "smallest", "largest"));
+  (reporter.*print)(fmt::format(
+      "{}  {:>6}  {:>7}{}  {:>9}  {:>8}  {:>7}  {:>8}  related", padded("attribute", widest), "with",
+      "without", scores.empty() ? "" : score_header(), "std", "smallest", "largest", "variance"));
   auto list = Json::array();
   for (size_t i = 0; i < directions.attributes.size(); ++i) {
     const auto row = static_cast<int64_t>(i);
     const auto& name = directions.attributes[i];
     const auto with = directions.counts[row][0].item<int64_t>();
     const auto without = directions.counts[row][1].item<int64_t>();
-    const Range range(directions, row);
+    const Range range(directions, row, space);
     std::string related;  // as text, with its own indent: lines without it do not end in spaces
     auto related_json = Json::object();
     for (const auto& [own, other, cosine] : relatives(table, i)) {
