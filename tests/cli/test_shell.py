@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from conftest import BUILD, until
+from conftest import BUILD, ROOT, until
 
 
 def listed(heading, *arguments):
@@ -344,13 +345,13 @@ def test_completion_knows_commands_options_and_values(w2w, shell):
         assert word in script
 
 
-def complete(w2w, *words):
-    """What bash offers after these words."""
+def complete(w2w, *words, program="w2w", begin=""):
+    """What bash offers after these words; `begin` runs before the script."""
     script = w2w("completion", "bash").stdout
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
     done = subprocess.run(
-        ["bash", "--norc", "-c", f'complete() {{ :; }}\n{script}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _w2w\n'
-         'printf "%s\\n" "${COMPREPLY[@]}"', "bash", "w2w", *words], capture_output=True, text=True, check=True, cwd=w2w.home)
+        ["bash", "--norc", "-c", f'complete() {{ :; }}\n{begin}\n{script}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _w2w\n'
+         'printf "%s\\n" "${COMPREPLY[@]}"', "bash", program, *map(str, words)], capture_output=True, text=True, check=True, cwd=w2w.home, env=w2w.environment())
     return done.stdout.split()
 
 
@@ -384,6 +385,82 @@ def test_zsh_completes_from_its_folder_of_functions(w2w, tmp_path):
     loaded = zsh("fpath=($PWD $fpath); autoload -Uz _w2w; _w2w; _w2w")
     assert loaded[0].startswith("names sample:") and loaded[1:] == [loaded[0], ""]
     assert zsh("source ./_w2w; _w2w") == ["compdef _w2w w2w", loaded[0], ""]
+
+
+def test_bash_completes_values_behind_an_equals_sign(w2w, tmp_path):
+    """Three words by bash's own COMP_WORDBREAKS, one where that lacks the sign."""
+    (tmp_path / "person.safetensors").touch()
+    assert complete(w2w, "sample", "--sampler", "=", "dpm") == ["dpmpp_2m"] == complete(w2w, "sample", "--sampler", "dpm")
+    assert complete(w2w, "doctor", "--dtype", "=") == ["auto", "f32", "bf16", "f16"]
+    assert complete(w2w, "doctor", "--dtype=b") == ["--dtype=bf16"]
+    assert complete(w2w, "space", "build", "--method", "=", "ex") == ["exact"]
+    assert complete(w2w, "sample", "--config=pers") == ["--config=person.safetensors"] and complete(w2w, "sample", "--none=pers") == []
+
+
+@pytest.fixture
+def strange_space(w2w, tmp_path):
+    """A space whose attributes have names that a shell could misread."""
+    shutil.copytree(ROOT / "share/w2w/demo/space", tmp_path / "strange")
+    (tmp_path / "strange/directions.safetensors").unlink()
+    people = [line.split(",")[0] for line in (tmp_path / "strange/labels.csv").read_text().splitlines()[1:]]
+    rows = [f"{name},{i % 2},{i // 2 % 2},{i // 4 % 2}" for i, name in enumerate(people)]
+    (tmp_path / "strange/labels.csv").write_text("name,$(touch hacked),Two Words,`touch hacked`\n" + "\n".join(rows) + "\n")
+    return tmp_path / "strange"
+
+
+def test_bash_completes_attributes(w2w, tmp_path, strange_space):
+    """Those of the space that the line names, told by the program itself; each with what follows it."""
+    attributes = lambda *words: complete(w2w, *words, program=w2w.path)
+    assert attributes("edit", "x", "--add", "Gray") == ["Gray_Hair="] == attributes("edit", "--sweep", "=", "Gray")
+    assert attributes("edit", "--add=Eyeg") == ["--add=Eyeglasses="]
+    assert attributes("edit", "--without", "Male,Eyeg") == ["Male,Eyeglasses,"] and attributes("edit", "--without", "Eyeg") == ["Eyeglasses,"]
+    assert attributes("edit", "--space", "none", "--add", "Eyeg") == []
+    done = " ".join(attributes("edit", "--space", strange_space, "--add", ""))
+    assert done == r"\$\(touch\ hacked\)= Two\ Words= \`touch\ hacked\`=" and not list(tmp_path.rglob("hacked"))
+    assert attributes("edit", "--space", "=", "strange", "--add", "Two") == attributes("edit", "--space=strange", "--add", "Two") == ["Two\\", "Words="]
+
+
+def typed(w2w, shell, text, until_seen, setup, deadline=30):
+    """What a terminal shows after `text`, whose last key is the tabulator, in a real shell."""
+    process, main = pty.fork()
+    if process == 0:
+        os.chdir(w2w.home)
+        os.execvpe(shell[0], shell, w2w.environment(TERM="dumb", PS1="$ ", PATH=f"{BUILD}:{os.environ['PATH']}"))
+    try:
+        shown, end = b"", time.monotonic() + deadline
+        os.write(main, setup.encode() + b"\n")
+        sent = False
+        while time.monotonic() < end and until_seen not in shown:
+            if not sent and b"ready" in shown.replace(b"re''ady", b""):
+                os.write(main, text.encode())
+                shown, sent = b"", True
+            if select.select([main], [], [], 0.1)[0]:
+                shown += os.read(main, 65536)
+        return shown
+    finally:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        os.close(main)
+
+
+@pytest.mark.parametrize("line, seen", [("w2w edit x --add Gray", "--add Gray_Hair="), ("w2w sample --sampler=dpm", "--sampler=dpmpp_2m"),
+                                        ("w2w space ver", "space verify"), ("w2w edit --without Male,Eyeg", "Male,Eyeglasses,")])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_real_shell_completes(w2w, shell, line, seen):
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    if shell == "fish":  # which has a command for it
+        done = subprocess.run(["fish", "--no-config", "-c", f"w2w completion fish | source; complete -C '{line}'"], capture_output=True, text=True,
+                              cwd=w2w.home, env=w2w.environment(PATH=f"{BUILD}:{os.environ['PATH']}"))
+        last = seen.split()[-1].removesuffix(",")
+        assert [word.split("\t")[0] for word in done.stdout.splitlines()] == [last], done
+        return
+    arguments, setup = {
+        "bash": (["bash", "--norc", "--noprofile", "-i"], "eval \"$(w2w completion bash)\"; echo re''ady"),
+        "zsh": (["zsh", "-f", "-i"], "autoload -U compinit; compinit -D -u; eval \"$(w2w completion zsh)\"; echo re''ady"),
+    }[shell]
+    shown = typed(w2w, arguments, line + "\t", seen.encode(), setup)
+    assert seen.encode() in shown, shown
 
 
 # --- streams and signals --------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@
 #include "w2w/base/error.h"
 
 // Completion scripts are generated from the tree of commands, so that they cannot fall behind it. A value
-// name like "auto|cpu|cuda" lists the values there are; every other value completes as a path.
+// name like "auto|cpu|cuda" lists the values there are, one like "ATTR=STRENGTH" or "ATTR,..." begins with an
+// attribute of the space, which the program itself tells of; every other value completes as a path.
 
 namespace w2w::cli {
 namespace {
@@ -20,6 +21,10 @@ std::string plain(std::string text) {
                 [](char c) { return std::string_view("'\\[]:`$\"").find(c) != std::string_view::npos; });
   return text;
 }
+
+/// Whether a value begins with the name of an attribute; `behind` is what follows that.
+bool is_attribute(const OptionText& option) { return option.value.starts_with("ATTR"); }
+char behind_attribute(const OptionText& option) { return option.value[std::string_view("ATTR").size()]; }
 
 /// What may stand behind some words: options, and free arguments out of a list.
 struct Place {
@@ -64,6 +69,16 @@ std::string known_paths(const std::vector<Place>& places) {
   return patterns;
 }
 
+/// What bash does for an option's value; `prefix` is the option itself in "--option=value" where that is a
+/// word.
+std::string bash_value(const OptionText& option) {
+  if (is_attribute(option)) return fmt::format("_w2w_attributes '{}'", behind_attribute(option));
+  return option.choices.empty() ? "COMPREPLY=($(compgen -P \"$prefix\" -f -- \"$word\"))"
+                                : fmt::format("COMPREPLY=($(compgen -P \"$prefix\" -W '{}' -- \"$word\"))",
+                                              fmt::join(option.choices, " "));
+}
+
+// Names of attributes come from files: they are compared and quoted, never expanded as compgen -W does.
 std::string bash_script(const App& app) {
   const auto places = places_of(app);
   std::string cases, values;
@@ -73,28 +88,48 @@ std::string bash_script(const App& app) {
       std::string patterns;
       for (const auto& name : option.names)
         patterns += fmt::format("{}'{}:{}'", patterns.empty() ? "" : "|", place.path, name);
-      values += option.choices.empty()
-                    ? fmt::format("    {}) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n", patterns)
-                    : fmt::format("    {}) COMPREPLY=($(compgen -W '{}' -- \"$word\")); return ;;\n",
-                                  patterns, fmt::join(option.choices, " "));
+      values += fmt::format("    {}) {}; return ;;\n", patterns, bash_value(option));
     }
     cases += fmt::format("    '{}') options='{}'; words='{}' ;;\n", place.path, joined_names(place.options),
                          joined_names(place.words));
   }
   return fmt::format(R"sh(# bash completion for w2w: eval "$(w2w completion bash)"
+_w2w_attributes() {{
+  local i option value name begin='' given=()
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    option="${{COMP_WORDS[i]}}" value="${{COMP_WORDS[i+1]}}"
+    [ "$value" = = ] && value="${{COMP_WORDS[i+2]}}"
+    case "$option" in
+      --space=*|--labels=*|--directions=*|--config=*) given+=("$option") ;;
+      --space|--labels|--directions|--config) given+=("$option" "${{value/#\~\//$HOME/}}") ;;
+    esac
+  done
+  if [ "$1" = , ] && [[ "$word" == *,* ]]; then begin="${{word%,*}},"; fi
+  compopt +o filenames -o nospace 2>/dev/null
+  while IFS= read -r name; do
+    [[ "$name" == "${{word#"$begin"}}"* ]] || continue
+    printf -v name %q "$name"
+    COMPREPLY+=("$prefix$begin$name$1")
+  done < <("${{COMP_WORDS[0]}}" direction list --names -q "${{given[@]}}" 2>/dev/null)
+}}
 _w2w() {{
-  local word="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}"
+  local word="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}" prefix=''
   local path='' options='' words='' i
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "$path ${{COMP_WORDS[i]}}" in
       {}) path="$path ${{COMP_WORDS[i]}}" ;;
     esac
   done
+  # --option=value is three words, or one where COMP_WORDBREAKS lacks the =
+  if [[ "$word" == --*=* ]]; then previous="${{word%%=*}}" prefix="$previous=" word="${{word#*=}}"
+  elif [ "$word" = = ]; then word=''
+  elif [ "$previous" = = ]; then previous="${{COMP_WORDS[COMP_CWORD-2]}}"; fi
   case "$path:$previous" in
 {}  esac
   case "$path" in
 {}  esac
-  if [[ "$word" == -* ]]; then COMPREPLY=($(compgen -W "$options" -- "$word"))
+  if [ -n "$prefix" ]; then return
+  elif [[ "$word" == -* ]]; then COMPREPLY=($(compgen -W "$options" -- "$word"))
   elif [ -n "$words" ]; then COMPREPLY=($(compgen -W "$words" -- "$word"))
   else COMPREPLY=($(compgen -f -- "$word")); fi
 }}
@@ -103,15 +138,23 @@ complete -o filenames -F _w2w w2w
                      known_paths(places), values, cases);
 }
 
+std::string zsh_action(const OptionText& option) {
+  if (option.value.empty()) return "";
+  if (is_attribute(option))
+    return fmt::format(":attribute:{{ _w2w_attributes {} }}", behind_attribute(option));
+  return option.choices.empty() ? ":value:_files"
+                                : fmt::format(":value:({})", fmt::join(option.choices, " "));
+}
+
 std::string zsh_case(const Place& place) {
   std::string arguments;
   for (const auto& option : place.options) {
-    const std::string action = option.value.empty() ? ""
-                               : option.choices.empty()
-                                   ? ":value:_files"
-                                   : fmt::format(":value:({})", fmt::join(option.choices, " "));
-    for (const auto& name : option.names)
-      arguments += fmt::format(" \\\n        '*{}[{}]{}'", name, plain(option.help), action);
+    const auto action = zsh_action(option);
+    for (const auto& name : option.names) {
+      const bool equals = !action.empty() && name.starts_with("--");  // --option value and --option=value
+      arguments +=
+          fmt::format(" \\\n        '*{}{}[{}]{}'", name, equals ? "=" : "", plain(option.help), action);
+    }
   }
   const auto words = joined_names(place.words);
   arguments +=
@@ -135,9 +178,20 @@ std::string zsh_script(const App& app) {
   }
   return fmt::format(R"sh(#compdef w2w
 # zsh completion for w2w: eval "$(w2w completion zsh)", or save as _w2w in a folder of $fpath
+_w2w_attributes() {{
+  local option
+  local -a names given
+  for option in --space --labels --directions --config; do
+    [[ -n "${{opt_args[$option]}}" ]] && given+=("$option" "${{(Q)opt_args[$option]}}")
+  done
+  names=("${{(@f)$("${{words_before[1]}}" direction list --names -q "${{given[@]}}" 2>/dev/null)}}")
+  [[ "$1" == , ]] && compset -P '*,'
+  compadd -q -S "$1" -a names
+}}
 _w2w() {{
   local at='' word
   local -a names
+  local -a words_before=("${{(@)words}}")
   integer known=0
   for word in "${{(@)words[2,CURRENT-1]}}"; do
     case "$at $word" in
@@ -183,6 +237,9 @@ std::string fish_option(const OptionText& option) {
     text += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
   if (!option.choices.empty()) {
     text += fmt::format(" -x -a '{}'", fmt::join(option.choices, " "));
+  } else if (is_attribute(option)) {
+    text += behind_attribute(option) == ',' ? " -x -a '(__fish_append , (__w2w_attributes))'"
+                                            : " -x -a '(__w2w_attributes)='";
   } else if (!option.value.empty()) {
     text += " -r";
   }
@@ -190,7 +247,22 @@ std::string fish_option(const OptionText& option) {
 }
 
 std::string fish_script(const App& app) {
-  std::string text = "# fish completion for w2w: w2w completion fish | source\ncomplete -c w2w -e\n";
+  std::string text = R"sh(# fish completion for w2w: w2w completion fish | source
+complete -c w2w -e
+function __w2w_attributes
+    set -l words (commandline -opc)
+    set -l given
+    for i in (seq 2 (count $words))
+        switch $words[$i]
+            case '--space=*' '--labels=*' '--directions=*' '--config=*'
+                set -a given $words[$i]
+            case --space --labels --directions --config
+                set -a given $words[$i] $words[(math $i + 1)]
+        end
+    end
+    command $words[1] direction list --names -q $given 2>/dev/null
+end
+)sh";
   for (const auto& command : app.commands()) {
     text += fmt::format("complete -c w2w -n __fish_use_subcommand -f -a {} -d '{}'\n", command->text.name,
                         plain(command->text.summary));
