@@ -6,6 +6,8 @@
 #include <cctype>
 #include <set>
 
+#include "io/text_encoding.h"
+
 namespace w2w {
 namespace {
 
@@ -86,10 +88,10 @@ void remark_triggers(const PicturePlan& plan, const std::vector<std::string>& tr
     };
     if (needed.empty() || std::any_of(needed.begin(), needed.end(), is_there)) continue;
     if (!told.insert(prompt).second) continue;
-    run.notice(fmt::format("the prompt \"{}\" does not name the person: expected \"{}\" in it", prompt,
-                           *std::find_if(triggers.begin(), triggers.end(), [](const auto& trigger) {
-                             return !trigger_word(trigger).empty();
-                           })));
+    run.notice(
+        fmt::format("the prompt \"{}\" does not name the person: expected \"{}\" in it", valid_utf8(prompt),
+                    *std::find_if(triggers.begin(), triggers.end(),
+                                  [](const auto& trigger) { return !trigger_word(trigger).empty(); })));
   }
 }
 

@@ -75,18 +75,17 @@ std::optional<Box> box_of(const Tensor& mask) {
   return Box{left, top, right, bottom};
 }
 
-/// The centred crop `p` of a picture, or where it would cut the box, or hold little else than its
-/// surroundings, one of the same aspect ratio around the box: as large, or with a margin of a third of the
-/// box at each side.
+/// The centred crop `p` of a picture, or where the box does not fill it or is cut by it, the crop of the same
+/// aspect ratio around the box: with a margin of a fifth of the box at each side, but no larger than `p`.
 Placement around(const Box& box, Placement p, int64_t width, int64_t height) {
-  constexpr double with_margin = 1.4, little = 0.5;
+  constexpr double with_margin = 1.4;
   const auto share =
       with_margin * std::max(static_cast<double>(box.right - box.left) / static_cast<double>(p.width),
                              static_cast<double>(box.bottom - box.top) / static_cast<double>(p.height));
   const bool inside = box.left >= p.left && box.right <= p.left + p.width && box.top >= p.top &&
                       box.bottom <= p.top + p.height;
-  if (inside && share >= little) return p;
-  const auto scale = share < little ? share : 1;
+  if (inside && share >= 1) return p;
+  const auto scale = std::min(share, 1.0);
   const auto placed = [scale](int64_t& first, int64_t& size, int64_t from, int64_t to, int64_t all) {
     size = std::max<int64_t>(1, std::llround(scale * static_cast<double>(size)));
     first = std::clamp<int64_t>((from + to - size) / 2, 0, all - size);
@@ -131,9 +130,9 @@ void tell_crop(const Placement& p, const Image& picture, const std::string& name
   const auto full = scaled(p, full_width, full_height, width, height);
   const bool middle = 2 * p.left + p.width - width <= 1 && width - 2 * p.left - p.width <= 1 &&
                       2 * p.top + p.height - height <= 1 && height - 2 * p.top - p.height <= 1;
-  run.notice(fmt::format("{} is {}x{}: {} {}x{} is used", std::filesystem::path(name).filename().string(),
+  run.notice(fmt::format("{} is {}x{}: {} {}x{} is used{}", std::filesystem::path(name).filename().string(),
                          full_width, full_height, middle ? "the middle" : "the part around the mask,",
-                         full.width, full.height));
+                         full.width, full.height, middle ? "; a mask or another fit shows other parts" : ""));
 }
 
 }  // namespace

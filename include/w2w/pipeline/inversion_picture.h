@@ -29,10 +29,9 @@ struct InversionPicture {
 /// Fits `picture` and its mask alike to `width` x `height` pixels, a latent being `down_factor` pixels wide.
 /// Both are cropped first and then resized once each, bilinear with antialiasing, the mask straight to the
 /// latents. What of a mask counts says mask_weights, with `mask_labels`; without a mask the picture's own
-/// alpha does. Fit::crop keeps what counts in the crop, and zooms in where it is less than half as wide and
-/// high with its margin; what is cut is told in a notice. A mask of another size than its picture is resized
-/// to it, with a notice. `name` and `mask_name` stand in errors: Error(malformed) for a mask that leaves
-/// nothing to look at.
+/// alpha does. Fit::crop crops to what counts and a fifth of it as margin at each side; what is cut is told
+/// in a notice. A mask of another size than its picture is resized to it, with a notice. `name` and
+/// `mask_name` stand in errors: Error(malformed) for a mask that leaves nothing to look at.
 InversionPicture fit_picture(const Image& picture, const std::string& name, const std::optional<Image>& mask,
                              const std::string& mask_name, Fit fit, int64_t width, int64_t height,
                              int64_t down_factor, const std::vector<int64_t>& mask_labels = {},

@@ -197,8 +197,8 @@ TEST_F(DirectionFitTest, HeldOutScores) {
 TEST(HeldOut, ChanceIsWhatRandomLabelsReach) {
   // 0.5 + 2 sqrt((n + 1) / (12 a b)) by numpy: 0.6803 for 21 and 21, 0.5115 for 5000 and 5000, 0.8266 for 5
   // and 10.
-  const auto score = [](int64_t models, double majority, double auc) {
-    return HeldOutScore{.models = models, .majority = majority, .auc = auc};
+  const auto score = [](int64_t count, double majority, double auc) {
+    return HeldOutScore{.models = count, .majority = majority, .auc = auc};
   };
   EXPECT_TRUE(is_chance(score(42, 0.5, 0.680)));
   EXPECT_FALSE(is_chance(score(42, 0.5, 0.681)));

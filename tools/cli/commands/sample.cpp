@@ -261,7 +261,7 @@ void add_sample(App& app) {
         {"w2w sample --identity-seed 21 -p 'sks person on the beach' -p 'sks person at night'",
          "in two scenes"},
         {"w2w sample --count 100 --no-images --lora kohya -o loras", "a hundred LoRA files for other tools"},
-        {"w2w sample --count 1000 --no-images --matrix people.safetensors",
+        {"w2w sample --count 1000 --identity-seed 1 --no-images --matrix people.safetensors",
          "a thousand people in one file; people.safetensors:person-7 is one of them"}}},
       [options](Reporter& reporter) {
         check_shared_options(options->shared);

@@ -116,11 +116,14 @@ class InvertCommand {
   /// How far from the space's people the person is, and what to try where that is too far.
   void tell_typicality(const std::string& name, double found) const {
     const auto what = fmt::format("{} is {:.1f} standard deviations from the mean person", name, found);
-    if (found <= typical_limit) return run_.notice(what + " (people of the space: about 1)");
-    run_.warn(what +
-              fmt::format(": above {}, a person seldom resembles the picture or draws well; try --prior 1.5, "
-                          "--mask, a picture like those of the space, or fewer --components",
-                          typical_limit));
+    if (found <= typical_limit)
+      return run_.notice(what +
+                         " (people of the space: about 1), whether or not it is the one of the picture");
+    run_.warn(
+        what +
+        fmt::format(": above {}, a person seldom resembles the picture or draws well; try a picture whose "
+                    "head fills the frame as those of the space do{}, --prior 1.5, or fewer --components",
+                    typical_limit, options_.masks.empty() ? " (--mask crops to it)" : ""));
   }
 
   void draw_sheet_of(const InversionTask& task, const InversionRun& inversion) {
