@@ -78,7 +78,7 @@ void add_compare(App& app) {
        "A B...",
        {{"w2w compare person-7.safetensors person-8.safetensors", "two people"},
         {"w2w compare people/*.safetensors", "each two of several"},
-        {"w2w compare people.safetensors:person-7 me_lora.safetensors",
+        {"w2w compare people.safetensors:person-17 person-7_lora.safetensors",
          "one of a file of `sample --matrix` and a LoRA"}},
        "It prints cosine: of the deviations from the mean training model, 1 for the same direction, as "
        "`nearest` "

@@ -177,7 +177,7 @@ void add_export(App& app) {
          "person-7_lora.safetensors for ComfyUI, A1111, sd.cpp, InvokeAI, diffusers"},
         {"w2w export person-7.safetensors person-8.safetensors --format peft -o loras",
          "two as PEFT folders"},
-        {"w2w export people.safetensors:person-7", "one of the people in a file of `sample --matrix`"},
+        {"w2w export people.safetensors:person-17", "one of the people in a file of `sample --matrix`"},
         {"w2w export person-7.safetensors --format pt -o w2wmodel.pt", "for the reference code"},
         {"w2w export person-7.safetensors --merge -o person-7-model",
          "a diffusers folder with the person merged into the weights"},

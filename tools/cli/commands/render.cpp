@@ -78,7 +78,7 @@ void add_render(App& app) {
         {"w2w render person-*.safetensors -p 'sks person in the snow' -p 'sks person at night' -s 5 --sheet "
          "-o scenes",
          "all of them in two scenes, also beside each other on one sheet"},
-        {"w2w render people.safetensors:person-7", "one of the people in a file of `sample --matrix`"},
+        {"w2w render people.safetensors:person-17", "one of the people in a file of `sample --matrix`"},
         {"w2w render lora.safetensors -m stablediffusionapi/realistic-vision-v51",
          "a LoRA file on the real model"},
         {"w2w render person-7.safetensors --sampler 'DPM++ 2M Karras' --steps 25", "with another sampler"}}},
