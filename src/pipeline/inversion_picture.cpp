@@ -130,9 +130,9 @@ void tell_crop(const Placement& p, const Image& picture, const std::string& name
   const auto full = scaled(p, full_width, full_height, width, height);
   const bool middle = 2 * p.left + p.width - width <= 1 && width - 2 * p.left - p.width <= 1 &&
                       2 * p.top + p.height - height <= 1 && height - 2 * p.top - p.height <= 1;
-  run.notice(fmt::format("{} is {}x{}: {} {}x{} is used{}", std::filesystem::path(name).filename().string(),
+  run.notice(fmt::format("{} is {}x{}: {} {}x{} is used", std::filesystem::path(name).filename().string(),
                          full_width, full_height, middle ? "the middle" : "the part around the mask,",
-                         full.width, full.height, middle ? "; a mask or another fit shows other parts" : ""));
+                         full.width, full.height));
 }
 
 }  // namespace
