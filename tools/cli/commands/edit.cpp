@@ -229,7 +229,7 @@ void add_edit(App& app) {
       "coefficients (.safetensors, .pt, or their folder); one of a file of many people is FILE:NAME or "
       "FILE:ROW")
       ->required();
-  add_list(parser, "--add", options->adds, "ATTR[=X],...",
+  add_list(parser, "--add", options->adds, "ATTR=X,...",
            "how much of an attribute to add, in standard deviations of the training models along its "
            "direction; negative removes; default: 2; repeatable. Names in any case, parts of them (glasses) "
            "and usual others (Old, No_Beard) are understood");
